@@ -1,0 +1,3 @@
+"""Make misnamed extension modules importable on musl and glibc Pythons."""
+
+__version__ = "0.1.0"

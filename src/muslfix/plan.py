@@ -1,0 +1,245 @@
+"""The planner: from the facts of files and of a target to what must be done. It touches nothing.
+
+For each file whose name is that of an extension module there is one :class:`Verdict`. Names and ELF
+bytes decide; whether an import happens to work does not, because musl's loader accepts some glibc modules
+and crashes later. What is planned twice is planned once: the plan of a fixed tree is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from muslfix.elf import ElfFacts
+from muslfix.suffix import ExtensionFilename
+from muslfix.target import Target
+
+
+class Verdict(str, Enum):
+    """What one extension module is to the target; the value is the word in text and JSON."""
+
+    IMPORTABLE = "importable"  #: its name ends in a suffix of the target
+    SERVED = "served"  #: another file gives the target the same module
+    MISNAMED = "misnamed"  #: all but the platform part of its name is right
+    OTHER_ABI = "other-abi"  #: for another Python, or for another operating system
+    OTHER_LIBC = "other-libc"  #: linked to the other libc, or to both
+    OTHER_MACHINE = "other-machine"  #: for another CPU or calling convention
+    OCCUPIED = "occupied"  #: the name that it needs belongs to another file
+    NOT_ELF = "not-elf"  #: not a readable ELF shared object
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Mode(str, Enum):
+    """How a module gets its second name."""
+
+    SYMLINK = "symlink"  #: a relative symbolic link beside the file
+    HARDLINK = "hardlink"  #: a hard link
+    COPY = "copy"  #: a copy
+    RENAME = "rename"  #: the file itself, which loses its old name
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be an extension module.
+
+    :param path: relative to the root of its tree, with ``/`` between its parts
+    :param name: the base name, taken apart
+    :param elf: what its bytes prove; the reason, a sentence, where they are no readable ELF file;
+        ``None`` where they were not read
+    :param has_source: whether a ``.py`` of the same module lies beside it
+    """
+
+    path: str
+    name: ExtensionFilename
+    elf: ElfFacts | str | None = None
+    has_source: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The folder with a ``/`` at its end, or empty at the root of the tree."""
+        return self.path[: len(self.path) - len(str(self.name))]
+
+    @property
+    def module(self) -> str:
+        """What an import needs to name the module: the folder and the module's own name."""
+        return self.folder + self.name.module
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the planner says of one candidate.
+
+    :param candidate: the file
+    :param verdict: what it is to the target
+    :param new_path: the path that it is to have, too or instead; ``None`` where nothing is to be done
+    :param mode: how it gets that path; ``None`` where nothing is to be done
+    :param other: path of the file that serves the module, or that occupies the name
+    :param refused: whether the module stays out of reach, so that an installation must not go on
+    :param needed_by_name: whether a rename became a link, since another file needs the old name
+    """
+
+    candidate: Candidate
+    verdict: Verdict
+    new_path: str | None = None
+    mode: Mode | None = None
+    other: str | None = None
+    refused: bool = False
+    needed_by_name: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The decisions about one tree, in the order of their paths."""
+
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Decision, ...]:
+        """Those that give a file a new name."""
+        return tuple(decision for decision in self.decisions if decision.new_path is not None)
+
+    @property
+    def refusals(self) -> tuple[Decision, ...]:
+        """Those that leave a module out of reach."""
+        return tuple(decision for decision in self.decisions if decision.refused)
+
+
+def needs_elf(candidate: Candidate, target: Target) -> bool:
+    """Whether the verdict rests on the file's bytes, so that they must be read before :func:`plan`.
+
+    For a file with a right name this is ``False``: it can be read all the same, and is then judged too.
+    """
+    return _abi_fits(candidate, target) and not _name_fits(candidate, target)
+
+
+def plan(
+    candidates: Iterable[Candidate],
+    target: Target,
+    mode: Mode = Mode.SYMLINK,
+    *,
+    taken: Collection[str] = (),
+    needed: Collection[str] = (),
+) -> Plan:
+    """Decide what each file is to the target, and which new names make its modules importable.
+
+    :param candidates: the files of one tree
+    :param target: the Python that will import
+    :param mode: how new names are to be given
+    :param taken: paths that exist in the tree; those of the candidates need not be among them
+    :param needed: names in ``DT_NEEDED`` of all ELF files of the tree; read for ``RENAME`` only
+    :raises ValueError: if :func:`needs_elf` is true of a candidate that was not read
+    """
+    modules: dict[str, list[Candidate]] = {}
+    for candidate in sorted(candidates, key=lambda candidate: candidate.path):
+        if not _is_plain_library(candidate):
+            modules.setdefault(candidate.module, []).append(candidate)
+    occupied = {*taken, *(c.path for files in modules.values() for c in files)}
+    decisions = []
+    for files in modules.values():
+        decisions += _plan_module(files, target, occupied)
+    return Plan(
+        tuple(
+            _with_mode(decision, mode, needed)
+            for decision in sorted(decisions, key=lambda decision: decision.candidate.path)
+        )
+    )
+
+
+def _plan_module(files: list[Candidate], target: Target, occupied: Collection[str]) -> list[Decision]:
+    """Judge the files of one module, first each for itself, then what they are to each other."""
+    verdicts = {candidate: _verdict_alone(candidate, target) for candidate in files}
+    importable = [c for c in files if verdicts[c] is Verdict.IMPORTABLE]
+    misnamed = sorted(
+        (c for c in files if verdicts[c] is Verdict.MISNAMED),
+        key=lambda c: _preference(c, target),
+    )
+    decisions = {candidate: Decision(candidate, verdict) for candidate, verdict in verdicts.items()}
+    server = min(importable, key=lambda c: _preference(c, target)) if importable else None
+    for candidate in misnamed:
+        new_path = candidate.module + (target.suffix_for(candidate.name.abi) or "")
+        if server is not None:
+            decisions[candidate] = Decision(candidate, Verdict.SERVED, other=server.path)
+        elif new_path in occupied:
+            decisions[candidate] = Decision(candidate, Verdict.OCCUPIED, other=new_path)
+        else:
+            decisions[candidate] = Decision(candidate, Verdict.MISNAMED, new_path=new_path)
+            server = candidate
+    if server is None:
+        refusing = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.OCCUPIED, Verdict.NOT_ELF)
+        return [replace(d, refused=d.verdict in refusing) for d in decisions.values()]
+    return [_unless_served(decision, server, target) for decision in decisions.values()]
+
+
+def _unless_served(decision: Decision, server: Candidate, target: Target) -> Decision:
+    """A file that the target cannot have is no loss where another one serves the module.
+
+    It is one where its own name is right, since the target then loads it, and perhaps before the server.
+    """
+    foreign = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF)
+    if decision.verdict not in foreign:
+        return decision
+    if _name_fits(decision.candidate, target):
+        return replace(decision, refused=True)
+    return Decision(decision.candidate, Verdict.SERVED, other=server.path)
+
+
+def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
+    """What a file is to the target when the other files of its module are not looked at."""
+    if not _abi_fits(candidate, target):
+        return Verdict.OTHER_ABI
+    if candidate.elf is None:
+        if _name_fits(candidate, target):
+            return Verdict.IMPORTABLE
+        raise ValueError(f"the ELF facts of {candidate.path} are needed and were not read")
+    if isinstance(candidate.elf, str) or candidate.elf.kind != "shared object":
+        return Verdict.NOT_ELF
+    if candidate.elf.machine != target.machine:
+        return Verdict.OTHER_MACHINE
+    if not candidate.elf.libcs <= {target.libc}:
+        return Verdict.OTHER_LIBC
+    return Verdict.IMPORTABLE if _name_fits(candidate, target) else Verdict.MISNAMED
+
+
+def _is_plain_library(candidate: Candidate) -> bool:
+    """Whether ``m.so`` is a shared library that only looks like a module: no function to start it."""
+    if candidate.name.abi or candidate.elf is None:
+        return False
+    return isinstance(candidate.elf, str) or not candidate.elf.init_functions
+
+
+def _abi_fits(candidate: Candidate, target: Target) -> bool:
+    return candidate.name.is_for_linux and target.suffix_for(candidate.name.abi) is not None
+
+
+def _name_fits(candidate: Candidate, target: Target) -> bool:
+    return candidate.name.suffix in target.extension_suffixes
+
+
+def _preference(candidate: Candidate, target: Target) -> tuple[int, bool, str]:
+    """Sort key: the order in which the target looks, then the same CPU in the name, then the path."""
+    wanted = target.suffix_for(candidate.name.abi) or ""
+    exact = candidate.name.suffix if _name_fits(candidate, target) else wanted
+    own = ExtensionFilename.of_suffix(wanted)
+    same_cpu = own is not None and _cpu(own.triplet) == _cpu(candidate.name.triplet)
+    return target.extension_suffixes.index(exact), not same_cpu, candidate.path
+
+
+def _cpu(triplet: str | None) -> str:
+    return (triplet or "").partition("-linux-")[0]
+
+
+def _with_mode(decision: Decision, mode: Mode, needed: Collection[str]) -> Decision:
+    """Say how the new name is given; a name that another file needs to be loaded is kept."""
+    if decision.new_path is None:
+        return decision
+    candidate = decision.candidate
+    soname = candidate.elf.soname if isinstance(candidate.elf, ElfFacts) else None
+    if mode is Mode.RENAME and (str(candidate.name) in needed or soname in needed):
+        return replace(decision, mode=Mode.SYMLINK, needed_by_name=True)
+    return replace(decision, mode=mode)
