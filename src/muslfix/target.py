@@ -11,6 +11,7 @@ https://docs.python.org/3/library/importlib.html#importlib.machinery.EXTENSION_S
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,24 @@ FORMAT = 1
 
 OLDEST_VERSION = (3, 6)
 
+ENVIRONMENTS = ("virtual environment", "conda", "system")
+
+# The names of https://packaging.python.org/en/latest/specifications/dependency-specifiers/. All must be
+# there: packaging takes a missing one from the Python that runs muslfix.
+_MARKERS = (
+    "implementation_name", "implementation_version", "os_name", "platform_machine", "platform_release",
+    "platform_python_implementation", "platform_system", "platform_version", "python_full_version",
+    "python_version", "sys_platform",
+)  # fmt: skip
+
+_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(\.[0-9a-z]+)?")
+
 # The glibc versions that have a name of their own in older tags (PEP 513, 571, 599).
 _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+# The CPUs that manylinux is defined for, as compatibility tags spell them; 32-bit x86 and ARM are judged
+# by the machine, since the tag does not tell x32 from i686, nor soft float from hard.
+_MANYLINUX_CPUS = frozenset({"x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "loongarch64", "riscv64"})
 
 
 @dataclass(frozen=True)
@@ -133,10 +150,10 @@ class Target:
             platform = aliases.get(platform, platform)
         cpu = platform[len("linux_") :]
         cpus = ["armv8l", "armv7l"] if cpu == "armv8l" else [cpu]
+        for cpu in cpus:  # the order of packaging 26.3: what was built here comes first
+            yield f"linux_{cpu}"
         for cpu in cpus:
             yield from self._libc_tags(cpu)
-        for cpu in cpus:
-            yield f"linux_{cpu}"
 
     def _libc_tags(self, cpu: str) -> Iterator[str]:
         """``musllinux_*`` (PEP 656) or ``manylinux_*`` (PEP 600) tags, newest libc first."""
@@ -146,10 +163,20 @@ class Target:
         if self.libc is Libc.MUSL:
             yield from (f"musllinux_{major}_{m}_{cpu}" for m in range(minor, -1, -1))
             return
+        if not self._is_manylinux(cpu):
+            return
         for m in range(minor, 4 if cpu in ("x86_64", "i686") else 16, -1):
             yield f"manylinux_{major}_{m}_{cpu}"
             if m in _LEGACY_MANYLINUX:
                 yield f"{_LEGACY_MANYLINUX[m]}_{cpu}"
+
+    def _is_manylinux(self, cpu: str) -> bool:
+        """Whether manylinux tags are defined for the machine; ``armv8l`` is an ARM in 32-bit mode."""
+        if cpu in ("armv7l", "armv8l"):
+            return (self.machine.name, self.machine.convention) == ("arm", "hard-float")
+        if cpu == "i686":
+            return self.machine.name == "386"
+        return cpu in _MANYLINUX_CPUS
 
     def to_json(self) -> str:
         """The target as JSON text, for ``--target-file``; :meth:`from_json` reads it back."""
@@ -268,20 +295,34 @@ def _check(target: Target) -> None:
     """Refuse facts that cannot all be true, by the first that is wrong."""
     if target.implementation != "cpython":
         raise InvalidTarget(None, f"implementation is {target.implementation}; muslfix serves CPython only")
-    try:
-        version = target.version_info
-    except ValueError:
-        raise InvalidTarget(None, f"version is {target.version!r}, which is no version") from None
-    if version < OLDEST_VERSION:
+    if _VERSION.fullmatch(target.version) is None:
+        raise InvalidTarget(None, f"version is {target.version!r}, which is no version")
+    if target.version_info < OLDEST_VERSION:
         oldest = "{}.{}".format(*OLDEST_VERSION)
         raise InvalidTarget(None, f"version is {target.version}; muslfix serves CPython {oldest} and later")
     if not target.platform.startswith("linux-"):
         raise InvalidTarget(None, f"platform is {target.platform}; muslfix serves Linux only")
     if target.machine.bits not in (32, 64) or target.machine.byte_order not in ("little", "big"):
         raise InvalidTarget(None, f"machine is {target.machine}, which no machine is")
+    if target.environment not in ENVIRONMENTS:
+        raise InvalidTarget(
+            None, f"environment is {target.environment!r}; it can be one of {', '.join(ENVIRONMENTS)}"
+        )
+    _check_markers(target)
     _check_suffixes(target)
     _check_libc_version(target)
     _check_paths(target)
+
+
+def _check_markers(target: Target) -> None:
+    markers = dict(target.markers)
+    for name in _MARKERS:
+        if name not in markers:
+            raise InvalidTarget(None, f"markers.{name} is missing")
+    if markers["python_version"] != "{}.{}".format(*target.version_info):
+        raise InvalidTarget(
+            None, f"markers.python_version is {markers['python_version']}, and version is {target.version}"
+        )
 
 
 def _check_suffixes(target: Target) -> None:
@@ -302,7 +343,7 @@ def _check_suffixes(target: Target) -> None:
 def _check_libc_version(target: Target) -> None:
     if target.libc_version is not None:
         parts = target.libc_version.split(".")
-        if len(parts) < 2 or not all(part.isdecimal() and len(part) < 6 for part in parts[:2]):
+        if len(parts) < 2 or not all(part.isdecimal() and len(part) < 4 for part in parts[:2]):
             raise InvalidTarget(None, f"libc_version is {target.libc_version!r}, which is no version")
 
 

@@ -1,0 +1,88 @@
+"""``muslfix install``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import (
+    add_mode_option,
+    add_output_options,
+    add_target_options,
+    check_folders,
+    find_target,
+)
+from muslfix.plan import Mode
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+
+_EPILOG = """\
+example:
+  muslfix install --python /opt/app/bin/python psycopg_binary-3.0.4-cp39-cp39-musllinux_1_1_x86_64.whl
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = commands.add_parser(
+        "install",
+        help="install wheels, fixed",
+        description="Install wheels. Extension modules whose name the target does not import get one that it"
+        " does, if their ELF file proves that it can load them. All wheels are installed, or none.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")
+    add_target_options(parser)
+    layout = parser.add_argument_group("where to", "Without these: the target's own environment.")
+    layout.add_argument("--target", metavar="DIR", help="one flat folder, as with pip")
+    layout.add_argument("--prefix", metavar="DIR", help="another prefix, laid out like the target's")
+    layout.add_argument("--root", metavar="DIR", help="a folder that the target will see as /")
+    add_mode_option(parser)
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument(
+        "--force-reinstall", action="store_true", help="install although the same version is there"
+    )
+    parser.add_argument("--no-compile", action="store_true", help="leave out bytecode")
+    parser.add_argument(
+        "--break-system-packages",
+        action="store_true",
+        help="install although another tool manages the environment",
+    )
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Install, and say what was done.
+
+    :return: the exit status
+    """
+    from muslfix.install import InstallOptions, install
+    from muslfix.report import to_text
+
+    check_folders(target=options.target, prefix=options.prefix, root=options.root)
+    target = find_target(options)
+    report = install(
+        options.wheels,
+        target,
+        InstallOptions(
+            mode=Mode(options.mode),
+            folder=options.target,
+            prefix=options.prefix,
+            root=options.root,
+            force_reinstall=options.force_reinstall,
+            compile=not options.no_compile,
+            break_system_packages=options.break_system_packages,
+            dry_run=options.dry_run,
+        ),
+    )
+    for project in report.projects:
+        for warning in project.warnings:
+            output.warning(f"{project.name} {project.version}", warning)
+    if options.json:
+        output.data(report.to_json())
+    else:
+        output.result(to_text(report, verbose=output.verbose))
+    return 0

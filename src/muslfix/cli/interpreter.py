@@ -1,0 +1,68 @@
+"""``muslfix interpreter``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import add_output_options, add_target_options, find_target
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+    from muslfix.target import Target
+
+_EPILOG = """\
+example:
+  muslfix interpreter --python /opt/app/bin/python --json > target.json
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = commands.add_parser(
+        "interpreter",
+        help="show the target, or write it to a file",
+        description="Show the target: which names it imports, its libc, its machine, its tags and folders."
+        " With --json, write a file for --target-file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_target_options(parser)
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Show the target.
+
+    :return: the exit status
+    """
+    target = find_target(options)
+    if options.json:
+        output.data(target.to_json())
+    else:
+        output.result(_lines(target, verbose=output.verbose))
+    return 0
+
+
+def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
+    tags = [str(tag) for tag in target.tags()]
+    yield f"interpreter: {target.executable or 'not known'}"
+    yield f"version: CPython {target.version}"
+    yield f"SOABI: {target.soabi or 'not known'}"
+    yield f"imports: {' '.join(target.extension_suffixes)}"
+    yield f"libc: {target.libc} {target.libc_version or '(version not known)'}"
+    yield f"loader: {target.loader or 'not known'}"
+    yield f"machine: {target.machine}"
+    yield f"environment: {target.environment} at {target.prefix}"
+    if target.externally_managed:
+        yield f"managed by another tool: {target.externally_managed}"
+    yield f"modules: {target.scheme.purelib}"
+    if target.scheme.platlib != target.scheme.purelib:
+        yield f"extension modules: {target.scheme.platlib}"
+    yield f"scripts: {target.scheme.scripts}"
+    if verbose:
+        yield from (f"tag: {tag}" for tag in tags)
+    else:
+        yield f"tags: {tags[0]} and {len(tags) - 1} more"

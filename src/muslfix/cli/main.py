@@ -1,0 +1,75 @@
+"""From the words on the command line to an exit status.
+
+0: done, or nothing to do. 1: refused or failed, or something was found. 2: the command line makes no sense.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import muslfix
+from muslfix.cli import install, interpreter
+from muslfix.cli.output import Output
+from muslfix.errors import MuslfixError, RefusedModules, UsageError
+
+_COMMANDS = (install, interpreter)
+
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    :param arguments: the words behind the program's name; those of the process if left out
+    :return: the exit status
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    output = Output(verbose=options.verbose, quiet=options.quiet)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status: int = options.run(options, output)
+        output.flush()
+    except UsageError as error:
+        output.error(error)
+        return _USAGE
+    except MuslfixError as error:
+        for line in error.lines if isinstance(error, RefusedModules) else ():
+            output.diagnostic(line)
+        output.error(error)
+        return _FAILED
+    except KeyboardInterrupt:
+        output.diagnostic("interrupted: nothing was changed")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough; Python would complain about it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return status
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """End by SIGTERM as by Ctrl-C: what is half done is taken back on the way out."""
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="muslfix",
+        description="Make misnamed extension modules importable on musl and glibc Pythons.",
+        epilog="Exit status: 0 done, or nothing to do; 1 refused or failed; 2 usage.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-V", "--version", action="version", version=f"muslfix {muslfix.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    return parser

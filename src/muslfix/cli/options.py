@@ -1,0 +1,71 @@
+"""The options that several commands have, each defined once."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from muslfix.errors import UsageError
+from muslfix.plan import Mode
+from muslfix.target import Target
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """``--json``, ``-v`` and ``-q``."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print the result as JSON")
+    volume = group.add_mutually_exclusive_group()
+    volume.add_argument(
+        "-v", "--verbose", action="store_true", help="also name the files of which there is nothing to say"
+    )
+    volume.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+
+
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """``--python`` and ``--target-file``: which Python will import."""
+    group = parser.add_argument_group(
+        "target",
+        "Without these: the interpreter of the active virtual environment, else the one that runs muslfix.",
+    )
+    one = group.add_mutually_exclusive_group()
+    one.add_argument(
+        "--python", metavar="EXECUTABLE", help="the interpreter, its name, or its virtual environment"
+    )
+    one.add_argument(
+        "--target-file", metavar="FILE", help="its facts, as written by 'muslfix interpreter --json'"
+    )
+
+
+def add_mode_option(parser: argparse.ArgumentParser) -> None:
+    """``--mode``: how a module gets its new name."""
+    parser.add_argument(
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        default=Mode.SYMLINK.value,
+        help="how a misnamed module gets its new name (default: %(default)s)",
+    )
+
+
+def find_target(options: argparse.Namespace) -> Target:
+    """The target that the options name.
+
+    :raises UsageError: if they contradict each other
+    :raises InterpreterError: if the interpreter cannot be asked
+    :raises InvalidTarget: if the target file cannot be used
+    """
+    from muslfix.interpreter import find_interpreter, probe_interpreter, read_target_file
+
+    if options.target_file is not None:
+        return read_target_file(options.target_file)
+    return probe_interpreter(find_interpreter(options.python, os.environ))
+
+
+def check_folders(**folders: str | None) -> None:
+    """Refuse an empty folder name, which a shell makes of a variable that is not set.
+
+    :param folders: what was given, by the name of its option
+    :raises UsageError: if one is empty
+    """
+    for name, folder in folders.items():
+        if folder is not None and not folder.strip():
+            raise UsageError(None, f"--{name} is empty")

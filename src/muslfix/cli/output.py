@@ -1,0 +1,63 @@
+"""What the commands print: results on stdout, diagnostics on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from muslfix.errors import MuslfixError
+
+
+class Output:
+    """Where lines go.
+
+    :param verbose: whether to name everything
+    :param quiet: whether to print errors only
+    """
+
+    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
+        self.verbose = verbose
+        self.quiet = quiet
+
+    def result(self, lines: Iterable[str]) -> None:
+        """Print lines of the result, unless quiet."""
+        if not self.quiet:
+            for line in lines:
+                print(printable(line))
+
+    def data(self, text: str) -> None:
+        """Print what was asked for as data, quiet or not."""
+        sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """Let a closed pipe be noticed now, and not at the end of Python."""
+        sys.stdout.flush()
+
+    def warning(self, subject: str, sentence: str) -> None:
+        """Print a warning about a project or a file, unless quiet."""
+        if not self.quiet:
+            self.diagnostic(f"warning: {subject}: {sentence}")
+
+    def error(self, error: MuslfixError) -> None:
+        """Print an error as one sentence, and its tip."""
+        self.diagnostic(f"error: {error}")
+        if error.tip:
+            self.diagnostic(f"tip: {error.tip}")
+
+    def diagnostic(self, line: str) -> None:
+        """Print a line on stderr."""
+        print(printable(line), file=sys.stderr)
+
+
+def printable(line: str) -> str:
+    r"""A line that does no more to a terminal than show itself: file names can hold escape sequences.
+
+    >>> printable("a\x1b[31m.so")
+    'a\\x1b[31m.so'
+    """
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in line
+    )
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,0 +1,222 @@
+"""``muslfix install``: unpack into a staging tree, fix the staged tree, move it in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
+from muslfix.errors import EnvironmentRefused, InvalidTarget, InvalidWheel, RefusedModules
+from muslfix.layout import Layout, layout_of
+from muslfix.modules import apply_names, plan_files
+from muslfix.placing import check_conflicts, move_out, owned_files, place
+from muslfix.plan import Mode, Plan
+from muslfix.project import InstalledProject, find_legacy, scan_projects
+from muslfix.report import ModuleReport, ProjectReport, Report, report_module
+from muslfix.staging import StagedWheel, direct_url, stage_wheel
+from muslfix.target import Target
+from muslfix.transaction import Transaction, told_as_sentences
+from muslfix.wheel import Wheel, open_wheel
+
+_INSTALLER = b"muslfix\n"
+
+
+@dataclass(frozen=True)
+class InstallOptions:
+    """How to install.
+
+    :param mode: how misnamed modules get their new name
+    :param folder: pip's ``--target``: one flat folder
+    :param prefix: another prefix
+    :param root: a folder that the target will see as ``/``
+    :param force_reinstall: install although the same version is there
+    :param compile: let the target compile bytecode, where it runs here
+    :param break_system_packages: install although another tool owns the environment (:pep:`668`)
+    :param dry_run: only say what would be done
+    """
+
+    mode: Mode = Mode.SYMLINK
+    folder: str | None = None
+    prefix: str | None = None
+    root: str | None = None
+    force_reinstall: bool = False
+    compile: bool = True
+    break_system_packages: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A wheel in its staging folders, fixed and complete, and what there is to say of it."""
+
+    staged: StagedWheel
+    modules: tuple[ModuleReport, ...]
+
+
+def install(wheels: Sequence[str], target: Target, options: InstallOptions | None = None) -> Report:
+    """Install wheels, with the extension modules that the target would not find given a name that it does.
+
+    All of them or none: after an exception the environment is what it was.
+
+    :param wheels: paths of wheel files, of different projects
+    :param target: the Python that will import
+    :param options: how
+    :raises InvalidWheel: if a wheel is damaged or dishonest
+    :raises IncompatibleWheel: if its tags or ``Requires-Python`` are not the target's
+    :raises RefusedModules: if a module in it cannot be made importable
+    :raises MuslfixError: if the environment does not allow it
+    """
+    options = options or InstallOptions()
+    layout = layout_of(target, folder=options.folder, prefix=options.prefix, root=options.root)
+    _check_environment(target, layout, options)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_wheel(path)) for path in wheels]
+        _check_wheels(opened, target)
+        transaction = stack.enter_context(_transaction(layout, options))
+        installed = scan_projects(layout.site_folders)
+        coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
+        _check_legacy(coming, installed, layout)
+        works = {wheel.key: _stage(wheel, layout, target, transaction, options) for wheel in coming}
+        leaving = [file for key in works if key in installed for file in owned_files(installed[key], layout)]
+        check_conflicts([work.staged for work in works.values()], leaving, layout)
+        if not options.dry_run:
+            move_out(transaction, leaving, layout)
+            for work in works.values():
+                place(transaction, work.staged)
+            transaction.commit()
+        versions = {key: project.version for key, project in installed.items()}
+        versions.update((wheel.key, str(wheel.wheel_version)) for wheel in opened)
+        return Report(
+            command="install",
+            dry_run=options.dry_run,
+            projects=tuple(
+                _report(
+                    wheel,
+                    works.get(wheel.key),
+                    installed.get(wheel.key),
+                    (*wheel.warnings, *unmet_requirements(wheel.requirements, versions, target)),
+                )
+                for wheel in opened
+            ),
+        )
+
+
+def _check_environment(target: Target, layout: Layout, options: InstallOptions) -> None:
+    if layout.is_environment and target.externally_managed and not options.break_system_packages:
+        raise EnvironmentRefused(
+            target.externally_managed,
+            f"says that another tool manages the environment {target.prefix}",
+            tip="use a virtual environment, or --break-system-packages if you know what you risk",
+        )
+
+
+def _check_wheels(wheels: Sequence[Wheel], target: Target) -> None:
+    seen: dict[str, str] = {}
+    for wheel in wheels:
+        if wheel.key in seen:
+            raise InvalidWheel(
+                wheel.path, f"is of the same project as {seen[wheel.key]}", tip="name one of them"
+            )
+        seen[wheel.key] = wheel.path
+        check_tags(wheel.path, wheel.tags, target)
+        check_requires_python(wheel.path, wheel.metadata["Requires-Python"], target)
+
+
+@contextmanager
+def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transaction]:
+    """A transaction on the main folder of the layout, or for a dry run on a temporary one."""
+    if not options.dry_run:
+        with Transaction(layout.scheme.purelib) as transaction:
+            yield transaction
+    else:
+        with ExitStack() as stack:
+            with told_as_sentences(tempfile.gettempdir()):
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
+            yield stack.enter_context(Transaction(folder))
+
+
+def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
+    project = installed.get(wheel.key)
+    return project is not None and wheel.has_version(project.version)
+
+
+def _check_legacy(coming: Sequence[Wheel], installed: dict[str, InstalledProject], layout: Layout) -> None:
+    for wheel in coming:
+        legacy = find_legacy(layout.site_folders, wheel.key)
+        if wheel.key not in installed and legacy is not None:
+            raise EnvironmentRefused(
+                legacy,
+                f"is an installation of {wheel.name} without RECORD, so it is not known which files it has",
+                tip="remove it with the tool that installed it",
+            )
+
+
+def _stage(
+    wheel: Wheel, layout: Layout, target: Target, transaction: Transaction, options: InstallOptions
+) -> _Work:
+    """Unpack a wheel beside its destination, fix it there, and complete it up to RECORD."""
+
+    def open_folder(destination: str) -> str:
+        return transaction.staging_folder(transaction.anchor if options.dry_run else destination)
+
+    metadata = {
+        "INSTALLER": _INSTALLER,
+        "REQUESTED": b"",
+        "direct_url.json": direct_url(wheel.path, wheel.archive.sha256()),
+    }
+    executable = _executable_of(target)
+    staged = stage_wheel(wheel, layout, executable, open_folder, metadata)
+    plan = plan_files(staged.files, staged.locate, target, options.mode, thorough=True)
+    _refuse(wheel, plan, target)
+    with told_as_sentences(layout.scheme.platlib):
+        changes = apply_names(plan, staged.locate)
+        staged.change(changes, target)
+        if options.compile and target.runs_here and not options.dry_run:
+            staged.compile(executable)
+        staged.write_record()
+    done = {change.old: change.mode for change in changes}
+    return _Work(
+        staged,
+        tuple(
+            report_module(decision, target, done.get(decision.candidate.path), dry_run=options.dry_run)
+            for decision in plan.decisions
+        ),
+    )
+
+
+def _executable_of(target: Target) -> str:
+    if target.executable is None:
+        raise InvalidTarget(
+            None, "the target does not say how scripts call it", tip="add 'executable' to the target file"
+        )
+    return target.executable
+
+
+def _refuse(wheel: Wheel, plan: Plan, target: Target) -> None:
+    refused = [report_module(decision, target) for decision in plan.refusals]
+    if refused:
+        count = "an extension module" if len(refused) == 1 else f"{len(refused)} extension modules"
+        raise RefusedModules(
+            wheel.path,
+            f"has {count} that the target cannot load, so it is not installed",
+            tip=refused[0].tip,
+            lines=tuple(str(module) for module in refused),
+        )
+
+
+def _report(
+    wheel: Wheel, work: _Work | None, previous: InstalledProject | None, warnings: tuple[str, ...]
+) -> ProjectReport:
+    there = previous.root if previous else ""
+    return ProjectReport(
+        name=wheel.name,
+        version=str(wheel.wheel_version),
+        source=wheel.path,
+        location=work.staged.destination(work.staged.root_scheme) if work else there,
+        action="kept" if work is None else "replaced" if previous else "installed",
+        previous=previous.version if previous else None,
+        modules=work.modules if work else (),
+        warnings=warnings,
+    )

@@ -1,0 +1,96 @@
+"""Where the files of a wheel go: the layouts that pip knows, as values.
+
+There are two views of each folder. On *this* machine the installer writes to it; the *target* will see it
+under a path that differs when ``--root`` is given, and that is what scripts and bytecode must name.
+"""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import asdict, dataclass, replace
+
+from muslfix.errors import UsageError
+from muslfix.target import Scheme, Target
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of one installation.
+
+    :param scheme: absolute paths on this machine
+    :param seen: the same folders as the target will see them
+    :param is_environment: whether this is the target's own environment, so that its marker of :pep:`668`
+        counts and projects installed there are visible to it
+    """
+
+    scheme: Scheme
+    seen: Scheme
+    is_environment: bool = False
+
+    @property
+    def site_folders(self) -> tuple[str, ...]:
+        """The folders that hold ``.dist-info`` folders, each once."""
+        return tuple(dict.fromkeys((self.scheme.purelib, self.scheme.platlib)))
+
+
+def layout_of(
+    target: Target, *, folder: str | None = None, prefix: str | None = None, root: str | None = None
+) -> Layout:
+    """Choose the folders as pip does for ``--target``, ``--prefix`` and ``--root``.
+
+    :param target: the Python that will import
+    :param folder: ``--target``: one flat folder with modules and below it ``bin``, ``include``, …
+    :param prefix: ``--prefix``: another prefix, laid out like the target's own
+    :param root: ``--root``: everything below this folder, which the target will see as ``/``
+    :raises UsageError: if the options contradict each other, or if without any of them the files would go
+        to a target that cannot be run here, hence is not known to be on this machine
+    """
+    if folder is not None and (prefix is not None or root is not None):
+        raise UsageError(None, "--target cannot be combined with --prefix or --root")
+    if folder is not None:
+        seen = _flat(os.path.abspath(folder))
+    elif prefix is not None:
+        seen = _below(os.path.abspath(prefix), target.prefix_scheme)
+    else:
+        seen = target.scheme
+    if root is not None:
+        return Layout(_moved(seen, os.path.abspath(root)), seen)
+    if folder is None and prefix is None and not target.runs_here:
+        raise UsageError(
+            None,
+            "the target cannot be run here, so its own folders are not those of this machine",
+            tip="say with --target, --prefix or --root where the files shall go",
+        )
+    return Layout(seen, seen, is_environment=folder is None and prefix is None)
+
+
+def for_project(layout: Layout, name: str) -> Layout:
+    """The same layout with the folder of C headers that belongs to one project.
+
+    :param name: the project's name as its metadata spells it
+    """
+    return replace(
+        layout,
+        scheme=replace(layout.scheme, headers=os.path.join(layout.scheme.headers, name)),
+        seen=replace(layout.seen, headers=os.path.join(layout.seen.headers, name)),
+    )
+
+
+def _flat(folder: str) -> Scheme:
+    return Scheme(
+        purelib=folder,
+        platlib=folder,
+        headers=os.path.join(folder, "include"),
+        scripts=os.path.join(folder, "bin"),
+        data=folder,
+    )
+
+
+def _below(prefix: str, relative: Scheme) -> Scheme:
+    paths = {key: os.path.normpath(os.path.join(prefix, path)) for key, path in asdict(relative).items()}
+    return Scheme(**paths)
+
+
+def _moved(scheme: Scheme, root: str) -> Scheme:
+    paths = {key: os.path.join(root, path.lstrip("/")) for key, path in asdict(scheme).items()}
+    return Scheme(**paths)

@@ -1,0 +1,177 @@
+"""Putting a staged wheel in the place of what is there, and nothing else.
+
+What goes is what the RECORD of the replaced project lists, as far as it lies in the folders of the layout
+and no other project lists it too: a RECORD may lie. What comes must not meet a file of somebody else, unless
+that has the same content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple
+
+from muslfix.errors import FileConflict
+from muslfix.layout import Layout
+from muslfix.project import InstalledProject, scan_projects
+from muslfix.staging import StagedFile, StagedWheel
+from muslfix.transaction import Transaction
+
+_BYTECODE = re.compile(r"(?P<stem>.+)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
+
+
+def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
+    """The files of an installed project that are there, its bytecode included; absolute, links not followed.
+
+    Rows of RECORD that lead out of the layout's folders are passed over.
+
+    :param layout: whose folders count
+    :raises InvalidProject: if its RECORD is missing or damaged
+    """
+    roots = _roots(layout)
+    found: dict[str, None] = {}
+    for row in project.record().rows:
+        path = os.path.normpath(os.path.join(project.root, row.path))
+        folder = os.path.realpath(os.path.dirname(path))
+        path = os.path.join(folder, os.path.basename(path))
+        if os.path.lexists(path) and not os.path.isdir(path) and _is_below(path, roots):
+            found[path] = None
+            found.update(dict.fromkeys(_bytecode_of(path)))
+    return list(found)
+
+
+def move_out(transaction: Transaction, files: Iterable[str], layout: Layout) -> None:
+    """Take files out of the tree, whole folders where nothing else is in them, then folders left empty.
+
+    :param files: absolute paths
+    """
+    gone = list(files)
+    roots = _roots(layout)
+    coarse = _coarsest(gone, roots)
+    for path in coarse:
+        transaction.move_out(path)
+    for folder in sorted({os.path.dirname(path) for path in coarse}, key=len, reverse=True):
+        left = folder
+        while left not in roots and _is_below(left, roots) and transaction.remove_folder(left):
+            left = os.path.dirname(left)
+
+
+def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: Layout) -> None:
+    """Refuse to meet files of others; drop what is staged where the same content is there already.
+
+    :param staged: the wheels that shall come
+    :param leaving: absolute paths of files that go before that
+    :raises FileConflict: if a file is in the way
+    """
+    going = set(leaving)
+    coming: dict[str, StagedFile] = {}
+    for wheel in staged:
+        for file in list(wheel.files.values()):
+            folder = os.path.realpath(
+                os.path.join(wheel.destination(file.scheme), os.path.dirname(file.relative))
+            )
+            path = os.path.join(folder, os.path.basename(file.relative))
+            if not _is_below(path, _roots(wheel.layout)):
+                raise FileConflict(
+                    folder, f"is reached through a link, and would receive files of {wheel.wheel.name}"
+                )
+            twin = coming.setdefault(path, file)
+            if twin is not file:
+                _meet_twin(path, twin, file, wheel)
+            elif os.path.lexists(path) and path not in going:
+                _meet(path, file, wheel, layout)
+
+
+def place(transaction: Transaction, staged: StagedWheel) -> None:
+    """Move a staged wheel to its destination, by as few renames as the tree allows."""
+    for destination, folder in staged.folders.items():
+        transaction.make_folders(destination)
+        _place_folder(transaction, folder, destination)
+
+
+def _place_folder(transaction: Transaction, source: str, destination: str) -> None:
+    for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
+        target = os.path.join(destination, entry.name)
+        if not os.path.lexists(target):
+            transaction.rename(entry.path, target)
+        elif entry.is_dir(follow_symlinks=False) and os.path.isdir(target):
+            _place_folder(transaction, entry.path, target)
+        else:
+            if not target.endswith(".pyc"):
+                raise FileConflict(target, "is in the way, and does not belong to what is being replaced")
+            transaction.move_out(target)
+            transaction.rename(entry.path, target)
+
+
+def _meet_twin(path: str, twin: StagedFile, file: StagedFile, wheel: StagedWheel) -> None:
+    """Two wheels bring the same file: one of them does."""
+    if not file.row.hash or twin.row.hash != file.row.hash:
+        raise FileConflict(path, f"is in two of the wheels with different content, one is {wheel.wheel.path}")
+    os.unlink(wheel.locate(file.row.path))
+
+
+def _meet(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout) -> None:
+    """A file that shall come meets one that stays: the same content is shared, as by pip."""
+    if "__pycache__" in file.relative and path.endswith(".pyc"):
+        return  # a cache, which the target itself may have written
+    staged = wheel.locate(file.row.path)
+    if os.path.isfile(path) and not os.path.islink(path) and _sha256(path) == _sha256(staged):
+        os.unlink(staged)
+        return
+    raise FileConflict(
+        path,
+        f"is in the way of {wheel.wheel.name}: it belongs to {_owner(path, layout)}, and its content differs",
+        tip="uninstall that first, or move the file away",
+    )
+
+
+def _owner(path: str, layout: Layout) -> str:
+    for project in scan_projects(layout.site_folders).values():
+        if path in owned_files(project, layout):
+            return f"{project.name} {project.version}"
+    return "no installed project"
+
+
+def _roots(layout: Layout) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(os.path.realpath(folder) for folder in astuple(layout.scheme)))
+
+
+def _is_below(path: str, roots: Iterable[str]) -> bool:
+    return any(path.startswith(root.rstrip("/") + "/") for root in roots)
+
+
+def _bytecode_of(path: str) -> Iterator[str]:
+    """The bytecode of a module, whichever interpreter and optimisation level it is for."""
+    folder, name = os.path.split(path)
+    cache = os.path.join(folder, "__pycache__")
+    if name.endswith(".py") and os.path.isdir(cache) and not os.path.islink(cache):
+        for other in os.listdir(cache):
+            match = _BYTECODE.fullmatch(other)
+            if match is not None and match["stem"] == name[: -len(".py")]:
+                yield os.path.join(cache, other)
+
+
+def _coarsest(files: list[str], roots: Iterable[str]) -> list[str]:
+    """The same files, named by whole folders where all that is in a folder is among them."""
+    names: dict[str, set[str]] = {}
+    for path in files:
+        names.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
+    for folder in sorted(names, key=lambda folder: folder.count("/"), reverse=True):
+        _fold(folder, names, roots)
+    return [os.path.join(folder, name) for folder in sorted(names) for name in sorted(names[folder])]
+
+
+def _fold(folder: str, names: dict[str, set[str]], roots: Iterable[str]) -> None:
+    """Replace a folder's names by the folder itself, and go on with its parent."""
+    while folder in names and folder not in roots and set(os.listdir(folder)) <= names[folder]:
+        del names[folder]
+        parent, name = os.path.split(folder)
+        names.setdefault(parent, set()).add(name)
+        folder = parent
+
+
+def _sha256(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).digest()

@@ -1,0 +1,254 @@
+r"""RECORD as text that can be edited: a row changed or added, every other byte left alone.
+
+RECORD lists the files of an installed project, and what uninstalls it trusts that list. Reading it into rows
+and writing them again would rewrite what this program has no business with: pip ends lines with CRLF, uv
+and installer with LF, each quotes and sorts in its own way. So each row keeps the text that it came from.
+
+Callers decode with ``bytes.decode("utf-8", "surrogateescape")`` and encode in the same way: file names are
+bytes, and those that are not UTF-8 then survive like all others.
+
+What ends a line is ``\n``, ``\r\n`` or a lone ``\r``, unless it is quoted. The lone ``\r`` ends one for pip
+(it reads with universal newlines), for uv (the terminator of Rust's ``csv`` crate) and for installer
+(:meth:`str.splitlines`), so another reading here would find another list of files than they do. The further
+characters at which :meth:`str.splitlines` splits are legal in file names and end nothing.
+
+Specification: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from functools import cached_property
+
+from muslfix.errors import InvalidRecord
+
+_BASE64 = re.compile(r"([A-Za-z0-9_-]+)={0,2}")
+_LINE_END = re.compile(r"(?:\r\n|\n|\r)\Z")
+
+
+@dataclass(frozen=True)
+class RecordRow:
+    """One row of RECORD: its three fields as text.
+
+    :param path: relative to the folder that holds the ``.dist-info``, with ``/`` between its parts; may lead
+        out of it by ``..``, and may be absolute
+    :param hash: ``<algorithm>=<digest in urlsafe base64 without padding>``, or empty
+    :param size: in bytes, decimal, or empty
+
+    >>> import hashlib
+    >>> RecordRow.of("pkg/empty.py", hashlib.sha256().digest(), 0).hash
+    'sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
+    """
+
+    path: str
+    hash: str
+    size: str
+
+    @classmethod
+    def of(cls, path: str, digest: bytes, size: int) -> RecordRow:
+        """The row of a file.
+
+        :param path: as it is to stand in the row
+        :param digest: its SHA-256, the 32 bytes themselves
+        :param size: in bytes
+        """
+        return cls(path, "sha256=" + urlsafe_b64encode(digest).decode().rstrip("="), str(size))
+
+    @classmethod
+    def listed(cls, path: str) -> RecordRow:
+        """The row of a file that is listed only: RECORD itself, its signatures, ``.pyc`` files.
+
+        :param path: as it is to stand in the row
+        """
+        return cls(path, "", "")
+
+    @property
+    def algorithm(self) -> str | None:
+        """Name of the hash algorithm as :mod:`hashlib` spells it, or ``None`` for a row without a hash."""
+        return self.hash.partition("=")[0].lower() or None
+
+    @property
+    def digest(self) -> bytes | None:
+        """The bytes of the hash, or ``None`` for a row without one; old wheels have padded hashes.
+
+        :raises InvalidRecord: if the field is not empty and is no hash
+        """
+        if not self.hash:
+            return None
+        match = _BASE64.fullmatch(self.hash.partition("=")[2])
+        if match is None or not self.algorithm or len(match[1]) % 4 == 1:
+            raise InvalidRecord(None, f"has {self.hash!r:.200} for {self.path}, which is no hash")
+        return urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4))
+
+
+@dataclass(frozen=True)
+class Record:
+    r"""A RECORD, which never changes: each edit returns another one.
+
+    A path may stand in several rows; an edit then goes for all of them, and no edit makes a second row for
+    a path that has one.
+
+    >>> record = Record.parse("pkg/a.so,sha256=YQ,1\r\npkg-1.dist-info/RECORD,,\r\n")
+    >>> record.with_row_after("pkg/a.so", RecordRow.listed("pkg/b,c.so")).text
+    'pkg/a.so,sha256=YQ,1\r\n"pkg/b,c.so",,\r\npkg-1.dist-info/RECORD,,\r\n'
+    """
+
+    # The text of each row with its line end (a quoted field may span several lines), and its path; a blank
+    # line has none. All else is read from the text where it is asked for: most runs look at few rows.
+    _texts: tuple[str, ...] = ()
+    _paths: tuple[str | None, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Record:
+        """Read a RECORD; :attr:`text` gives it back.
+
+        :param text: the whole file, decoded without touching its line ends
+        :raises InvalidRecord: if a row has not three fields or no path, a quote is not closed or not followed
+            by the end of its field, or there is a NUL; the reason names the line, and the path is ``None``
+        """
+        if "\0" in text:
+            number = len(_split(text[: text.index("\0") + 1]))
+            raise InvalidRecord(None, f"has a NUL in line {number}")
+        lines = _split(text)
+        reader = csv.reader(lines, strict=True)
+        texts: list[str] = []
+        paths: list[str | None] = []
+        start = 0
+        try:
+            for fields in reader:
+                end = reader.line_num
+                texts.append(lines[start] if end == start + 1 else "".join(lines[start:end]))
+                paths.append(_path(fields, start + 1))
+                start = end
+        except csv.Error as error:
+            raise InvalidRecord(None, f"is no valid CSV in line {start + 1} ({error})") from error
+        return cls(tuple(texts), tuple(paths))
+
+    @cached_property
+    def text(self) -> str:
+        """The whole file."""
+        return "".join(self._texts)
+
+    @cached_property
+    def rows(self) -> tuple[RecordRow, ...]:
+        """The rows in their order; blank lines are none."""
+        return tuple(RecordRow(*fields) for fields in csv.reader(self._texts) if fields)
+
+    @cached_property
+    def _text_of_path(self) -> dict[str | None, str]:
+        return dict(zip(reversed(self._paths), reversed(self._texts)))
+
+    def get(self, path: str) -> RecordRow | None:
+        """The row of a path, the first where it has several, or ``None``.
+
+        :param path: as it stands in the row
+        """
+        text = self._text_of_path.get(path)
+        return None if text is None else RecordRow(*next(csv.reader([text])))
+
+    def with_row_changed(self, path: str, new_row: RecordRow) -> Record:
+        """Another row in place of the one of a path; its line end stays.
+
+        :param path: of the row to change
+        :param new_row: may have another path; a row that this path has elsewhere goes
+        :raises InvalidRecord: if the path has no row, or the new row cannot be written
+        """
+        self._position(path)
+        if new_row.path != path and new_row.path in self._paths:
+            return self.without_row(new_row.path).with_row_changed(path, new_row)
+        texts, paths, fields = list(self._texts), list(self._paths), _as_csv(new_row)
+        for at, its_path in enumerate(self._paths):
+            if its_path == path:
+                texts[at], paths[at] = fields + _line_end(texts[at]), new_row.path
+        return Record(tuple(texts), tuple(paths))
+
+    def with_row_after(self, path: str, new_row: RecordRow) -> Record:
+        """A new row behind the one of a path; where the new row's path has one already, that is changed.
+
+        :param path: of the row that it is to follow
+        :param new_row: gets that row's line end
+        :raises InvalidRecord: if the path has no row, or the new row cannot be written
+        """
+        at = self._position(path) + 1
+        if new_row.path in self._paths:
+            return self.with_row_changed(new_row.path, new_row)
+        return self._with_row_at(at, new_row)
+
+    def with_row_added(self, new_row: RecordRow) -> Record:
+        """A new row at the end, before RECORD's own; where its path has a row already, that is changed.
+
+        :param new_row: gets the line end of the row before it
+        :raises InvalidRecord: if the new row cannot be written
+        """
+        if new_row.path in self._paths:
+            return self.with_row_changed(new_row.path, new_row)
+        at = len(self._paths)
+        while at and self._paths[at - 1] is None:  # blank lines at the end stay there
+            at -= 1
+        last = self._paths[at - 1] if at else None
+        if last is not None and last.endswith(".dist-info/RECORD"):
+            at -= 1
+        return self._with_row_at(at, new_row)
+
+    def without_row(self, path: str) -> Record:
+        """The same without the row of a path.
+
+        :param path: as it stands in the row
+        :raises InvalidRecord: if the path has no row
+        """
+        self._position(path)
+        kept = [(text, its_path) for text, its_path in zip(self._texts, self._paths) if its_path != path]
+        return Record(tuple(text for text, _ in kept), tuple(its_path for _, its_path in kept))
+
+    def _position(self, path: str) -> int:
+        try:
+            return self._paths.index(path)
+        except ValueError:
+            raise InvalidRecord(None, f"has no row for {path}") from None
+
+    def _with_row_at(self, at: int, row: RecordRow) -> Record:
+        texts, fields = self._texts, _as_csv(row)
+        before, behind = texts[:at], texts[at:]
+        end = _line_end(before[-1]) if before else ""
+        general_end = end or (_line_end(texts[0]) if texts else "") or "\n"
+        if before and not end:  # a last line without an end: the new one takes its place
+            texts = (*before[:-1], before[-1] + general_end, fields)
+        else:
+            texts = (*before, fields + general_end, *behind)
+        return Record(texts, (*self._paths[:at], row.path, *self._paths[at:]))
+
+
+def _split(text: str) -> list[str]:
+    """Cut text behind each line end: a StringIO cuts at those that CSV knows, and at no others."""
+    return list(io.StringIO(text, newline=""))
+
+
+def _line_end(text: str) -> str:
+    """The line end of a row; empty for a last one that has none."""
+    match = _LINE_END.search(text)
+    return match[0] if match else ""
+
+
+def _path(fields: list[str], number: int) -> str | None:
+    """The path of a row, or ``None`` for a blank line."""
+    if not fields:
+        return None
+    if len(fields) != 3:
+        raise InvalidRecord(None, f"has {len(fields)} fields instead of 3 in line {number}")
+    if not fields[0]:
+        raise InvalidRecord(None, f"has a row without a path in line {number}")
+    return fields[0]
+
+
+def _as_csv(row: RecordRow) -> str:
+    """The text of a row without its line end."""
+    if not row.path or "\0" in row.path:
+        raise InvalidRecord(None, f"cannot hold a row for the path {row.path!r}")
+    text = io.StringIO()
+    # The module quotes the characters of its line end; not every Python that we run on quotes the others.
+    csv.writer(text, lineterminator="\r\n").writerow((row.path, row.hash, row.size))
+    return text.getvalue()[: -len("\r\n")]

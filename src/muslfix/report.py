@@ -1,0 +1,236 @@
+"""What was done or found, as values; as JSON; and as sentences for a person.
+
+The JSON form is described by ``report.schema.json`` in this package, and tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import json
+import os.path
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from muslfix.elf import ElfFacts
+from muslfix.plan import Decision, Mode, Verdict
+from muslfix.suffix import Libc
+from muslfix.target import Target
+
+#: The version of the JSON form.
+FORMAT = 1
+
+# What became of the name that the target looks for: done, and in a dry run.
+_DEEDS = {
+    Mode.SYMLINK: ("which now links to it", "which would link to it"),
+    Mode.HARDLINK: ("which is now a hard link to it", "which would be a hard link to it"),
+    Mode.COPY: ("which is now a copy of it", "which would be a copy of it"),
+    Mode.RENAME: ("which is now its name", "which would be its name"),
+}
+
+# How many pieces of evidence a sentence names; the rest says nothing new.
+_EVIDENCE = 3
+
+
+@dataclass(frozen=True)
+class ModuleReport:
+    """What is said of one file.
+
+    :param path: as RECORD spells it
+    :param verdict: the word for what it is to the target
+    :param new_path: the path that the target imports, where it was given one
+    :param mode: how it was given that path
+    :param refused: whether the module stays out of reach
+    :param sentence: what was wrong and what was done, for a person
+    :param tip: what the user can do, or ``None``
+    """
+
+    path: str
+    verdict: Verdict
+    new_path: str | None
+    mode: Mode | None
+    refused: bool
+    sentence: str
+    tip: str | None
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.verdict}: {self.sentence}"
+
+
+@dataclass(frozen=True)
+class ProjectReport:
+    """What is said of one project.
+
+    :param name: as its metadata spells it
+    :param version: its version
+    :param source: path of the wheel
+    :param location: the folder that holds its ``.dist-info``
+    :param action: ``installed``, ``replaced`` or ``kept`` (the same version was there); in a dry
+        run what would be done
+    :param previous: the version that was there before, or ``None``
+    :param modules: its extension modules, by path
+    :param warnings: what is odd and no reason to stop, each a sentence
+    """
+
+    name: str
+    version: str
+    source: str
+    location: str
+    action: str
+    previous: str | None
+    modules: tuple[ModuleReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of one command.
+
+    :param command: its name
+    :param dry_run: whether nothing was changed
+    :param projects: in the order of the call
+    :param warnings: what is odd about the whole, each a sentence
+    """
+
+    command: str
+    dry_run: bool
+    projects: tuple[ProjectReport, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        """The report as JSON text, of the form in ``report.schema.json``."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+
+
+def report_module(
+    decision: Decision, target: Target, done: Mode | None = None, *, dry_run: bool = False
+) -> ModuleReport:
+    """Put a decision into words.
+
+    :param decision: the planner's
+    :param target: for which it was made
+    :param done: how the name was given, where that differs from the plan
+    :param dry_run: whether it is only what would be done
+    """
+    mode = done or decision.mode
+    sentence, tip = _SENTENCES[decision.verdict](decision, target)
+    if decision.new_path is not None and mode is not None:
+        sentence = f"{sentence}, {_deed(decision, mode, dry_run=dry_run)}"
+    return ModuleReport(
+        path=decision.candidate.path,
+        verdict=decision.verdict,
+        new_path=decision.new_path,
+        mode=mode if decision.new_path is not None else None,
+        refused=decision.refused,
+        sentence=sentence,
+        tip=tip if decision.refused else None,
+    )
+
+
+def _deed(decision: Decision, mode: Mode, *, dry_run: bool) -> str:
+    deed = _DEEDS[mode][dry_run]
+    if decision.needed_by_name:
+        deed += " (another file of the project needs the old name)"
+    if decision.mode is not mode:
+        deed += f" (the file system refuses a {decision.mode})"
+    if decision.candidate.has_source:
+        deed += "; without it Python silently imports the .py of the same name, which is slower"
+    return deed
+
+
+def _importable(decision: Decision, _target: Target) -> tuple[str, None]:
+    return f"the target imports names that end in {decision.candidate.name.suffix}", None
+
+
+def _served(decision: Decision, _target: Target) -> tuple[str, None]:
+    return f"for this module the target imports {os.path.basename(decision.other or '')}", None
+
+
+def _misnamed(decision: Decision, target: Target) -> tuple[str, None]:
+    name = decision.candidate.name
+    return f"the target looks for {name.module}{target.suffix_for(name.abi)}", None
+
+
+def _other_abi(decision: Decision, target: Target) -> tuple[str, None]:
+    name = decision.candidate.name
+    if not name.is_for_linux:
+        return f"it is for another platform ({name.triplet})", None
+    return f"it is for {name.abi}, and the target is CPython {target.version}", None
+
+
+def _other_libc(decision: Decision, target: Target) -> tuple[str, str]:
+    elf = decision.candidate.elf
+    facts = [*elf.glibc_evidence, *elf.musl_evidence] if isinstance(elf, ElfFacts) else []
+    libcs = " and ".join(sorted(elf.libcs)) if isinstance(elf, ElfFacts) else "another libc"
+    more = ", …" if len(facts) > _EVIDENCE else ""
+    evidence = ", ".join(facts[:_EVIDENCE]) + more
+    family = "musllinux" if target.libc is Libc.MUSL else "manylinux"
+    return (
+        f"it is linked to {libcs} ({evidence}), and the target uses {target.libc}",
+        f"take a {family} wheel of this project, or build it from source for the target",
+    )
+
+
+def _other_machine(decision: Decision, target: Target) -> tuple[str, str]:
+    elf = decision.candidate.elf
+    machine = elf.machine if isinstance(elf, ElfFacts) else "unknown"
+    return (
+        f"it is for {machine}, and the target is {target.machine}",
+        "take the wheel for the target's CPU",
+    )
+
+
+def _occupied(decision: Decision, _target: Target) -> tuple[str, str]:
+    wanted = os.path.basename(decision.other or "")
+    return (
+        f"the target imports {wanted}, a name that another file has",
+        f"see what {wanted} is, and remove it if it is not wanted",
+    )
+
+
+def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
+    elf = decision.candidate.elf
+    reason = elf if isinstance(elf, str) else "is a program, not a shared object"
+    return f"it {reason}", "the wheel is damaged or not for Linux; take another one"
+
+
+_SENTENCES = {
+    Verdict.IMPORTABLE: _importable,
+    Verdict.SERVED: _served,
+    Verdict.MISNAMED: _misnamed,
+    Verdict.OTHER_ABI: _other_abi,
+    Verdict.OTHER_LIBC: _other_libc,
+    Verdict.OTHER_MACHINE: _other_machine,
+    Verdict.OCCUPIED: _occupied,
+    Verdict.NOT_ELF: _not_elf,
+}
+
+
+def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
+    """The lines that tell a person what was done.
+
+    :param report: the result
+    :param verbose: also the files of which there is nothing to say
+    """
+    would = "would be " if report.dry_run else ""
+    for project in report.projects:
+        for module in project.modules:
+            if verbose or module.refused or module.new_path is not None:
+                yield str(module)
+                if module.tip:
+                    yield f"tip: {module.tip}"
+        yield f"{project.name} {project.version}: {would}{_action(project)}{_count(project, would)}"
+
+
+def _action(project: ProjectReport) -> str:
+    if project.action == "kept":
+        return "kept: this version is installed already"
+    if project.action == "replaced":
+        return f"installed in place of {project.previous}"
+    return "installed"
+
+
+def _count(project: ProjectReport, would: str) -> str:
+    fixed = sum(module.new_path is not None for module in project.modules)
+    if not project.modules:
+        return ""
+    plural = "" if len(project.modules) == 1 else "s"
+    return f", {len(project.modules)} extension module file{plural}, {fixed} {would}given a new name"

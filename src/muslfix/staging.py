@@ -1,0 +1,273 @@
+"""A wheel, unpacked beside its destination: what ``installer`` writes to.
+
+:class:`StagingDestination` is the other seam of ``installer``. Each file is inflated, compared with RECORD,
+hashed and written in one pass, by a few threads: zlib and hashlib release the GIL. RECORD is written last,
+when all that muslfix adds is there too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import installer
+from installer.destinations import WheelDestination
+from installer.records import RecordEntry
+from installer.scripts import Script
+from installer.utils import Scheme, construct_record_file
+
+from muslfix.bytecode import compile_sources
+from muslfix.layout import Layout, for_project
+from muslfix.modules import TRACE, Change, changed_rows, trace
+from muslfix.record import RecordRow
+from muslfix.target import Target
+from muslfix.transaction import told_as_sentences
+from muslfix.wheel import MemberStream, Wheel
+
+if TYPE_CHECKING:
+    from installer.scripts import ScriptSection
+
+_WORKERS = min(4, len(os.sched_getaffinity(0)))
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A file in the staged tree.
+
+    :param scheme: the scheme that it belongs to
+    :param relative: its path below the folder of that scheme
+    :param row: RECORD's row for it
+    """
+
+    scheme: str
+    relative: str
+    row: RecordRow
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a module that can be compiled."""
+        return self.scheme in ("purelib", "platlib") and self.relative.endswith(".py")
+
+
+class StagedWheel:
+    """A wheel in its staging folders, ready to be fixed and moved to its destination.
+
+    :param wheel: what is staged
+    :param layout: where it will be moved to
+    :param open_folder: gives a new folder on the file system of a path
+    """
+
+    def __init__(self, wheel: Wheel, layout: Layout, open_folder: Callable[[str], str]) -> None:
+        self.wheel = wheel
+        self.layout = for_project(layout, wheel.name)
+        self.root_scheme = "purelib" if wheel.root_is_purelib else "platlib"
+        #: Its files by their path in RECORD.
+        self.files: dict[str, StagedFile] = {}
+        #: For each destination folder the staging folder that holds what belongs there.
+        self.folders: dict[str, str] = {}
+        self._open_folder = open_folder
+        self._made: set[str] = set()
+        self._places: dict[str, str] = {}
+
+    def destination(self, scheme: str) -> str:
+        """The folder of a scheme on this machine."""
+        return str(getattr(self.layout.scheme, scheme))
+
+    def locate(self, path: str) -> str:
+        """Where a file is now, or where a new one beside a file of the wheel belongs.
+
+        :param path: as RECORD spells it
+        """
+        folder, _, name = path.rpartition("/")
+        return os.path.join(self._places[folder], name)
+
+    def place_for(self, scheme: str, relative: str) -> str:
+        """Where a file is to be staged; its folder is made.
+
+        :param relative: its path below the folder of the scheme
+        """
+        destination = self.destination(scheme)
+        if destination not in self.folders:
+            self.folders[destination] = self._open_folder(destination)
+        path = os.path.join(self.folders[destination], relative)
+        folder = os.path.dirname(path)
+        if folder not in self._made:
+            os.makedirs(folder, exist_ok=True)
+            self._made.add(folder)
+            self._places[os.path.dirname(self.record_path(scheme, relative))] = folder
+        return path
+
+    def record_path(self, scheme: str, relative: str) -> str:
+        """How RECORD spells a path: relative to the folder that holds the ``.dist-info``."""
+        root, folder = self.destination(self.root_scheme), self.destination(scheme)
+        return relative if folder == root else os.path.join(os.path.relpath(folder, root), relative)
+
+    def enter(self, scheme: str, relative: str, row: RecordRow) -> None:
+        """Note a file that has been written."""
+        self.files[row.path] = StagedFile(scheme, relative, row)
+
+    def add(self, scheme: str, relative: str, content: bytes, *, executable: bool = False) -> None:
+        """Write a file that the wheel does not have."""
+        digest, size = write_new_file(self.place_for(scheme, relative), [content], executable=executable)
+        self.enter(scheme, relative, RecordRow.of(self.record_path(scheme, relative), digest, size))
+
+    def change(self, changes: tuple[Change, ...], target: Target) -> None:
+        """Note the names that modules were given, and leave a trace of them in the ``.dist-info``."""
+        before, old_of = self.files, {change.new: change.old for change in changes}
+        self.files = {}
+        for row in changed_rows([file.row for file in before.values()], changes):
+            origin = before[old_of.get(row.path, row.path)]
+            folder = os.path.dirname(origin.relative)
+            self.enter(origin.scheme, os.path.join(folder, os.path.basename(row.path)), row)
+        if changes:
+            self.add(self.root_scheme, f"{self.wheel.dist_info_dir}/{TRACE}", trace(changes, target))
+
+    def compile(self, executable: str) -> None:
+        """Compile its modules with the target; RECORD lists bytecode without a hash, as pip does.
+
+        :param executable: the target interpreter
+        """
+        sources = [file for file in self.files.values() if file.is_source]
+        paths = [self.place_for(file.scheme, file.relative) for file in sources]
+        seen = [os.path.join(getattr(self.layout.seen, file.scheme), file.relative) for file in sources]
+        for file, made in zip(sources, compile_sources(executable, list(zip(paths, seen)))):
+            if made is not None:
+                relative = os.path.relpath(made, self.folders[self.destination(file.scheme)])
+                row = RecordRow.listed(self.record_path(file.scheme, relative))
+                self.enter(file.scheme, relative, row)
+
+    def write_record(self) -> None:
+        """Write RECORD, from what was written."""
+        relative = f"{self.wheel.dist_info_dir}/RECORD"
+        self.enter(self.root_scheme, relative, RecordRow.listed(relative))
+        scheme = Scheme(self.root_scheme)
+        rows = [file.row for file in self.files.values()]
+        entries = [(scheme, RecordEntry.from_elements(row.path, row.hash, row.size)) for row in rows]
+        with construct_record_file(entries) as stream:
+            write_new_file(self.place_for(self.root_scheme, relative), [stream.read()], executable=False)
+
+
+class StagingDestination(WheelDestination):
+    """Writes what ``installer`` hands on into a staged tree.
+
+    :param staged: the tree
+    :param executable: path of the interpreter that scripts shall call
+    :param pool: the threads that write
+    """
+
+    def __init__(self, staged: StagedWheel, executable: str, pool: ThreadPoolExecutor) -> None:
+        self._staged = staged
+        self._executable = executable
+        self._pool = pool
+        self._work: list[tuple[str, str, Future[tuple[bytes, int]]]] = []
+
+    def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
+        """Write the script of an entry point."""
+        name, content = Script(name, module, attr, section).generate(self._executable, "posix")
+        self._staged.add("scripts", name, content, executable=True)
+        return RecordEntry(name, None, None)
+
+    def write_file(
+        self, scheme: str, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
+    ) -> RecordEntry:
+        """Let a thread write a file; its row is known when :meth:`finalize_installation` has been called.
+
+        :param stream: a :class:`~muslfix.wheel.MemberStream`, or a small stream of metadata
+        """
+        relative = os.fspath(path)
+        place = self._staged.place_for(scheme, relative)
+        chunks = stream.chunks() if isinstance(stream, MemberStream) else iter([stream.read()])
+        if scheme == "scripts":
+            chunks = _with_shebang(chunks, self._executable)
+        work = self._pool.submit(write_new_file, place, chunks, executable=is_executable)
+        self._work.append((scheme, relative, work))
+        return RecordEntry(relative, None, None)
+
+    def finalize_installation(
+        self,
+        scheme: str,  # noqa: ARG002
+        record_file_path: str,  # noqa: ARG002
+        records: Iterable[tuple[str, RecordEntry]],  # noqa: ARG002
+    ) -> None:
+        """Wait for all files. RECORD is not written yet: muslfix has more to add."""
+        for file_scheme, relative, work in self._work:
+            digest, size = work.result()
+            row = RecordRow.of(self._staged.record_path(file_scheme, relative), digest, size)
+            self._staged.enter(file_scheme, relative, row)
+
+
+def stage_wheel(
+    wheel: Wheel,
+    layout: Layout,
+    executable: str,
+    open_folder: Callable[[str], str],
+    metadata: dict[str, bytes],
+) -> StagedWheel:
+    """Unpack a wheel into staging folders, each byte verified.
+
+    :param wheel: the open wheel
+    :param layout: where it will go
+    :param executable: path of the interpreter that scripts shall call
+    :param open_folder: gives a new folder on the file system of a path
+    :param metadata: files to add to the ``.dist-info``
+    :raises InvalidWheel: if a file is not what the archive and RECORD say
+    :raises DestinationError: if it cannot be written
+    """
+    staged = StagedWheel(wheel, layout, open_folder)
+    with told_as_sentences(layout.scheme.purelib):
+        pool = ThreadPoolExecutor(_WORKERS)
+        try:
+            installer.install(wheel, StagingDestination(staged, executable, pool), metadata)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return staged
+
+
+def direct_url(path: str, sha256: str) -> bytes:
+    """The content of ``direct_url.json`` for a wheel that was installed from a file.
+
+    Specification: https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
+
+    :param path: of the wheel
+    :param sha256: of the wheel, in hexadecimal
+    """
+    from urllib.parse import quote
+
+    archive = {"hash": f"sha256={sha256}", "hashes": {"sha256": sha256}}
+    return json.dumps({"archive_info": archive, "url": "file://" + quote(os.path.abspath(path))}).encode()
+
+
+def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> tuple[bytes, int]:
+    """Write a file that does not exist yet; its mode follows the umask, as with pip.
+
+    :return: its SHA-256, and its size in bytes
+    """
+    hasher, size = hashlib.sha256(), 0
+    descriptor = os.open(path, _NEW_FILE, 0o777 if executable else 0o666)
+    with io.FileIO(descriptor, "wb") as file:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            hasher.update(view)
+            size += len(view)
+            while view:
+                view = view[file.write(view) :]
+    return hasher.digest(), size
+
+
+def _with_shebang(chunks: Iterator[bytes], executable: str) -> Iterator[bytes]:
+    """Let a script that begins with ``#!python`` begin with the target interpreter instead.
+
+    Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#recommended-installer-features
+    """
+    first = next(chunks, b"")
+    if first.startswith(b"#!python"):
+        first = b"#!" + os.fsencode(executable) + b"\n" + first.partition(b"\n")[2]
+    yield first
+    yield from chunks

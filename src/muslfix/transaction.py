@@ -1,0 +1,288 @@
+"""All or nothing on a tree: stage beside it, then move by renames that a journal can take back.
+
+A transaction belongs to one folder, its *anchor* (the ``site-packages`` of an environment). New files are
+made in a staging folder below the anchor, so on the same file system; the commit is a series of renames. Each
+one is written to the journal in the staging folder before it happens, and each is its own inverse, so
+whatever interrupts the commit (an error, a signal, a kill, a power cut) the tree can be put back: by
+:meth:`Transaction.__exit__`, or by the next transaction on the same anchor.
+
+While it runs the transaction holds a lock on the anchor folder itself: a lock file would be left behind.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from muslfix.errors import DestinationError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_PREFIX = ".muslfix-"
+_JOURNAL = "journal"
+
+# One line of the journal: ["mkdir", path], ["rename", source, target], ["rmdir", path, mode],
+# ["elsewhere", staging folder on another file system], ["done"].
+_Step = list[Any]
+
+# How long to wait for another muslfix on the same anchor, in seconds.
+_PATIENCE = 60.0
+
+
+class Transaction:
+    """A set of changes below a folder that happens as a whole or not at all.
+
+    Use it as a context manager: leaving it without :meth:`commit` undoes everything.
+
+    :param anchor: the folder it belongs to; made, with its parents, where it does not exist
+    :raises DestinationError: if the folder cannot be made, locked or written to
+    """
+
+    def __init__(self, anchor: str) -> None:
+        self.anchor = os.path.abspath(anchor)
+        self._steps: list[_Step] = []
+        self._staging: dict[int, str] = {}
+        self._counter = 0
+
+    def __enter__(self) -> Self:
+        with told_as_sentences(self.anchor), ExitStack() as undo:
+            made = _make_folders(self.anchor)
+            undo.callback(_remove_folders, made)
+            self._lock = _lock(self.anchor)
+            undo.callback(os.close, self._lock)
+            self.recovered = recover(self.anchor)
+            self._main = tempfile.mkdtemp(prefix=_PREFIX, dir=self.anchor)
+            undo.callback(shutil.rmtree, self._main)
+            self._journal = open(os.path.join(self._main, _JOURNAL), "w", encoding="utf-8")
+            self._staging[os.stat(self.anchor).st_dev] = self._main
+            for folder in made:
+                self._write(["mkdir", folder])
+            undo.pop_all()
+        return self
+
+    def staging_folder(self, destination: str) -> str:
+        """A new empty folder on the file system where ``destination`` is or will be.
+
+        :param destination: absolute path of a file or folder
+        :raises DestinationError: if it cannot be made
+        """
+        with told_as_sentences(destination):
+            home = _existing(destination)
+            device = os.stat(home).st_dev
+            if device not in self._staging:
+                folder = os.path.join(home, os.path.basename(self._main))
+                self._write(["elsewhere", folder])
+                os.mkdir(folder, 0o700)
+                self._staging[device] = folder
+            self._counter += 1
+            folder = os.path.join(self._staging[device], str(self._counter))
+            os.mkdir(folder)
+            return folder
+
+    def move_out(self, path: str) -> None:
+        """Take a file, link or folder out of the tree, until the commit is final."""
+        aside = os.path.join(self.staging_folder(os.path.dirname(path)), "out")
+        self.rename(path, aside)
+
+    def rename(self, source: str, target: str) -> None:
+        """Move a file, link or folder to a path that does not exist.
+
+        :raises DestinationError: if that fails, or the path exists
+        """
+        with told_as_sentences(target):
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+            self._write(["rename", source, target])
+            os.rename(source, target)
+
+    def make_folders(self, path: str) -> None:
+        """Make a folder and its parents, as far as they are missing."""
+        with told_as_sentences(path):
+            for folder in _missing_folders(path):
+                self._write(["mkdir", folder])
+                os.mkdir(folder)
+
+    def remove_folder(self, path: str) -> bool:
+        """Remove a folder if it is empty; say whether it was."""
+        with told_as_sentences(path):
+            if os.listdir(path):
+                return False
+            self._write(["rmdir", path, os.stat(path).st_mode & 0o7777])
+            os.rmdir(path)
+            return True
+
+    def commit(self) -> None:
+        """Make the changes final. After this nothing is taken back."""
+        with told_as_sentences(self.anchor):
+            self._write(["done"])
+            os.fsync(self._journal.fileno())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._journal.close()
+            with told_as_sentences(self.anchor):
+                _finish(self._steps, self._main)
+        finally:
+            os.close(self._lock)
+
+    def _write(self, step: _Step) -> None:
+        self._steps.append(step)
+        self._journal.write(json.dumps(step) + "\n")
+        self._journal.flush()
+
+
+def recover(anchor: str) -> int:
+    """Put right what a transaction that was killed has left below its anchor; the caller holds the lock.
+
+    :param anchor: the folder
+    :return: how many transactions were taken back or tidied up
+    """
+    found = [entry.path for entry in os.scandir(anchor) if entry.name.startswith(_PREFIX)]
+    for staging in found:
+        _finish(_read_journal(os.path.join(staging, _JOURNAL)), staging)
+    return len(found)
+
+
+def _read_journal(path: str) -> list[_Step]:
+    try:
+        with open(path, encoding="utf-8") as journal:
+            lines = journal.read().split("\n")
+    except FileNotFoundError:
+        return []
+    # The last line is empty, or half written: then its step did not happen.
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def _finish(steps: list[_Step], staging: str) -> None:
+    """Take the steps back unless they are final, then remove the staging folders."""
+    if ["done"] not in steps:
+        for step in reversed(steps):
+            _take_back(step)
+    for step in steps:
+        if step[0] == "elsewhere":
+            shutil.rmtree(step[1], ignore_errors=True)
+    # The journal goes last: until then the next transaction knows what to do.
+    for entry in list(os.scandir(staging)):
+        if entry.name != _JOURNAL:
+            _remove(entry.path)
+    shutil.rmtree(staging)
+    if ["done"] not in steps:
+        for step in reversed(steps):
+            if step[0] == "mkdir":
+                with suppress(OSError):  # somebody else has put something there meanwhile
+                    os.rmdir(step[1])
+
+
+def _take_back(step: _Step) -> None:
+    """Undo one step, if it happened: the tree itself shows whether it did."""
+    kind, path = step[0], step[1]
+    if kind == "rename" and os.path.lexists(step[2]) and not os.path.lexists(path):
+        os.rename(step[2], path)
+    elif kind == "rmdir" and not os.path.lexists(path):
+        os.mkdir(path)
+        os.chmod(path, step[2])
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def _lock(folder: str) -> int:
+    """Lock a folder, and wait while another muslfix has it; the lock ends with its process.
+
+    :return: the descriptor that holds the lock
+    """
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The one before us may have removed the folder, and somebody may have made another.
+            if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+                return descriptor
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise DestinationError(
+                    folder, "is being changed by another muslfix", tip="try again when that has ended"
+                ) from None
+            time.sleep(0.05)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _existing(path: str) -> str:
+    """The nearest folder above a path that exists, or the path itself."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _missing_folders(path: str) -> list[str]:
+    """The folders that must be made for a path to exist, outermost first."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing[::-1]
+
+
+def _make_folders(path: str) -> list[str]:
+    made: list[str] = []
+    try:
+        for folder in _missing_folders(path):
+            os.mkdir(folder)
+            made.append(folder)
+    except BaseException:
+        _remove_folders(made)
+        raise
+    return made
+
+
+def _remove_folders(made: list[str]) -> None:
+    for folder in reversed(made):
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+@contextmanager
+def told_as_sentences(path: str) -> Iterator[None]:
+    """Turn the operating system's errors into sentences about the destination.
+
+    :param path: what to name where the error names nothing
+    :raises DestinationError: instead of any :class:`OSError`
+    """
+    try:
+        yield
+    except OSError as error:
+        named = error.filename2 or error.filename or path
+        reasons = {
+            errno.EROFS: "cannot be written: the file system is read-only",
+            errno.ENOSPC: "cannot be written: the file system is full",
+            errno.EDQUOT: "cannot be written: the quota is used up",
+            errno.EACCES: "cannot be written: permission denied",
+            errno.EPERM: "cannot be written: the operation is not permitted",
+            errno.EEXIST: "is in the way: it exists already",
+            errno.ENOTDIR: "cannot be made: a part of its path is no folder",
+        }
+        reason = reasons.get(error.errno or 0, f"cannot be written ({error.strerror or error})")
+        raise DestinationError(os.fsdecode(named), reason) from error
