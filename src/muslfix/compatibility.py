@@ -23,12 +23,13 @@ def check_tags(path: str, tags: Iterable[Tag], target: Target) -> None:
     """
     own = target.tags()
     if set(tags).isdisjoint(own):
+        best = next((tag for tag in own if "linux_" in tag.platform), own[0])
         names = ", ".join(sorted(str(tag) for tag in tags))
         raise IncompatibleWheel(
             path,
             f"is for {names}, and the target is CPython {target.version} on {target.platform} with"
             f" {target.libc} {target.libc_version or '(version unknown)'}",
-            tip=f"look for a wheel with a tag such as {next((t for t in own if 'linux_' in t.platform), own[0])}",
+            tip=f"look for a wheel with a tag such as {best}",
         )
 
 

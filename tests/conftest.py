@@ -1,0 +1,42 @@
+"""Fixtures that several test modules share; the helpers they use are in ``support``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from lab import layout
+from support import Cli, Lab, make_environment
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Run muslfix in this process: ``cli("install", wheel, "--python", python)``."""
+    return Cli(capfd)
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A new, empty virtual environment of the Python that runs the tests."""
+    return make_environment(tmp_path / "environment")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The musl interpreters and the real wheels; skips the test where they are not there."""
+    folder = layout.lab_folder()
+    lacking = layout.missing(folder)
+    if lacking:
+        reason = f"the lab in {folder} is not complete ({lacking[0]}): run 'python tests/lab' to build it"
+        if os.environ.get("MUSLFIX_REQUIRE_LAB"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return Lab(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests do not depend on the shell they are started from."""
+    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):
+        monkeypatch.delenv(name, raising=False)
