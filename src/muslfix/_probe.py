@@ -144,7 +144,7 @@ def _prefix_scheme() -> "dict[str, str]":
     if _distutils_decides():
         paths = _distutils_scheme(_PREFIX)
     else:
-        # Debian's posix_local is /usr/local seen from /usr; in another prefix pip does not use it.
+        # Debian's posix_local is /usr/local seen from /usr; in another prefix it is wrong (pypa/pip#10978).
         name = _preferred_scheme()
         name = "posix_prefix" if name == "posix_local" else name
         keys = ("installed_base", "base", "installed_platbase", "platbase", "prefix", "exec_prefix")

@@ -34,6 +34,8 @@ from muslfix.target import FORMAT, OLDEST_VERSION, Target, target_from_facts
 
 _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 
+_NAME_TIP = "name an interpreter with --python"
+
 # No answer is nearly as long. What prints more is no Python, or one with a very talkative wrapper.
 _MAX_OUTPUT = 1024 * 1024
 _LOADER_TIMEOUT = 5.0
@@ -369,7 +371,7 @@ def _why_not_started(path: str, error: OSError | ValueError) -> InterpreterError
         if os.path.islink(path):
             return InterpreterError(path, f"is a link to {os.readlink(path)}, which does not exist")
         if isinstance(error, FileNotFoundError):
-            return InterpreterError(path, "does not exist", "name an interpreter with --python")
+            return InterpreterError(path, "does not exist", _NAME_TIP)
     if isinstance(error, PermissionError):
         return InterpreterError(path, "is not executable", "give an interpreter that this user may run")
     try:
@@ -389,12 +391,12 @@ def _why_not_loaded(path: str) -> InterpreterError:
         if first.startswith(b"#!"):
             program = _line(first[2:], 0)
             return InterpreterError(path, f"is a script for {program}, which cannot be started")
+        if not first.startswith(b"\x7fELF"):
+            return InterpreterError(path, "is no program: neither an ELF file nor a script", _NAME_TIP)
         try:
             elf = read_elf(file)
         except InvalidElf as error:
-            return InterpreterError(
-                path, f"is no program: it {error.reason}", "name an interpreter with --python"
-            )
+            return InterpreterError(path, f"is no program: it {error.reason}", _NAME_TIP)
     if elf.interpreter is not None and not os.path.exists(elf.interpreter):
         return InterpreterError(
             path, f"needs the loader {elf.interpreter}, which is not on this machine", _TARGET_FILE_TIP

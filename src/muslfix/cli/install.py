@@ -59,7 +59,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.install import InstallOptions, install
+    from muslfix.verbs.install import InstallOptions, install
     from muslfix.report import to_text
 
     check_folders(target=options.target, prefix=options.prefix, root=options.root)
