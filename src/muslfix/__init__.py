@@ -13,16 +13,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from muslfix._version import __version__
+
 if TYPE_CHECKING:
     from muslfix.errors import MuslfixError
-    from muslfix.verbs.install import InstallOptions, install
     from muslfix.interpreter import probe_interpreter as probe
     from muslfix.interpreter import read_target_file
     from muslfix.plan import Mode, Verdict
     from muslfix.report import Report
     from muslfix.target import Target
+    from muslfix.verbs.install import InstallOptions, install
 
-__version__ = "0.1.0"
 
 __all__ = [
     "InstallOptions",
@@ -31,6 +32,7 @@ __all__ = [
     "Report",
     "Target",
     "Verdict",
+    "__version__",
     "install",
     "probe",
     "read_target_file",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, BinaryIO
 
 from muslfix.errors import InvalidElf
@@ -42,6 +43,7 @@ _MAX_DYNAMIC_ENTRIES = 10_000
 _MAX_VERSIONS = 10_000
 _MAX_STRING = 4_096
 _MAX_STRING_TABLE = 64 * 1024 * 1024
+_MAX_INIT_FUNCTIONS = 10_000
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,11 @@ class _Reader:
         self._stream = stream
         self._size = stream.seek(0, 2)
         self._struct_parse = struct_parse
-        ident = self._read(0, 16)
+        ident = self._read(0, 16, at_most=True)
         if ident[:4] != b"\x7fELF":
             raise InvalidElf(None, "is not an ELF file (it does not begin with \\x7fELF)")
+        if len(ident) < 16:
+            raise InvalidElf(None, f"is an ELF file cut off after {len(ident)} bytes")
         if ident[4] not in (1, 2) or ident[5] not in (1, 2):
             raise InvalidElf(None, f"is an ELF file of unknown class {ident[4]} or byte order {ident[5]}")
         self._bits = 32 * ident[4]
@@ -139,7 +143,11 @@ class _Reader:
             self._header["e_type"], self._header["e_machine"], self._header["e_ident"]["EI_OSABI"]
         )
         self._segments = list(self._program_headers())
-        self._dynamic = list(self._dynamic_entries())
+        self._dynamic: dict[Any, list[int]] = {}
+        for entry in self._dynamic_entries():
+            self._dynamic.setdefault(entry["d_tag"], []).append(entry["d_val"])
+        # A damaged file can name one string thousands of times; each is looked up once.
+        self._strings: dict[int, str] = {}
 
     def facts(self) -> ElfFacts:
         needed = tuple(self._string(value) for value in self._values("DT_NEEDED"))
@@ -227,15 +235,19 @@ class _Reader:
         tables, sizes = self._values("DT_STRTAB"), self._values("DT_STRSZ")
         if not tables or not sizes:
             return ()
-        if sizes[0] > _MAX_STRING_TABLE:
-            raise InvalidElf(None, f"claims a string table of {sizes[0]} bytes")
-        strings = self._read(self._offset_of(tables[0]), sizes[0])
-        return tuple(sorted({name.decode() for name in _INIT_FUNCTION.findall(strings)}))
+        strings = self._read(self._offset_of(tables[0]), min(sizes[0], _MAX_STRING_TABLE))
+        found = islice(_INIT_FUNCTION.finditer(strings), _MAX_INIT_FUNCTIONS)
+        return tuple(sorted({match[0].decode() for match in found}))
 
     def _values(self, tag: str) -> list[int]:
-        return [entry["d_val"] for entry in self._dynamic if entry["d_tag"] == tag]
+        return self._dynamic.get(tag, [])
 
     def _string(self, index: int) -> str:
+        if index not in self._strings:
+            self._strings[index] = self._read_string(index)
+        return self._strings[index]
+
+    def _read_string(self, index: int) -> str:
         tables = self._values("DT_STRTAB")
         if not tables:
             raise InvalidElf(None, "has a dynamic section without a string table")

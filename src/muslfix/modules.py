@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
-import muslfix
+from muslfix._version import __version__
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.plan import Candidate, Decision, Mode, Plan, needs_elf, plan
@@ -177,7 +177,7 @@ def trace(changes: Iterable[Change], target: Target) -> bytes:
     """
     facts = {
         "format": _TRACE_FORMAT,
-        "muslfix": muslfix.__version__,
+        "muslfix": __version__,
         "target": {
             "extension_suffixes": list(target.extension_suffixes),
             "libc": target.libc,

@@ -75,7 +75,7 @@ def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: L
             path = os.path.join(folder, os.path.basename(file.relative))
             if not _is_below(path, _roots(wheel.layout)):
                 raise FileConflict(
-                    folder, f"is reached through a link, and would receive files of {wheel.wheel.name}"
+                    folder, f"is reached through a link, and would receive files of {wheel.facts.name}"
                 )
             twin = coming.setdefault(path, file)
             if twin is not file:
@@ -108,7 +108,7 @@ def _place_folder(transaction: Transaction, source: str, destination: str) -> No
 def _meet_twin(path: str, twin: StagedFile, file: StagedFile, wheel: StagedWheel) -> None:
     """Two wheels bring the same file: one of them does."""
     if not file.row.hash or twin.row.hash != file.row.hash:
-        raise FileConflict(path, f"is in two of the wheels with different content, one is {wheel.wheel.path}")
+        raise FileConflict(path, f"is in two of the wheels with different content, one is {wheel.facts.path}")
     os.unlink(wheel.locate(file.row.path))
 
 
@@ -122,7 +122,7 @@ def _meet(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout) -> No
         return
     raise FileConflict(
         path,
-        f"is in the way of {wheel.wheel.name}: it belongs to {_owner(path, layout)}, and its content differs",
+        f"is in the way of {wheel.facts.name}: it belongs to {_owner(path, layout)}, and its content differs",
         tip="uninstall that first, or move the file away",
     )
 

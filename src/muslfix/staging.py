@@ -26,9 +26,9 @@ from muslfix.bytecode import compile_sources
 from muslfix.layout import Layout, for_project
 from muslfix.modules import TRACE, Change, changed_rows, trace
 from muslfix.record import RecordRow
+from muslfix.source import MemberStream, Wheel
 from muslfix.target import Target
 from muslfix.transaction import told_as_sentences
-from muslfix.wheel import MemberStream, Wheel
 
 if TYPE_CHECKING:
     from installer.scripts import ScriptSection
@@ -59,15 +59,15 @@ class StagedFile:
 class StagedWheel:
     """A wheel in its staging folders, ready to be fixed and moved to its destination.
 
-    :param wheel: what is staged
+    :param wheel: what is staged; of it the tree keeps the facts
     :param layout: where it will be moved to
     :param open_folder: gives a new folder on the file system of a path
     """
 
     def __init__(self, wheel: Wheel, layout: Layout, open_folder: Callable[[str], str]) -> None:
-        self.wheel = wheel
-        self.layout = for_project(layout, wheel.name)
-        self.root_scheme = "purelib" if wheel.root_is_purelib else "platlib"
+        self.facts = wheel.facts
+        self.layout = for_project(layout, wheel.facts.name)
+        self.root_scheme = "purelib" if wheel.facts.root_is_purelib else "platlib"
         #: Its files by their path in RECORD.
         self.files: dict[str, StagedFile] = {}
         #: For each destination folder the staging folder that holds what belongs there.
@@ -127,7 +127,7 @@ class StagedWheel:
             folder = os.path.dirname(origin.relative)
             self.enter(origin.scheme, os.path.join(folder, os.path.basename(row.path)), row)
         if changes:
-            self.add(self.root_scheme, f"{self.wheel.dist_info_dir}/{TRACE}", trace(changes, target))
+            self.add(self.root_scheme, f"{self.facts.dist_info}/{TRACE}", trace(changes, target))
 
     def compile(self, executable: str) -> None:
         """Compile its modules with the target; RECORD lists bytecode without a hash, as pip does.
@@ -145,7 +145,7 @@ class StagedWheel:
 
     def write_record(self) -> None:
         """Write RECORD, from what was written."""
-        relative = f"{self.wheel.dist_info_dir}/RECORD"
+        relative = f"{self.facts.dist_info}/RECORD"
         self.enter(self.root_scheme, relative, RecordRow.listed(relative))
         scheme = Scheme(self.root_scheme)
         rows = [file.row for file in self.files.values()]
@@ -179,7 +179,7 @@ class StagingDestination(WheelDestination):
     ) -> RecordEntry:
         """Let a thread write a file; its row is known when :meth:`finalize_installation` has been called.
 
-        :param stream: a :class:`~muslfix.wheel.MemberStream`, or a small stream of metadata
+        :param stream: a :class:`~muslfix.source.MemberStream`, or a small stream of metadata
         """
         relative = os.fspath(path)
         place = self._staged.place_for(scheme, relative)

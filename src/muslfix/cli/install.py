@@ -59,8 +59,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.verbs.install import InstallOptions, install
     from muslfix.report import to_text
+    from muslfix.verbs.install import InstallOptions, install
 
     check_folders(target=options.target, prefix=options.prefix, root=options.root)
     target = find_target(options)

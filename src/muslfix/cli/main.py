@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-import muslfix
+from muslfix._version import __version__
 from muslfix.cli import install, interpreter
 from muslfix.cli.output import Output
 from muslfix.errors import MuslfixError, RefusedModules, UsageError
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 done, or nothing to do; 1 refused or failed; 2 usage.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-V", "--version", action="version", version=f"muslfix {muslfix.__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_parser(commands)

@@ -15,10 +15,10 @@ from muslfix.placing import check_conflicts, move_out, owned_files, place
 from muslfix.plan import Mode, Plan
 from muslfix.project import InstalledProject, find_legacy, scan_projects
 from muslfix.report import ModuleReport, ProjectReport, Report, report_module
+from muslfix.source import Wheel, open_wheel
 from muslfix.staging import StagedWheel, direct_url, stage_wheel
 from muslfix.target import Target
 from muslfix.transaction import Transaction, told_as_sentences
-from muslfix.wheel import Wheel, open_wheel
 
 _INSTALLER = b"muslfix\n"
 
@@ -78,7 +78,7 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         installed = scan_projects(layout.site_folders)
         coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
         _check_legacy(coming, installed, layout)
-        works = {wheel.key: _stage(wheel, layout, target, transaction, options) for wheel in coming}
+        works = {wheel.facts.key: _stage(wheel, layout, target, transaction, options) for wheel in coming}
         leaving = [file for key in works if key in installed for file in owned_files(installed[key], layout)]
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
@@ -87,16 +87,16 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
                 place(transaction, work.staged)
             transaction.commit()
         versions = {key: project.version for key, project in installed.items()}
-        versions.update((wheel.key, str(wheel.wheel_version)) for wheel in opened)
+        versions.update((wheel.facts.key, str(wheel.facts.version)) for wheel in opened)
         return Report(
             command="install",
             dry_run=options.dry_run,
             projects=tuple(
                 _report(
                     wheel,
-                    works.get(wheel.key),
-                    installed.get(wheel.key),
-                    (*wheel.warnings, *unmet_requirements(wheel.requirements, versions, target)),
+                    works.get(wheel.facts.key),
+                    installed.get(wheel.facts.key),
+                    (*wheel.facts.warnings, *unmet_requirements(wheel.facts.requirements, versions, target)),
                 )
                 for wheel in opened
             ),
@@ -115,13 +115,13 @@ def _check_environment(target: Target, layout: Layout, options: InstallOptions) 
 def _check_wheels(wheels: Sequence[Wheel], target: Target) -> None:
     seen: dict[str, str] = {}
     for wheel in wheels:
-        if wheel.key in seen:
+        if wheel.facts.key in seen:
             raise InvalidWheel(
-                wheel.path, f"is of the same project as {seen[wheel.key]}", tip="name one of them"
+                wheel.facts.path, f"is of the same project as {seen[wheel.facts.key]}", tip="name one of them"
             )
-        seen[wheel.key] = wheel.path
-        check_tags(wheel.path, wheel.tags, target)
-        check_requires_python(wheel.path, wheel.metadata["Requires-Python"], target)
+        seen[wheel.facts.key] = wheel.facts.path
+        check_tags(wheel.facts.path, wheel.facts.tags, target)
+        check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
 
 
 @contextmanager
@@ -138,17 +138,17 @@ def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transactio
 
 
 def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
-    project = installed.get(wheel.key)
-    return project is not None and wheel.has_version(project.version)
+    project = installed.get(wheel.facts.key)
+    return project is not None and wheel.facts.has_version(project.version)
 
 
 def _check_legacy(coming: Sequence[Wheel], installed: dict[str, InstalledProject], layout: Layout) -> None:
     for wheel in coming:
-        legacy = find_legacy(layout.site_folders, wheel.key)
-        if wheel.key not in installed and legacy is not None:
+        legacy = find_legacy(layout.site_folders, wheel.facts.key)
+        if wheel.facts.key not in installed and legacy is not None:
             raise EnvironmentRefused(
                 legacy,
-                f"is an installation of {wheel.name} without RECORD, so it is not known which files it has",
+                f"is an installation of {wheel.facts.name} without RECORD, so its files are not known",
                 tip="remove it with the tool that installed it",
             )
 
@@ -164,7 +164,7 @@ def _stage(
     metadata = {
         "INSTALLER": _INSTALLER,
         "REQUESTED": b"",
-        "direct_url.json": direct_url(wheel.path, wheel.archive.sha256()),
+        "direct_url.json": direct_url(wheel.facts.path, wheel.archive.sha256()),
     }
     executable = _executable_of(target)
     staged = stage_wheel(wheel, layout, executable, open_folder, metadata)
@@ -199,7 +199,7 @@ def _refuse(wheel: Wheel, plan: Plan, target: Target) -> None:
     if refused:
         count = "an extension module" if len(refused) == 1 else f"{len(refused)} extension modules"
         raise RefusedModules(
-            wheel.path,
+            wheel.facts.path,
             f"has {count} that the target cannot load, so it is not installed",
             tip=refused[0].tip,
             lines=tuple(str(module) for module in refused),
@@ -211,9 +211,9 @@ def _report(
 ) -> ProjectReport:
     there = previous.root if previous else ""
     return ProjectReport(
-        name=wheel.name,
-        version=str(wheel.wheel_version),
-        source=wheel.path,
+        name=wheel.facts.name,
+        version=str(wheel.facts.version),
+        source=wheel.facts.path,
         location=work.staged.destination(work.staged.root_scheme) if work else there,
         action="kept" if work is None else "replaced" if previous else "installed",
         previous=previous.version if previous else None,

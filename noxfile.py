@@ -1,0 +1,56 @@
+"""The project's checks. ``nox`` alone runs all of them; ``nox -s lint`` runs one.
+
+The tests that need real musl interpreters are skipped, aloud, until ``python tests/lab`` has built these.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = bool(os.environ.get("CI"))
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+OLDEST, NEWEST = "3.9", "3.13"
+COVERAGE_AT_LEAST = "98"
+
+
+def install(session: nox.Session, *constraints: str) -> None:
+    """Install muslfix as its users get it, and what the tests need."""
+    session.install(".", *nox.project.dependency_groups(PROJECT, "test"), *constraints)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    session.install(".", "nox", *nox.project.dependency_groups(PROJECT, "lint", "test"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session(python=[OLDEST, NEWEST])
+def tests(session: nox.Session) -> None:
+    """Run all tests, and note which lines they run."""
+    install(session)
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+
+
+@nox.session(python=[OLDEST, NEWEST])
+def lowest(session: nox.Session) -> None:
+    """Run the tests with the lowest supported version of each dependency."""
+    lowest = [re.sub(r">=([^,; ]+)[^;]*", r"==\1", line) for line in PROJECT["project"]["dependencies"]]
+    install(session, *lowest)
+    session.run("pytest", "-m", "not lab and not network", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Hold the lines that the tests have run against the gate."""
+    session.install(*nox.project.dependency_groups(PROJECT, "test"))
+    session.run("coverage", "combine")
+    session.run("coverage", "report", f"--fail-under={COVERAGE_AT_LEAST}")

@@ -1,0 +1,135 @@
+"""The seam through which ``installer`` reads a wheel.
+
+``installer`` asks its :class:`~installer.sources.WheelSource` for contents and moves them. This one gives out
+a wheel that has been judged, each file as a stream that reads nothing until it is asked to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+from installer.sources import WheelSource
+
+from muslfix.archive import Archive, Member, open_archive
+from muslfix.errors import InvalidWheel
+from muslfix.record import RecordRow
+from muslfix.wheel import WheelFacts, judge_wheel, parse_wheel_path, read_text
+
+
+class Wheel(WheelSource):
+    """An open, judged wheel.
+
+    :param archive: its open archive
+    :param facts: what it is
+    """
+
+    def __init__(self, archive: Archive, facts: WheelFacts) -> None:
+        distribution, version = facts.dist_info[: -len(".dist-info")].rsplit("-", 1)
+        super().__init__(distribution, version)
+        self.archive = archive
+        self.facts = facts
+
+    @property
+    def dist_info_dir(self) -> str:
+        """Name of the ``.dist-info`` folder, as the archive spells it."""
+        return self.facts.dist_info
+
+    @property
+    def data_dir(self) -> str:
+        """Name of the ``.data`` folder, as the archive spells it."""
+        return self.facts.data
+
+    @property
+    def dist_info_filenames(self) -> list[str]:
+        """Names of the files in the ``.dist-info`` folder, relative to it."""
+        folder = self.facts.dist_info + "/"
+        return [name[len(folder) :] for name in self.archive.members if name.startswith(folder)]
+
+    def read_dist_info(self, filename: str) -> str:
+        """The text of a file in the ``.dist-info`` folder.
+
+        :raises InvalidWheel: if it is missing, damaged or no UTF-8
+        """
+        if filename == "WHEEL":  # judged already, and installer would refuse 0.x, which pip accepts
+            return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(self.facts.root_is_purelib).lower()}\n"
+        return read_text(self.archive, f"{self.facts.dist_info}/{filename}")
+
+    def get_contents(self) -> Iterator[tuple[tuple[str, str, str], BinaryIO, bool]]:
+        """Each file as ``installer`` wants it: RECORD's row, its bytes, and whether it is executable.
+
+        Left out are signatures of RECORD, which changes, and bytecode, which would be run without being
+        compared with its source (``installer`` leaves it out too).
+        """
+        for name, member in self.archive.members.items():
+            if name not in self.facts.signatures and "__pycache__" not in name.split("/")[:-1]:
+                row = self.facts.record.get(name) or RecordRow.listed(name)
+                stream = MemberStream(self.archive, member, row)
+                yield (row.path, row.hash, row.size), cast("BinaryIO", stream), member.executable
+
+
+class MemberStream(io.RawIOBase):
+    """The bytes of one member as a stream, verified by the time its end is reached.
+
+    :param archive: where it is
+    :param member: which one
+    :param row: RECORD's row for it; empty hash: not compared
+    """
+
+    def __init__(self, archive: Archive, member: Member, row: RecordRow) -> None:
+        super().__init__()
+        self.archive = archive
+        self.member = member
+        self.row = row
+        self._source = self.chunks()
+        self._rest = b""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes in pieces of bounded size, compared with size, CRC and RECORD's hash on the way.
+
+        :raises InvalidWheel: if they differ; then some may have been given out already
+        """
+        algorithm = self.row.algorithm
+        hasher = hashlib.new(algorithm) if algorithm else None
+        for chunk in self.archive.chunks(self.member):
+            if hasher is not None:
+                hasher.update(chunk)
+            yield chunk
+        if hasher is not None and hasher.digest() != self.row.digest:
+            raise InvalidWheel(
+                self.archive.path,
+                f"has a {self.member.name!r} that is not the one in RECORD: its hash differs",
+            )
+
+    def readable(self) -> bool:
+        """Always ``True``."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; 0 at the end.
+
+        :raises InvalidWheel: as :meth:`chunks`
+        """
+        while not self._rest:
+            chunk = next(self._source, None)
+            if chunk is None:
+                return 0
+            self._rest = chunk
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+@contextmanager
+def open_wheel(path: str) -> Iterator[Wheel]:
+    """Open a wheel and judge all of it but the bytes of its files.
+
+    :raises InvalidWheel: if it is not a wheel that may be installed; the reason says why
+    """
+    parse_wheel_path(path)
+    with open_archive(path) as archive:
+        yield Wheel(archive, judge_wheel(archive))
