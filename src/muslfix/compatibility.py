@@ -23,7 +23,7 @@ def check_tags(path: str, tags: Iterable[Tag], target: Target) -> None:
     """
     own = target.tags()
     if set(tags).isdisjoint(own):
-        best = next((tag for tag in own if "linux_" in tag.platform), own[0])
+        best = next((tag for tag in own if tag.platform.startswith(("musl", "many"))), own[0])
         names = ", ".join(sorted(str(tag) for tag in tags))
         raise IncompatibleWheel(
             path,
