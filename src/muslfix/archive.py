@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from muslfix.errors import InvalidWheel
 
@@ -125,31 +126,40 @@ def open_archive(path: str) -> Iterator[Archive]:
     :raises InvalidWheel: if it cannot be read, is no zip archive, or has a directory that an honest tool does
         not write
     """
+    with _open(path) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidWheel(path, "is no regular file")
+        if status.st_size == 0:
+            raise InvalidWheel(path, "is empty")
+        with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
+            infos, end = _read_directory(path, file)
+            yield Archive(path, data, _members(path, data, infos, end))
+
+
+def _open(path: str) -> BinaryIO:
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InvalidWheel(path, "is no regular file")
-            if size == 0:
-                raise InvalidWheel(path, "is empty")
-            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
-                with zipfile.ZipFile(file) as directory:
-                    infos = directory.infolist()
-                yield Archive(path, data, _members(path, data, infos))
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error) as error:
-        raise InvalidWheel(path, f"is no readable zip archive ({error})") from error
+        # O_NONBLOCK: a pipe is refused, not waited for.
+        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
     except FileNotFoundError as error:
-        if error.filename != path:
-            raise
         raise InvalidWheel(path, "does not exist") from error
-    except (PermissionError, IsADirectoryError) as error:
-        if error.filename != path:
-            raise
+    except OSError as error:
         raise InvalidWheel(path, f"cannot be read ({error.strerror})") from error
 
 
-def _members(path: str, data: mmap.mmap, infos: list[zipfile.ZipInfo]) -> dict[str, Member]:
+def _read_directory(path: str, file: BinaryIO) -> tuple[list[zipfile.ZipInfo], int]:
+    """The entries of the directory, and where it begins."""
+    try:
+        with zipfile.ZipFile(file) as directory:
+            return directory.infolist(), directory.start_dir
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
+        raise InvalidWheel(path, f"is no readable zip archive ({error})") from error
+
+
+def _members(path: str, data: mmap.mmap, infos: list[zipfile.ZipInfo], end: int) -> dict[str, Member]:
+    """The files among the entries of a directory that begins at ``end``, each judged."""
     members: dict[str, Member] = {}
+    spans: list[tuple[int, int, str]] = [(end, end, "")]
     seen: dict[str, str] = {}
     folders: dict[str, str] = {}
     for info in infos:
@@ -163,10 +173,15 @@ def _members(path: str, data: mmap.mmap, infos: list[zipfile.ZipInfo]) -> dict[s
         parts = key.split("/")
         folders.update(dict.fromkeys(("/".join(parts[:n]) for n in range(1, len(parts))), name))
         if not info.is_dir():
-            members[name] = _member(path, data, info)
+            members[name] = member = _member(path, data, info)
+            spans.append((info.header_offset, member.offset + member.compressed_size, name))
     for key, below in folders.items():
         if seen.get(key) == "file":
             raise InvalidWheel(path, f"has a file where {below!r} needs a folder")
+    spans.sort()
+    for (_, stop, name), (start, _, _) in zip(spans, spans[1:]):
+        if stop > start:  # how an archive becomes larger than any disk
+            raise InvalidWheel(path, f"has an entry whose data overlap what follows: {name!r}")
     return members
 
 
@@ -186,6 +201,8 @@ def _check_entry(path: str, info: zipfile.ZipInfo) -> None:
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise InvalidWheel(path, f"has an entry that is neither file nor folder: {name!r}")
+    if info.filename != name:  # zipfile follows an extra field with another name, from Python 3.12 on
+        raise InvalidWheel(path, f"has an entry with two names: {name!r} and {info.filename!r}")
     if info.flag_bits & _ENCRYPTED:
         raise InvalidWheel(path, f"has an encrypted entry: {name!r}")
     if info.compress_type not in _METHODS:
@@ -204,7 +221,7 @@ def _member(path: str, data: mmap.mmap, info: zipfile.ZipInfo) -> Member:
     name = data[start : start + name_length].decode("utf-8" if flags & 0x800 else "cp437", "replace")
     if name != info.orig_filename or method != info.compress_type or flags & _ENCRYPTED:
         raise InvalidWheel(path, f"says two different things of {info.filename!r} in its two headers")
-    offset = start + name_length + extra_length
+    offset, mode = start + name_length + extra_length, info.external_attr >> 16
     if offset + info.compress_size > len(data):
         raise InvalidWheel(path, f"ends before the end of {info.filename!r}")
     if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
@@ -216,5 +233,5 @@ def _member(path: str, data: mmap.mmap, info: zipfile.ZipInfo) -> Member:
         crc=info.CRC,
         deflated=info.compress_type == zipfile.ZIP_DEFLATED,
         offset=offset,
-        executable=bool((info.external_attr >> 16) & 0o111),
+        executable=stat.S_ISREG(mode) and bool(mode & 0o111),
     )

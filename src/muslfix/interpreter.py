@@ -228,7 +228,8 @@ def _facts_of(program: _Program, answer: dict[str, Any], timeout: float) -> dict
 
 def _soabi_of(answer: dict[str, Any]) -> str | None:
     """The SOABI, from what is imported: ``sysconfig`` can say another after cross compiling."""
-    for suffix in answer.get("extension_suffixes") or ():
+    suffixes = answer.get("extension_suffixes")
+    for suffix in suffixes if isinstance(suffixes, list) else ():
         if isinstance(suffix, str) and suffix.startswith(".cpython-") and suffix.endswith(".so"):
             return suffix[1 : -len(".so")]
     return None

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from muslfix._version import __version__
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
-from muslfix.plan import Candidate, Decision, Mode, Plan, needs_elf, plan
+from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, plan, undecided
 from muslfix.record import RecordRow
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
@@ -41,17 +41,19 @@ def scan_candidates(
     :param thorough: read those with a right name too, to find foreign ones among them
     """
     listed = set(paths)
-    found = []
-    for path in sorted(listed):
-        name = ExtensionFilename.parse(path)
-        if name is None:
-            continue
-        candidate = Candidate(path, name)
-        candidate = replace(candidate, has_source=candidate.module + ".py" in listed)
-        if thorough or needs_elf(candidate, target):
-            candidate = replace(candidate, elf=_examine(locate(path)))
-        found.append(candidate)
-    return found
+    named = [(path, ExtensionFilename.parse(path)) for path in sorted(listed)]
+    candidates = [Candidate(path, name) for path, name in named if name is not None]
+    unread = undecided(candidates, target)
+    return [
+        replace(
+            candidate,
+            has_source=candidate.module + ".py" in listed,
+            elf=_examine(locate(candidate.path))
+            if candidate in unread or (thorough and is_judged(candidate, target))
+            else None,
+        )
+        for candidate in candidates
+    ]
 
 
 def _examine(path: str) -> ElfFacts | str:

@@ -110,12 +110,28 @@ class Plan:
         return tuple(decision for decision in self.decisions if decision.refused)
 
 
-def needs_elf(candidate: Candidate, target: Target) -> bool:
-    """Whether the verdict rests on the file's bytes, so that they must be read before :func:`plan`.
+def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Candidate]:
+    """Those whose verdict rests on their bytes, so that these must be read before :func:`plan`.
 
-    For a file with a right name this is ``False``: it can be read all the same, and is then judged too.
+    The others can be read all the same, and are then judged too: a file with a right name may be foreign.
+
+    :param candidates: the files of one tree
     """
-    return _abi_fits(candidate, target) and not _name_fits(candidate, target)
+    by_module: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        if _abi_fits(candidate, target):
+            by_module.setdefault(candidate.module, []).append(candidate)
+    return frozenset(
+        candidate
+        for files in by_module.values()
+        if not any(_name_fits(file, target) for file in files)
+        for candidate in files
+    )
+
+
+def is_judged(candidate: Candidate, target: Target) -> bool:
+    """Whether the bytes of a file can matter at all: it is for a Python like the target."""
+    return _abi_fits(candidate, target)
 
 
 def plan(
@@ -133,7 +149,7 @@ def plan(
     :param mode: how new names are to be given
     :param taken: paths that exist in the tree; those of the candidates need not be among them
     :param needed: names in ``DT_NEEDED`` of all ELF files of the tree; read for ``RENAME`` only
-    :raises ValueError: if :func:`needs_elf` is true of a candidate that was not read
+    :raises ValueError: if a candidate is :func:`undecided` and was not read
     """
     modules: dict[str, list[Candidate]] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.path):
@@ -167,6 +183,8 @@ def _plan_module(files: list[Candidate], target: Target, occupied: Collection[st
             decisions[candidate] = Decision(candidate, Verdict.SERVED, other=server.path)
         elif new_path in occupied:
             decisions[candidate] = Decision(candidate, Verdict.OCCUPIED, other=new_path)
+        elif candidate.elf is None:
+            raise ValueError(f"the ELF facts of {candidate.path} are needed and were not read")
         else:
             decisions[candidate] = Decision(candidate, Verdict.MISNAMED, new_path=new_path)
             server = candidate
@@ -194,9 +212,7 @@ def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
     if not _abi_fits(candidate, target):
         return Verdict.OTHER_ABI
     if candidate.elf is None:
-        if _name_fits(candidate, target):
-            return Verdict.IMPORTABLE
-        raise ValueError(f"the ELF facts of {candidate.path} are needed and were not read")
+        return Verdict.IMPORTABLE if _name_fits(candidate, target) else Verdict.MISNAMED
     if isinstance(candidate.elf, str) or candidate.elf.kind != "shared object":
         return Verdict.NOT_ELF
     if candidate.elf.machine != target.machine:

@@ -32,7 +32,7 @@ _PREFIX = ".muslfix-"
 _JOURNAL = "journal"
 
 # One line of the journal: ["mkdir", path], ["rename", source, target], ["rmdir", path, mode],
-# ["elsewhere", staging folder on another file system], ["done"].
+# ["replace", source, target, backup], ["elsewhere", staging folder on another file system], ["done"].
 _Step = list[Any]
 
 # How long to wait for another muslfix on the same anchor, in seconds.
@@ -104,6 +104,29 @@ class Transaction:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
             self._write(["rename", source, target])
             os.rename(source, target)
+
+    def replace(self, source: str, target: str) -> None:
+        """Put a file in the place of another at once: whoever opens the target sees one or the other.
+
+        :param source: a file or link in a staging folder
+        :param target: a file or link that exists
+        """
+        backup = os.path.join(self.staging_folder(os.path.dirname(target)), "replaced")
+        with told_as_sentences(target):
+            self._write(["replace", source, target, backup])
+            os.link(target, backup, follow_symlinks=False)
+            os.rename(source, target)
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Some steps that happen as a whole or not at all, while those before them stay."""
+        first = len(self._steps)
+        try:
+            yield
+        except BaseException:
+            for step in reversed(self._steps[first:]):
+                _take_back(step)
+            raise
 
     def make_folders(self, path: str) -> None:
         """Make a folder and its parents, as far as they are missing."""
@@ -193,6 +216,8 @@ def _take_back(step: _Step) -> None:
     kind, path = step[0], step[1]
     if kind == "rename" and os.path.lexists(step[2]) and not os.path.lexists(path):
         os.rename(step[2], path)
+    elif kind == "replace" and os.path.lexists(step[3]) and not os.path.lexists(path):
+        os.rename(step[3], step[2])
     elif kind == "rmdir" and not os.path.lexists(path):
         os.mkdir(path)
         os.chmod(path, step[2])
