@@ -170,7 +170,7 @@ class _Program:
 
     :param elf: its facts
     :param libc: the libc that its ``PT_INTERP`` names
-    :param loader: the dynamic loader in effect: ``PT_INTERP``, or one that was called by hand
+    :param loader: the dynamic loader in effect: ``PT_INTERP``, or one that was called by hand, links resolved
     """
 
     elf: ElfFacts
