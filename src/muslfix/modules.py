@@ -6,25 +6,19 @@ list of paths as RECORD spells them, and a way to find each on disk.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 
-from muslfix._version import __version__
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, plan, undecided
-from muslfix.record import RecordRow
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
-
-#: Name of the file in the ``.dist-info`` that says what muslfix did; ``undo`` reads it.
-TRACE = "muslfix.json"
-
-_TRACE_FORMAT = 1
+from muslfix.trace import Change
 
 #: From a path as RECORD spells it to where the file is now.
 Locate = Callable[[str], str]
@@ -43,12 +37,14 @@ def scan_candidates(
     listed = set(paths)
     named = [(path, ExtensionFilename.parse(path)) for path in sorted(listed)]
     candidates = [Candidate(path, name) for path, name in named if name is not None]
+    if not thorough:
+        candidates = _without_lost(candidates, locate)
     unread = undecided(candidates, target)
     return [
         replace(
             candidate,
             has_source=candidate.module + ".py" in listed,
-            elf=_examine(locate(candidate.path))
+            elf=examine(locate(candidate.path))
             if candidate in unread or (thorough and is_judged(candidate, target))
             else None,
         )
@@ -56,7 +52,20 @@ def scan_candidates(
     ]
 
 
-def _examine(path: str) -> ElfFacts | str:
+def _without_lost(candidates: list[Candidate], locate: Locate) -> list[Candidate]:
+    """Drop files that are not there, so that they do not pass for what serves the others of their module.
+
+    Only these are looked for: a file that is alone stays, whether it is there or not.
+    """
+    files = Counter(candidate.module for candidate in candidates)
+    return [c for c in candidates if files[c.module] == 1 or os.path.exists(locate(c.path))]
+
+
+def examine(path: str) -> ElfFacts | str:
+    """The ELF facts of a file, or the reason why there are none.
+
+    :param path: where the file is
+    """
     try:
         with open(path, "rb") as stream:
             return read_elf(stream)
@@ -75,7 +84,8 @@ def plan_files(paths: Iterable[str], locate: Locate, target: Target, mode: Mode,
     candidates = scan_candidates(listed, locate, target, thorough=thorough)
     if not candidates:
         return Plan()
-    taken = _names_beside(candidates, locate)
+    # Only a file that was read can get a new name, which may be taken.
+    taken = _names_beside([c for c in candidates if c.elf is not None], locate)
     needed = _needed_names(listed, locate) if mode is Mode.RENAME else frozenset()
     return plan(candidates, target, mode, taken=taken, needed=needed)
 
@@ -94,24 +104,10 @@ def _needed_names(paths: Iterable[str], locate: Locate) -> frozenset[str]:
     needed: set[str] = set()
     for path in paths:
         if path.endswith(".so") or ".so." in os.path.basename(path):
-            facts = _examine(locate(path))
+            facts = examine(locate(path))
             if isinstance(facts, ElfFacts):
                 needed.update(os.path.basename(name) for name in facts.needed)
     return frozenset(needed)
-
-
-@dataclass(frozen=True)
-class Change:
-    """A new name that a module was given.
-
-    :param old: path of the file as its wheel had it
-    :param new: the path that the target imports
-    :param mode: how it was done, which may be less than what was planned, where a file system refuses links
-    """
-
-    old: str
-    new: str
-    mode: Mode
 
 
 def apply_names(plan: Plan, locate: Locate) -> tuple[Change, ...]:
@@ -132,59 +128,30 @@ def _apply(decision: Decision, locate: Locate) -> Change:
     if mode is Mode.RENAME:
         os.rename(source, target)
         return Change(old, new, mode)
-    # Where a file system refuses a link, a hard link does, then a copy.
+    return Change(old, new, give_name(source, target, mode))
+
+
+def give_name(source: str, target: str, mode: Mode) -> Mode:
+    """Make a second name for a file.
+
+    :param source: the file
+    :param target: the new name: in the same folder, or elsewhere if it is to be moved into that folder
+    :param mode: ``SYMLINK``, ``HARDLINK`` or ``COPY``
+    :return: how it was done: where a file system refuses a link, a hard link does, then a copy
+    :raises OSError: if not even a copy can be made; then the new name is not there
+    """
     order = [Mode.SYMLINK, Mode.HARDLINK, Mode.COPY]
     for possible in order[order.index(mode) : -1]:
         with suppress(OSError):
-            _give_name(source, target, possible)
-            return Change(old, new, possible)
-    _give_name(source, target, Mode.COPY)
-    return Change(old, new, Mode.COPY)
-
-
-def _give_name(source: str, target: str, mode: Mode) -> None:
-    if mode is Mode.SYMLINK:
-        os.symlink(os.path.basename(source), target)  # beside it: a relative link survives a copy of the tree
-    elif mode is Mode.HARDLINK:
-        os.link(source, target)
-    else:
-        try:
-            shutil.copy2(source, target)
-        except BaseException:
-            if os.path.lexists(target):
-                os.unlink(target)
-            raise
-
-
-def changed_rows(rows: Iterable[RecordRow], changes: Iterable[Change]) -> Iterator[RecordRow]:
-    """The rows of RECORD after the changes: a renamed file's row has its new path, a second name its own.
-
-    :param rows: the rows before
-    :param changes: what was done
-    """
-    by_old = {change.old: change for change in changes}
-    for row in rows:
-        change = by_old.get(row.path)
-        if change is None or change.mode is not Mode.RENAME:
-            yield row
-        if change is not None:
-            yield RecordRow(change.new, row.hash, row.size)
-
-
-def trace(changes: Iterable[Change], target: Target) -> bytes:
-    """The content of :data:`TRACE`: what was done to the project, for which target.
-
-    :param changes: what was done
-    :param target: for which Python
-    """
-    facts = {
-        "format": _TRACE_FORMAT,
-        "muslfix": __version__,
-        "target": {
-            "extension_suffixes": list(target.extension_suffixes),
-            "libc": target.libc,
-            "machine": asdict(target.machine),
-        },
-        "changes": [asdict(change) for change in changes],
-    }
-    return (json.dumps(facts, indent=2) + "\n").encode()
+            if possible is Mode.SYMLINK:
+                os.symlink(os.path.basename(source), target)  # relative: it survives a copy of the tree
+            else:
+                os.link(source, target)
+            return possible
+    try:
+        shutil.copy2(source, target)
+    except BaseException:
+        if os.path.lexists(target):
+            os.unlink(target)
+        raise
+    return Mode.COPY

@@ -121,10 +121,11 @@ def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Cand
     for candidate in candidates:
         if _abi_fits(candidate, target):
             by_module.setdefault(candidate.module, []).append(candidate)
+    # Beside another file m.so may be a shared library, which gives the target no module; its bytes tell.
     return frozenset(
         candidate
         for files in by_module.values()
-        if not any(_name_fits(file, target) for file in files)
+        if not any(_name_fits(file, target) and (file.name.abi or len(files) == 1) for file in files)
         for candidate in files
     )
 
@@ -149,7 +150,7 @@ def plan(
     :param mode: how new names are to be given
     :param taken: paths that exist in the tree; those of the candidates need not be among them
     :param needed: names in ``DT_NEEDED`` of all ELF files of the tree; read for ``RENAME`` only
-    :raises ValueError: if a candidate is :func:`undecided` and was not read
+    :raises ValueError: if a file would get a new name and was not read, which :func:`undecided` prevents
     """
     modules: dict[str, list[Candidate]] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.path):

@@ -5,15 +5,34 @@ Specification: https://packaging.python.org/en/latest/specifications/recording-i
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email.parser import HeaderParser
 
 from packaging.utils import canonicalize_name
 
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.record import Record
+
+# What package managers of distributions write into INSTALLER.
+_PACKAGE_MANAGERS = frozenset(
+    {
+        "apk",
+        "apt",
+        "conda",
+        "debian",
+        "dnf",
+        "dpkg",
+        "guix",
+        "nix",
+        "opkg",
+        "pacman",
+        "portage",
+        "rpm",
+        "xbps",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +41,7 @@ class InstalledProject:
 
     :param root: the folder that holds its ``.dist-info``, absolute
     :param dist_info: name of the ``.dist-info`` folder
-    :param name: the project's name as its metadata spells it
+    :param name: the project's name as that folder spells it
     :param version: its version, as text
     """
 
@@ -36,26 +55,68 @@ class InstalledProject:
         """The normalised name."""
         return str(canonicalize_name(self.name))
 
+    @property
+    def record_path(self) -> str:
+        """Where its RECORD is, or should be."""
+        return os.path.join(self.root, self.dist_info, "RECORD")
+
+    @property
+    def package_manager(self) -> str | None:
+        """Name of the distribution's package manager that it belongs to, by its INSTALLER, or ``None``."""
+        words = self._read("INSTALLER").split()
+        return words[0] if words and words[0].lower() in _PACKAGE_MANAGERS else None
+
+    @property
+    def is_editable(self) -> bool:
+        """Whether its modules stay in a source tree, by its ``direct_url.json``.
+
+        Specification: https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
+        """
+        try:
+            return bool(json.loads(self._read("direct_url.json"))["dir_info"]["editable"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return False
+
+    def locate(self, path: str) -> str:
+        """Where a file is.
+
+        :param path: as RECORD spells it
+        """
+        return os.path.join(self.root, path)
+
+    def record_bytes(self) -> bytes:
+        """Its RECORD as it is on disk.
+
+        :raises InvalidProject: if it cannot be read
+        """
+        try:
+            with open(self.record_path, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise InvalidProject(
+                self.record_path,
+                f"cannot be read ({error.strerror}), so it is not known which files belong to {self.name}",
+                tip="install the project again with pip or uv",
+            ) from error
+
     def record(self) -> Record:
         """Its RECORD.
 
         :raises InvalidProject: if there is none, or it is damaged
         """
-        path = os.path.join(self.root, self.dist_info, "RECORD")
         try:
-            with open(path, "rb") as file:
-                return Record.parse(file.read().decode("utf-8", "surrogateescape"))
-        except OSError as error:
-            raise InvalidProject(
-                path,
-                f"cannot be read ({error.strerror}), so it is not known which files belong to {self.name}",
-            ) from error
+            return Record.parse(self.record_bytes().decode("utf-8", "surrogateescape"))
         except InvalidRecord as error:
-            raise InvalidProject(path, error.reason) from error
+            raise InvalidProject(self.record_path, error.reason, "install the project again") from error
 
-    def requirements(self) -> list[str]:
-        """The ``Requires-Dist`` of its metadata, as text."""
-        return _read_metadata(os.path.join(self.root, self.dist_info)).get("Requires-Dist", [])
+    def _read(self, name: str) -> str:
+        try:
+            with open(
+                os.path.join(self.root, self.dist_info, name), encoding="utf-8", errors="replace"
+            ) as file:
+                return file.read()
+        except OSError:
+            return ""
 
 
 def scan_projects(folders: Iterable[str]) -> dict[str, InstalledProject]:
@@ -63,19 +124,21 @@ def scan_projects(folders: Iterable[str]) -> dict[str, InstalledProject]:
     found: dict[str, InstalledProject] = {}
     for folder in folders:
         for name in _folders_ending(folder, ".dist-info"):
-            project = _read_project(folder, name)
+            project = _project_of(folder, name)
             if project is not None:
                 found.setdefault(project.key, project)
     return found
 
 
-def find_legacy(folders: Iterable[str], key: str) -> str | None:
-    """Path of an ``.egg-info`` of the project, which has no RECORD, or ``None``."""
+def scan_legacy(folders: Iterable[str]) -> dict[str, str]:
+    """Paths of ``.egg-info`` and ``.egg-link``, which have no RECORD, by normalised project name."""
+    found: dict[str, str] = {}
     for folder in folders:
-        for name in _folders_ending(folder, ".egg-info"):
-            if canonicalize_name(name[: -len(".egg-info")].partition("-")[0]) == key:
-                return os.path.join(folder, name)
-    return None
+        for ending in (".egg-info", ".egg-link"):
+            for name in _folders_ending(folder, ending):
+                key = str(canonicalize_name(name[: -len(ending)].partition("-")[0]))
+                found.setdefault(key, os.path.join(folder, name))
+    return found
 
 
 def _folders_ending(folder: str, ending: str) -> list[str]:
@@ -85,18 +148,7 @@ def _folders_ending(folder: str, ending: str) -> list[str]:
         return []
 
 
-def _read_project(root: str, dist_info: str) -> InstalledProject | None:
-    metadata = _read_metadata(os.path.join(root, dist_info))
-    stem_name, _, stem_version = dist_info[: -len(".dist-info")].partition("-")
-    name = (metadata.get("Name") or [stem_name])[0]
-    version = (metadata.get("Version") or [stem_version])[0]
+def _project_of(root: str, dist_info: str) -> InstalledProject | None:
+    """The project of a ``.dist-info`` folder, by the folder's name alone: reading METADATA takes time."""
+    name, _, version = dist_info[: -len(".dist-info")].partition("-")
     return InstalledProject(root, dist_info, name, version) if name else None
-
-
-def _read_metadata(dist_info: str) -> dict[str, list[str]]:
-    try:
-        with open(os.path.join(dist_info, "METADATA"), encoding="utf-8", errors="replace") as file:
-            message = HeaderParser().parse(file)
-    except OSError:
-        return {}
-    return {key: [str(value) for value in message.get_all(key, [])] for key in message}

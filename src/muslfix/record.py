@@ -110,23 +110,7 @@ class Record:
         :raises InvalidRecord: if a row has not three fields or no path, a quote is not closed or not followed
             by the end of its field, or there is a NUL; the reason names the line, and the path is ``None``
         """
-        if "\0" in text:
-            number = len(_split(text[: text.index("\0") + 1]))
-            raise InvalidRecord(None, f"has a NUL in line {number}")
-        lines = _split(text)
-        reader = csv.reader(lines, strict=True)
-        texts: list[str] = []
-        paths: list[str | None] = []
-        start = 0
-        try:
-            for fields in reader:
-                end = reader.line_num
-                texts.append(lines[start] if end == start + 1 else "".join(lines[start:end]))
-                paths.append(_path(fields, start + 1))
-                start = end
-        except csv.Error as error:
-            raise InvalidRecord(None, f"is no valid CSV in line {start + 1} ({error})") from error
-        return cls(tuple(texts), tuple(paths))
+        return cls(*_parse(text))
 
     @cached_property
     def text(self) -> str:
@@ -166,6 +150,32 @@ class Record:
                 texts[at], paths[at] = fields + _line_end(texts[at]), new_row.path
         return Record(tuple(texts), tuple(paths))
 
+    def text_of(self, path: str) -> str:
+        """The row of a path as it stands in the file, with its line end.
+
+        :raises InvalidRecord: if the path has no row
+        """
+        return self._texts[self._position(path)]
+
+    def with_text(self, path: str, text: str) -> Record:
+        """Another text in place of the row of a path: what :meth:`text_of` gave before an edit.
+
+        :param path: of the row to change
+        :param text: one row, with its line end; where it has none, and is not the last, it gets that of the
+            row before the change
+        :raises InvalidRecord: if the path has no row, or the text is not one row
+        """
+        at = self._position(path)
+        _, paths = _parse(text)
+        if len(paths) != 1 or paths[0] is None:
+            raise InvalidRecord(None, f"cannot hold {text!r:.200} as the row of {path}")
+        if not _line_end(text) and at + 1 < len(self._texts):
+            text += _line_end(self._texts[at])
+        return Record(
+            (*self._texts[:at], text, *self._texts[at + 1 :]),
+            (*self._paths[:at], *paths, *self._paths[at + 1 :]),
+        )
+
     def with_row_after(self, path: str, new_row: RecordRow) -> Record:
         """A new row behind the one of a path; where the new row's path has one already, that is changed.
 
@@ -202,7 +212,10 @@ class Record:
         """
         self._position(path)
         kept = [(text, its_path) for text, its_path in zip(self._texts, self._paths) if its_path != path]
-        return Record(tuple(text for text, _ in kept), tuple(its_path for _, its_path in kept))
+        texts = [text for text, _ in kept]
+        if texts and self._paths[-1] == path and not _line_end(self._texts[-1]):
+            texts[-1] = texts[-1].rstrip("\r\n")  # the last line has no end, as before
+        return Record(tuple(texts), tuple(its_path for _, its_path in kept))
 
     def _position(self, path: str) -> int:
         try:
@@ -220,6 +233,27 @@ class Record:
         else:
             texts = (*before, fields + general_end, *behind)
         return Record(texts, (*self._paths[:at], row.path, *self._paths[at:]))
+
+
+def _parse(text: str) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+    """The text and the path of each row; a blank line has no path."""
+    if "\0" in text:
+        number = len(_split(text[: text.index("\0") + 1]))
+        raise InvalidRecord(None, f"has a NUL in line {number}")
+    lines = _split(text)
+    reader = csv.reader(lines, strict=True)
+    texts: list[str] = []
+    paths: list[str | None] = []
+    start = 0
+    try:
+        for fields in reader:
+            end = reader.line_num
+            texts.append(lines[start] if end == start + 1 else "".join(lines[start:end]))
+            paths.append(_path(fields, start + 1))
+            start = end
+    except csv.Error as error:
+        raise InvalidRecord(None, f"is no valid CSV in line {start + 1} ({error})") from error
+    return tuple(texts), tuple(paths)
 
 
 def _split(text: str) -> list[str]:
@@ -246,7 +280,7 @@ def _path(fields: list[str], number: int) -> str | None:
 
 def _as_csv(row: RecordRow) -> str:
     """The text of a row without its line end."""
-    if not row.path or "\0" in row.path:
+    if not row.path or "\0" in row.path + row.hash + row.size:
         raise InvalidRecord(None, f"cannot hold a row for the path {row.path!r}")
     text = io.StringIO()
     # The module quotes the characters of its line end; not every Python that we run on quotes the others.

@@ -26,6 +26,19 @@ _DEEDS = {
     Mode.RENAME: ("which is now its name", "which would be its name"),
 }
 
+#: What can have been done with a project, and the words for it; ``{}`` is the previous version.
+ACTIONS = {
+    "installed": "installed",
+    "replaced": "installed in place of {}",
+    "kept": "kept: this version is installed already",
+    "fixed": "fixed",
+    "unchanged": "nothing to fix",
+    "left-alone": "left alone",
+    "skipped": "not looked at",
+    "undone": "put back",
+    "failed": "failed",
+}
+
 # How many pieces of evidence a sentence names; the rest says nothing new.
 _EVIDENCE = 3
 
@@ -61,13 +74,14 @@ class ProjectReport:
 
     :param name: as its metadata spells it
     :param version: its version
-    :param source: path of the wheel
+    :param source: path of the wheel; of an installed project its ``.dist-info`` folder
     :param location: the folder that holds its ``.dist-info``
-    :param action: ``installed``, ``replaced`` or ``kept`` (the same version was there); in a dry
-        run what would be done
+    :param action: what was done, in a dry run what would be; see :data:`ACTIONS`
     :param previous: the version that was there before, or ``None``
     :param modules: its extension modules, by path
     :param warnings: what is odd and no reason to stop, each a sentence
+    :param problem: why nothing, or not all, was done; ``None`` if all is well
+    :param tip: what the user can do about the problem, or ``None``
     """
 
     name: str
@@ -78,6 +92,13 @@ class ProjectReport:
     previous: str | None
     modules: tuple[ModuleReport, ...] = ()
     warnings: tuple[str, ...] = ()
+    problem: str | None = None
+    tip: str | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether all of it was looked at, and no module is out of the target's reach."""
+        return self.action not in ("skipped", "failed") and not any(m.refused for m in self.modules)
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,11 @@ class Report:
     dry_run: bool
     projects: tuple[ProjectReport, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether all of its projects are."""
+        return all(project.is_well for project in self.projects)
 
     def to_json(self) -> str:
         """The report as JSON text, of the form in ``report.schema.json``."""
@@ -208,29 +234,27 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
     """The lines that tell a person what was done.
 
     :param report: the result
-    :param verbose: also the files of which there is nothing to say
+    :param verbose: also the files and projects of which there is nothing to say
     """
-    would = "would be " if report.dry_run else ""
     for project in report.projects:
         for module in project.modules:
             if verbose or module.refused or module.new_path is not None:
                 yield str(module)
                 if module.tip:
                     yield f"tip: {module.tip}"
-        yield f"{project.name} {project.version}: {would}{_action(project)}{_count(project, would)}"
+        if verbose or project.action != "unchanged" or not project.is_well:
+            yield _summary(project, dry_run=report.dry_run)
+            if project.tip:
+                yield f"tip: {project.tip}"
 
 
-def _action(project: ProjectReport) -> str:
-    if project.action == "kept":
-        return "kept: this version is installed already"
-    if project.action == "replaced":
-        return f"installed in place of {project.previous}"
-    return "installed"
-
-
-def _count(project: ProjectReport, would: str) -> str:
-    fixed = sum(module.new_path is not None for module in project.modules)
+def _summary(project: ProjectReport, *, dry_run: bool) -> str:
+    would = "would be " if dry_run and project.action in ("installed", "replaced", "fixed", "undone") else ""
+    line = f"{project.name} {project.version}: {would}{ACTIONS[project.action].format(project.previous)}"
+    if project.problem is not None:
+        return f"{line}: {project.problem}"
     if not project.modules:
-        return ""
+        return line
+    fixed = sum(module.new_path is not None for module in project.modules)
     plural = "" if len(project.modules) == 1 else "s"
-    return f", {len(project.modules)} extension module file{plural}, {fixed} {would}given a new name"
+    return f"{line}, {len(project.modules)} extension module file{plural}, {fixed} {would}given a new name"

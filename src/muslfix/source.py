@@ -59,16 +59,17 @@ class Wheel(WheelSource):
         return read_text(self.archive, f"{self.facts.dist_info}/{filename}")
 
     def get_contents(self) -> Iterator[tuple[tuple[str, str, str], BinaryIO, bool]]:
-        """Each file as ``installer`` wants it: RECORD's row, its bytes, and whether it is executable.
+        """Each file as ``installer`` wants it: a row of RECORD, its bytes, and whether it is executable.
 
-        Left out are signatures of RECORD, which changes, and bytecode, which would be run without being
-        compared with its source (``installer`` leaves it out too).
+        Of the row ``installer`` needs the path; with the rest the stream compares its bytes. Left out are
+        files that only the wheel needs, and bytecode, which would be run without being compared with its
+        source (``installer`` leaves it out too).
         """
         for name, member in self.archive.members.items():
-            if name not in self.facts.signatures and "__pycache__" not in name.split("/")[:-1]:
+            if name not in self.facts.of_the_wheel_alone and "__pycache__" not in name.split("/")[:-1]:
                 row = self.facts.record.get(name) or RecordRow.listed(name)
                 stream = MemberStream(self.archive, member, row)
-                yield (row.path, row.hash, row.size), cast("BinaryIO", stream), member.executable
+                yield (name, "", ""), cast("BinaryIO", stream), member.executable
 
 
 class MemberStream(io.RawIOBase):

@@ -23,11 +23,12 @@ from installer.scripts import Script
 from installer.utils import Scheme, construct_record_file
 
 from muslfix.bytecode import compile_sources
+from muslfix.errors import InvalidWheel
 from muslfix.layout import Layout, for_project
-from muslfix.modules import TRACE, Change, changed_rows, trace
 from muslfix.record import RecordRow
 from muslfix.source import MemberStream, Wheel
 from muslfix.target import Target
+from muslfix.trace import TRACE, Change, changed_rows, trace_to_json
 from muslfix.transaction import told_as_sentences
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ class StagedWheel:
         self._open_folder = open_folder
         self._made: set[str] = set()
         self._places: dict[str, str] = {}
+        # What it will hold, as RECORD spells it, whichever scheme it comes from.
+        self._claimed_files: set[str] = set()
+        self._claimed_folders: set[str] = set()
 
     def destination(self, scheme: str) -> str:
         """The folder of a scheme on this machine."""
@@ -85,6 +89,9 @@ class StagedWheel:
 
         :param path: as RECORD spells it
         """
+        file = self.files.get(path)
+        if file is not None:
+            return os.path.join(self.folders[self.destination(file.scheme)], file.relative)
         folder, _, name = path.rpartition("/")
         return os.path.join(self._places[folder], name)
 
@@ -107,7 +114,19 @@ class StagedWheel:
     def record_path(self, scheme: str, relative: str) -> str:
         """How RECORD spells a path: relative to the folder that holds the ``.dist-info``."""
         root, folder = self.destination(self.root_scheme), self.destination(scheme)
-        return relative if folder == root else os.path.join(os.path.relpath(folder, root), relative)
+        return relative if folder == root else os.path.relpath(os.path.join(folder, relative), root)
+
+    def claim(self, scheme: str, relative: str) -> None:
+        """Note that a file will be written; the folders of two schemes can be one, or one in the other.
+
+        :raises InvalidWheel: if another file of the wheel has that place, or needs a folder there
+        """
+        path = self.record_path(scheme, relative)
+        folders = list(_folders_above(path))
+        if {path, *folders} & self._claimed_files or path in self._claimed_folders:
+            raise InvalidWheel(self.facts.path, f"has two files for {path!r}")
+        self._claimed_files.add(path)
+        self._claimed_folders.update(folders)
 
     def enter(self, scheme: str, relative: str, row: RecordRow) -> None:
         """Note a file that has been written."""
@@ -115,6 +134,7 @@ class StagedWheel:
 
     def add(self, scheme: str, relative: str, content: bytes, *, executable: bool = False) -> None:
         """Write a file that the wheel does not have."""
+        self.claim(scheme, relative)
         digest, size = write_new_file(self.place_for(scheme, relative), [content], executable=executable)
         self.enter(scheme, relative, RecordRow.of(self.record_path(scheme, relative), digest, size))
 
@@ -127,7 +147,9 @@ class StagedWheel:
             folder = os.path.dirname(origin.relative)
             self.enter(origin.scheme, os.path.join(folder, os.path.basename(row.path)), row)
         if changes:
-            self.add(self.root_scheme, f"{self.facts.dist_info}/{TRACE}", trace(changes, target))
+            self.add(
+                self.root_scheme, f"{self.facts.dist_info}/{TRACE}", trace_to_json(changes, target).encode()
+            )
 
     def compile(self, executable: str) -> None:
         """Compile its modules with the target; RECORD lists bytecode without a hash, as pip does.
@@ -148,7 +170,8 @@ class StagedWheel:
         relative = f"{self.facts.dist_info}/RECORD"
         self.enter(self.root_scheme, relative, RecordRow.listed(relative))
         scheme = Scheme(self.root_scheme)
-        rows = [file.row for file in self.files.values()]
+        # installer sorts them from 1.0 on: the same RECORD comes from a muslfix on any Python.
+        rows = sorted((file.row for file in self.files.values()), key=lambda row: row.path)
         entries = [(scheme, RecordEntry.from_elements(row.path, row.hash, row.size)) for row in rows]
         with construct_record_file(entries) as stream:
             write_new_file(self.place_for(self.root_scheme, relative), [stream.read()], executable=False)
@@ -182,6 +205,7 @@ class StagingDestination(WheelDestination):
         :param stream: a :class:`~muslfix.source.MemberStream`, or a small stream of metadata
         """
         relative = os.fspath(path)
+        self._staged.claim(scheme, relative)
         place = self._staged.place_for(scheme, relative)
         chunks = stream.chunks() if isinstance(stream, MemberStream) else iter([stream.read()])
         if scheme == "scripts":
@@ -241,7 +265,9 @@ def direct_url(path: str, sha256: str) -> bytes:
     from urllib.parse import quote
 
     archive = {"hash": f"sha256={sha256}", "hashes": {"sha256": sha256}}
-    return json.dumps({"archive_info": archive, "url": "file://" + quote(os.path.abspath(path))}).encode()
+    return json.dumps(
+        {"archive_info": archive, "url": "file://" + quote(os.fsencode(os.path.abspath(path)))}
+    ).encode()
 
 
 def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> tuple[bytes, int]:
@@ -259,6 +285,11 @@ def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> t
             while view:
                 view = view[file.write(view) :]
     return hasher.digest(), size
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while path := os.path.dirname(path):
+        yield path
 
 
 def _with_shebang(chunks: Iterator[bytes], executable: str) -> Iterator[bytes]:

@@ -28,7 +28,8 @@ from muslfix.errors import DestinationError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_PREFIX = ".muslfix-"
+#: How names of staging folders begin; whatever else had such a name would be taken for one.
+STAGING_PREFIX = ".muslfix-"
 _JOURNAL = "journal"
 
 # One line of the journal: ["mkdir", path], ["rename", source, target], ["rmdir", path, mode],
@@ -61,7 +62,7 @@ class Transaction:
             self._lock = _lock(self.anchor)
             undo.callback(os.close, self._lock)
             self.recovered = recover(self.anchor)
-            self._main = tempfile.mkdtemp(prefix=_PREFIX, dir=self.anchor)
+            self._main = tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=self.anchor)
             undo.callback(shutil.rmtree, self._main)
             self._journal = open(os.path.join(self._main, _JOURNAL), "w", encoding="utf-8")
             self._staging[os.stat(self.anchor).st_dev] = self._main
@@ -169,13 +170,24 @@ class Transaction:
         self._journal.flush()
 
 
+def has_leftovers(anchor: str) -> bool:
+    """Whether a transaction that was killed has left something below its anchor, or one is at work there.
+
+    :param anchor: the folder; it need not exist
+    """
+    try:
+        return any(entry.name.startswith(STAGING_PREFIX) for entry in os.scandir(anchor))
+    except OSError:
+        return False
+
+
 def recover(anchor: str) -> int:
     """Put right what a transaction that was killed has left below its anchor; the caller holds the lock.
 
     :param anchor: the folder
     :return: how many transactions were taken back or tidied up
     """
-    found = [entry.path for entry in os.scandir(anchor) if entry.name.startswith(_PREFIX)]
+    found = [entry.path for entry in os.scandir(anchor) if entry.name.startswith(STAGING_PREFIX)]
     for staging in found:
         _finish(_read_journal(os.path.join(staging, _JOURNAL)), staging)
     return len(found)

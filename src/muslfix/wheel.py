@@ -23,11 +23,15 @@ from packaging.version import InvalidVersion, Version
 from muslfix.archive import Archive, Member
 from muslfix.errors import InvalidRecord, InvalidWheel
 from muslfix.record import Record, RecordRow
+from muslfix.trace import TRACE
+from muslfix.transaction import STAGING_PREFIX
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
 
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+# What an installer notes; a wheel that was made of an installed project brings what another one did.
+_NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
 _STRONG_HASHES = ("sha256", "sha384", "sha512")
 # The programs of the environment itself; a wheel that brings one of these takes it over.
@@ -75,9 +79,9 @@ class WheelFacts:
         return tuple(str(line) for line in self.metadata.get_all("Requires-Dist", []))
 
     @property
-    def signatures(self) -> tuple[str, ...]:
-        """The files that may sign RECORD, which does not list them."""
-        return _signatures(self.dist_info)
+    def of_the_wheel_alone(self) -> tuple[str, ...]:
+        """Files not to be installed: RECORD, which changes, its signatures, what another installer noted."""
+        return tuple(f"{self.dist_info}/{name}" for name in ("RECORD", *_SIGNATURES, *_NOTES))
 
     def has_version(self, text: str) -> bool:
         """Whether a version, written in whatever way, is the one of this wheel."""
@@ -107,7 +111,7 @@ def judge_wheel(archive: Archive) -> WheelFacts:
         record=_check_record(archive, dist_info),
         warnings=warnings,
     )
-    _check_data_folders(archive, data)
+    _check_places(archive, data)
     _check_scripts(archive, facts)
     return facts
 
@@ -202,10 +206,6 @@ def _check_wheel_file(archive: Archive, dist_info: str) -> tuple[bool, tuple[str
     return str(message["Root-Is-Purelib"]).strip().lower() == "true", (warning,) if newer else ()
 
 
-def _signatures(dist_info: str) -> tuple[str, ...]:
-    return tuple(f"{dist_info}/{name}" for name in _SIGNATURES)
-
-
 def _check_record(archive: Archive, dist_info: str) -> Record:
     """Hold RECORD against the archive: the same files, each with a strong hash and its size."""
     try:
@@ -217,7 +217,7 @@ def _check_record(archive: Archive, dist_info: str) -> Record:
             raise InvalidWheel(archive.path, f"lists {path!r} in RECORD, and has no such file")
         if count > 1:
             raise InvalidWheel(archive.path, f"lists {path!r} {count} times in RECORD")
-    without_hash = {f"{dist_info}/RECORD", *_signatures(dist_info)}
+    without_hash = {f"{dist_info}/{name}" for name in ("RECORD", *_SIGNATURES)}
     for name, member in archive.members.items():
         if name not in without_hash:
             _check_row(archive.path, record.get(name), member)
@@ -239,14 +239,20 @@ def _check_row(path: str, row: RecordRow | None, member: Member) -> None:
         )
 
 
-def _check_data_folders(archive: Archive, data: str) -> None:
+def _check_places(archive: Archive, data: str) -> None:
+    """Refuse names that would be something else once they are in their place."""
     for name in archive.members:
-        folder, _, rest = name.partition("/")
-        scheme, slash, _ = rest.partition("/")
-        if folder == data and (not slash or scheme not in SCHEME_NAMES):
+        folder, *rest = name.split("/")
+        if folder == data and (len(rest) < 2 or rest[0] not in SCHEME_NAMES):
             raise InvalidWheel(
                 archive.path, f"has {name!r}, which is in none of the folders {', '.join(SCHEME_NAMES)}"
             )
+        if folder == data and rest[1].endswith(".dist-info"):
+            raise InvalidWheel(archive.path, f"has a second .dist-info folder: {name!r}")
+        if folder != data and folder.startswith(data):  # installer 0.7 would never find its way out of it
+            raise InvalidWheel(archive.path, f"has {name!r}, which looks like its .data folder and is not")
+        if any(part.startswith(STAGING_PREFIX) for part in (folder, *rest)):
+            raise InvalidWheel(archive.path, f"has {name!r}, a name that muslfix keeps for itself")
 
 
 def _check_scripts(archive: Archive, facts: WheelFacts) -> None:
@@ -268,11 +274,13 @@ def _entry_points(archive: Archive, facts: WheelFacts) -> Iterator[str]:
         return
     text = read_text(archive, member)
     try:
-        names = [name for name, _, _, _ in parse_entrypoints(text)]
+        found = [(name, f"{module}.{function}") for name, module, function, _ in parse_entrypoints(text)]
     except Exception as error:  # installer lets out configparser's errors and AssertionError
         reason = " ".join(str(error).split()) or "an entry is not of the form name = module:function"
         raise InvalidWheel(archive.path, f"has a damaged entry_points.txt: {reason}") from error
-    for name in names:
-        if name in (".", "..") or not re.fullmatch(r"[\w.\- ]+", name):
+    for name, function in found:
+        if name in (".", "..") or "/" in name or not name.isprintable():
             raise InvalidWheel(archive.path, f"has an entry point with a bad name: {name!r}")
+        if not all(part.isidentifier() for part in function.split(".")):
+            raise InvalidWheel(archive.path, f"has an entry point for what is no function: {name!r}")
         yield name

@@ -6,6 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
+    add_break_option,
+    add_dry_run_option,
     add_mode_option,
     add_output_options,
     add_target_options,
@@ -40,16 +42,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     layout.add_argument("--prefix", metavar="DIR", help="another prefix, laid out like the target's")
     layout.add_argument("--root", metavar="DIR", help="a folder that the target will see as /")
     add_mode_option(parser)
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    add_dry_run_option(parser)
     parser.add_argument(
         "--force-reinstall", action="store_true", help="install although the same version is there"
     )
     parser.add_argument("--no-compile", action="store_true", help="leave out bytecode")
-    parser.add_argument(
-        "--break-system-packages",
-        action="store_true",
-        help="install although another tool manages the environment",
-    )
+    add_break_option(parser)
     add_output_options(parser)
     parser.set_defaults(run=run)
 
@@ -59,7 +57,6 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.report import to_text
     from muslfix.verbs.install import InstallOptions, install
 
     check_folders(target=options.target, prefix=options.prefix, root=options.root)
@@ -78,11 +75,5 @@ def run(options: argparse.Namespace, output: Output) -> int:
             dry_run=options.dry_run,
         ),
     )
-    for project in report.projects:
-        for warning in project.warnings:
-            output.warning(f"{project.name} {project.version}", warning)
-    if options.json:
-        output.data(report.to_json())
-    else:
-        output.result(to_text(report, verbose=output.verbose))
+    output.report(report, as_json=options.json)
     return 0

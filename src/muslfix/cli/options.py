@@ -46,6 +46,39 @@ def add_mode_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_projects(parser: argparse.ArgumentParser) -> None:
+    """The names of installed projects."""
+    parser.add_argument(
+        "projects", metavar="PROJECT", nargs="*", help="name of an installed project (default: all)"
+    )
+
+
+def add_path_option(parser: argparse.ArgumentParser) -> None:
+    """``--path``: folders of modules other than the target's own."""
+    parser.add_argument(
+        "--path",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="a folder of installed projects, such as one made by 'pip install --target'; repeatable"
+        " (default: the target's own environment)",
+    )
+
+
+def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
+    """``--dry-run``."""
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+
+
+def add_break_option(parser: argparse.ArgumentParser) -> None:
+    """``--break-system-packages``."""
+    parser.add_argument(
+        "--break-system-packages",
+        action="store_true",
+        help="go on although another tool manages the environment",
+    )
+
+
 def find_target(options: argparse.Namespace) -> Target:
     """The target that the options name.
 

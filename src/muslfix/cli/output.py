@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from muslfix.errors import MuslfixError
+
+if TYPE_CHECKING:
+    from muslfix.report import Report
 
 
 class Output:
@@ -25,6 +29,20 @@ class Output:
             for line in lines:
                 print(printable(line))
 
+    def report(self, report: Report, *, as_json: bool) -> None:
+        """Print the result of a command: its warnings as such, the rest as text or JSON."""
+        from muslfix.report import to_text
+
+        for sentence in report.warnings:
+            self.warning(sentence)
+        for project in report.projects:
+            for sentence in project.warnings:
+                self.warning(f"{project.name} {project.version}: {sentence}")
+        if as_json:
+            self.data(report.to_json())
+        else:
+            self.result(to_text(report, verbose=self.verbose))
+
     def data(self, text: str) -> None:
         """Print what was asked for as data, quiet or not."""
         sys.stdout.write(text)
@@ -33,10 +51,10 @@ class Output:
         """Let a closed pipe be noticed now, and not at the end of Python."""
         sys.stdout.flush()
 
-    def warning(self, subject: str, sentence: str) -> None:
-        """Print a warning about a project or a file, unless quiet."""
+    def warning(self, sentence: str) -> None:
+        """Print a warning, unless quiet."""
         if not self.quiet:
-            self.diagnostic(f"warning: {subject}: {sentence}")
+            self.diagnostic(f"warning: {sentence}")
 
     def error(self, error: MuslfixError) -> None:
         """Print an error as one sentence, and its tip."""

@@ -8,12 +8,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
+from muslfix.environment import check_not_managed
 from muslfix.errors import EnvironmentRefused, InvalidTarget, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
 from muslfix.modules import apply_names, plan_files
 from muslfix.placing import check_conflicts, move_out, owned_files, place
 from muslfix.plan import Mode, Plan
-from muslfix.project import InstalledProject, find_legacy, scan_projects
+from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ModuleReport, ProjectReport, Report, report_module
 from muslfix.source import Wheel, open_wheel
 from muslfix.staging import StagedWheel, direct_url, stage_wheel
@@ -70,7 +71,8 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
     """
     options = options or InstallOptions()
     layout = layout_of(target, folder=options.folder, prefix=options.prefix, root=options.root)
-    _check_environment(target, layout, options)
+    if layout.is_environment:
+        check_not_managed(target, break_system_packages=options.break_system_packages)
     with ExitStack() as stack:
         opened = [stack.enter_context(open_wheel(path)) for path in wheels]
         _check_wheels(opened, target)
@@ -100,15 +102,6 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
                 )
                 for wheel in opened
             ),
-        )
-
-
-def _check_environment(target: Target, layout: Layout, options: InstallOptions) -> None:
-    if layout.is_environment and target.externally_managed and not options.break_system_packages:
-        raise EnvironmentRefused(
-            target.externally_managed,
-            f"says that another tool manages the environment {target.prefix}",
-            tip="use a virtual environment, or --break-system-packages if you know what you risk",
         )
 
 
@@ -143,11 +136,11 @@ def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
 
 
 def _check_legacy(coming: Sequence[Wheel], installed: dict[str, InstalledProject], layout: Layout) -> None:
+    legacy = scan_legacy(layout.site_folders)
     for wheel in coming:
-        legacy = find_legacy(layout.site_folders, wheel.facts.key)
-        if wheel.facts.key not in installed and legacy is not None:
+        if wheel.facts.key in legacy and wheel.facts.key not in installed:
             raise EnvironmentRefused(
-                legacy,
+                legacy[wheel.facts.key],
                 f"is an installation of {wheel.facts.name} without RECORD, so its files are not known",
                 tip="remove it with the tool that installed it",
             )

@@ -1,0 +1,69 @@
+"""``muslfix fix``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import (
+    add_break_option,
+    add_dry_run_option,
+    add_mode_option,
+    add_output_options,
+    add_path_option,
+    add_projects,
+    add_target_options,
+    find_target,
+)
+from muslfix.plan import Mode
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+
+_EPILOG = """\
+examples:
+  pip install psycopg[binary] && muslfix fix
+  uv sync && uv run --no-sync muslfix fix
+  muslfix fix --python /opt/app/bin/python numpy
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = commands.add_parser(
+        "fix",
+        help="fix what is installed: the step after pip, uv, Poetry or PDM",
+        description="Give the misnamed extension modules of installed projects names that the target imports."
+        " Each project is changed as a whole or not at all; running it again changes nothing.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_projects(parser)
+    add_target_options(parser)
+    add_path_option(parser)
+    add_mode_option(parser)
+    add_dry_run_option(parser)
+    add_break_option(parser)
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Fix, and say what was done.
+
+    :return: the exit status
+    """
+    from muslfix.verbs.fix import FixOptions, fix
+
+    report = fix(
+        options.projects,
+        find_target(options),
+        FixOptions(
+            mode=Mode(options.mode),
+            paths=tuple(options.path),
+            break_system_packages=options.break_system_packages,
+            dry_run=options.dry_run,
+        ),
+    )
+    output.report(report, as_json=options.json)
+    return 0 if report.is_well else 1

@@ -1,0 +1,126 @@
+"""The installed projects of an environment that muslfix may change, and why not the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+
+from muslfix.errors import EnvironmentRefused, UsageError
+from muslfix.layout import layout_of
+from muslfix.project import InstalledProject, scan_legacy, scan_projects
+from muslfix.report import ProjectReport
+from muslfix.target import Target
+
+
+def site_folders(
+    target: Target, paths: Sequence[str], *, break_system_packages: bool = False
+) -> tuple[str, ...]:
+    """The folders of modules to work on.
+
+    :param paths: folders that were named; if none, those of the target's own environment
+    :param break_system_packages: take the environment even if another tool manages it
+    :raises UsageError: if a named folder is none, or none is named and the target cannot be run here
+    :raises EnvironmentRefused: if another tool manages the environment (:pep:`668`)
+    """
+    for path in paths:
+        if not os.path.isdir(path):
+            raise UsageError(path, "is no folder")
+    if paths:
+        return tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
+    folders = layout_of(target).site_folders
+    check_not_managed(target, break_system_packages=break_system_packages)
+    return folders
+
+
+def check_not_managed(target: Target, *, break_system_packages: bool) -> None:
+    """Refuse an environment that carries the marker of :pep:`668`.
+
+    :raises EnvironmentRefused: if it does, unless it is to be changed all the same
+    """
+    if target.externally_managed and not break_system_packages:
+        raise EnvironmentRefused(
+            target.externally_managed,
+            f"says that another tool manages the environment {target.prefix}",
+            tip="use a virtual environment, or --break-system-packages if you know what you risk",
+        )
+
+
+def choose(
+    folder: str, keys: Collection[str], *, break_system_packages: bool
+) -> tuple[list[InstalledProject], list[ProjectReport]]:
+    """Sort the projects of a folder into those to work on and those to pass over.
+
+    :param folder: holds ``.dist-info`` folders
+    :param keys: normalised names; none: all
+    :return: the first, and a report for each of the others
+    """
+    chosen, passed_over = [], []
+    found = scan_projects([folder])
+    for project in found.values():
+        if keys and project.key not in keys:
+            continue
+        reason = _reason_to_pass_over(project, break_system_packages=break_system_packages)
+        if reason is None:
+            chosen.append(project)
+        else:
+            passed_over.append(reason)
+    for key, path in scan_legacy([folder]).items():
+        if key not in found and (not keys or key in keys):
+            passed_over.append(_legacy(key, path))
+    return chosen, passed_over
+
+
+def report_installed(
+    project: InstalledProject, action: str, problem: str | None = None, tip: str | None = None
+) -> ProjectReport:
+    """A report on an installed project without its modules.
+
+    :param action: one of :data:`~muslfix.report.ACTIONS`
+    """
+    return ProjectReport(
+        name=project.name,
+        version=project.version,
+        source=os.path.join(project.root, project.dist_info),
+        location=project.root,
+        action=action,
+        previous=None,
+        problem=problem,
+        tip=tip,
+    )
+
+
+def report_missing(key: str) -> ProjectReport:
+    """A report on a project that was named and is not there."""
+    return ProjectReport(key, "?", "", "", "failed", None, problem="is not installed")
+
+
+def _reason_to_pass_over(project: InstalledProject, *, break_system_packages: bool) -> ProjectReport | None:
+    owner = None if break_system_packages else project.package_manager
+    if owner is not None:
+        return report_installed(
+            project,
+            "left-alone",
+            f"it belongs to the package manager {owner}",
+            "change it by that, or use --break-system-packages if you know what you risk",
+        )
+    if project.is_editable:
+        return report_installed(
+            project,
+            "skipped",
+            "it is an editable installation, whose modules RECORD does not list",
+            "build its extension modules with the target interpreter; that names them right",
+        )
+    return None
+
+
+def _legacy(key: str, path: str) -> ProjectReport:
+    return ProjectReport(
+        name=key,
+        version="?",
+        source=path,
+        location=os.path.dirname(path),
+        action="skipped",
+        previous=None,
+        problem=f"{path} has no RECORD, so it is not known which files belong to it",
+        tip="install the project again with pip or uv",
+    )

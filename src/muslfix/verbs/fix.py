@@ -1,0 +1,150 @@
+"""``muslfix fix``: the step after pip, uv, Poetry or PDM; puts right what they have installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.utils import canonicalize_name
+
+from muslfix.environment import choose, report_installed, report_missing, site_folders
+from muslfix.errors import MuslfixError
+from muslfix.inplace import fix_in_place
+from muslfix.modules import plan_files
+from muslfix.plan import Mode, Plan
+from muslfix.project import InstalledProject
+from muslfix.record import Record
+from muslfix.report import ProjectReport, Report, report_module
+from muslfix.target import Target
+from muslfix.trace import Change
+from muslfix.transaction import Transaction, has_leftovers
+
+
+@dataclass(frozen=True)
+class FixOptions:
+    """How to fix.
+
+    :param mode: how misnamed modules get their new name
+    :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
+    :param break_system_packages: change also what another tool owns
+    :param dry_run: only say what would be done
+    """
+
+    mode: Mode = Mode.SYMLINK
+    paths: tuple[str, ...] = ()
+    break_system_packages: bool = False
+    dry_run: bool = False
+
+
+def fix(projects: Sequence[str], target: Target, options: FixOptions | None = None) -> Report:
+    """Give the misnamed modules of installed projects names that the target imports.
+
+    Each project is changed as a whole or not at all; one that cannot be changed does not stop the others.
+
+    :param projects: names of projects; none: all of them
+    :param target: the Python that will import
+    :param options: how
+    :raises EnvironmentRefused: if another tool manages the environment
+    :raises MuslfixError: if the folders cannot be worked on
+    """
+    options = options or FixOptions()
+    keys = {str(canonicalize_name(name)) for name in projects}
+    reports: list[ProjectReport] = []
+    warnings: list[str] = []
+    for folder in site_folders(target, options.paths, break_system_packages=options.break_system_packages):
+        if has_leftovers(folder) and not options.dry_run:
+            warnings += _recover(folder)
+        reports += _fix_folder(folder, keys, target, options)
+    found = {str(canonicalize_name(report.name)) for report in reports}
+    reports += [report_missing(key) for key in sorted(keys - found)]
+    return Report("fix", options.dry_run, tuple(reports), tuple(warnings))
+
+
+def _recover(folder: str) -> list[str]:
+    with Transaction(folder) as transaction:
+        count = transaction.recovered
+    return [f"{folder}: a change that was interrupted has been taken back"] if count else []
+
+
+def _fix_folder(
+    folder: str, keys: Collection[str], target: Target, options: FixOptions
+) -> list[ProjectReport]:
+    """Look at all projects first, which takes no lock; then change those that need it, under one."""
+    projects, reports = choose(folder, keys, break_system_packages=options.break_system_packages)
+    needy = []
+    for project in projects:
+        try:
+            plan = plan_project(project, target, options.mode)[1]
+        except MuslfixError as error:
+            reports.append(report_installed(project, "failed", str(error), error.tip))
+            continue
+        if plan.changes and not options.dry_run:
+            needy.append(project)
+        else:
+            reports.append(_report(project, plan, (), target, dry_run=options.dry_run))
+    if needy:
+        with Transaction(folder) as transaction:
+            reports += [_fix_project(project, target, options.mode, transaction) for project in needy]
+            transaction.commit()
+    return sorted(reports, key=lambda report: report.name.lower())
+
+
+def plan_project(
+    project: InstalledProject, target: Target, mode: Mode, *, thorough: bool = False
+) -> tuple[Record, Plan]:
+    """Plan for an installed project, from its RECORD and its files.
+
+    :param thorough: read also the ELF files of modules with a right name
+    :raises InvalidProject: if it has no RECORD, or a damaged one
+    """
+    if b".so" not in project.record_bytes():
+        return Record(), Plan()
+    record = project.record()
+    inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
+    return record, plan_files(inside, project.locate, target, mode, thorough=thorough)
+
+
+def is_inside(root: str, path: str) -> bool:
+    """Whether a path of RECORD stays below the folder of its project; others hold no modules of it.
+
+    A RECORD may name any path of the machine, and links may lead anywhere: neither is followed out.
+    """
+    if path.startswith("/") or ".." in path.split("/"):
+        return False
+    if not path.endswith(".so"):
+        return True
+    folder = os.path.realpath(os.path.join(root, os.path.dirname(path)))
+    real_root = os.path.realpath(root)
+    return folder == real_root or folder.startswith(real_root + "/")
+
+
+def _fix_project(
+    project: InstalledProject, target: Target, mode: Mode, transaction: Transaction
+) -> ProjectReport:
+    """Plan once more, now that nobody else changes the folder, and do it."""
+    try:
+        with transaction.part():
+            record, plan = plan_project(project, target, mode)
+            changes = fix_in_place(project, record, plan, target, transaction) if plan.changes else ()
+    except MuslfixError as error:
+        return report_installed(project, "failed", str(error), error.tip)
+    return _report(project, plan, changes, target)
+
+
+def _report(
+    project: InstalledProject,
+    plan: Plan,
+    changes: tuple[Change, ...],
+    target: Target,
+    *,
+    dry_run: bool = False,
+) -> ProjectReport:
+    done = {change.old: change.mode for change in changes}
+    return replace(
+        report_installed(project, "fixed" if plan.changes else "unchanged"),
+        modules=tuple(
+            report_module(decision, target, done.get(decision.candidate.path), dry_run=dry_run)
+            for decision in plan.decisions
+        ),
+    )
