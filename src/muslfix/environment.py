@@ -10,6 +10,7 @@ from muslfix.layout import layout_of
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ProjectReport
 from muslfix.target import Target
+from muslfix.transaction import Transaction, has_leftovers
 
 
 def site_folders(
@@ -43,6 +44,15 @@ def check_not_managed(target: Target, *, break_system_packages: bool) -> None:
             f"says that another tool manages the environment {target.prefix}",
             tip="use a virtual environment, or --break-system-packages if you know what you risk",
         )
+
+
+def recover_folder(folder: str) -> list[str]:
+    """Put right what an interrupted muslfix has left in a folder; return what is to be said about it."""
+    if not has_leftovers(folder):
+        return []
+    with Transaction(folder) as transaction:
+        count = transaction.recovered
+    return [f"{folder}: a change that was interrupted has been taken back"] if count else []
 
 
 def choose(

@@ -10,11 +10,11 @@ import hashlib
 import os
 
 from muslfix.errors import InvalidProject, InvalidRecord
+from muslfix.files import hash_file, write_new_file
 from muslfix.modules import give_name
 from muslfix.plan import Decision, Mode, Plan
 from muslfix.project import InstalledProject
 from muslfix.record import Record, RecordRow
-from muslfix.staging import write_new_file
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, record_before, trace_to_json
 from muslfix.transaction import Transaction, told_as_sentences
@@ -132,7 +132,8 @@ def _check_listed(project: InstalledProject, record: Record, path: str) -> None:
     row = record.get(path)
     try:
         digest, algorithm = (row.digest, row.algorithm) if row is not None else (None, None)
-        actual = _digest(project.locate(path), algorithm) if algorithm else None
+        with told_as_sentences(project.locate(path)):
+            actual = hash_file(project.locate(path), algorithm) if algorithm else None
     except (InvalidRecord, ValueError) as error:
         raise InvalidProject(project.record_path, f"has no usable hash for {path}") from error
     if digest != actual:
@@ -156,14 +157,6 @@ def _check_unchanged(project: InstalledProject, record: Record, change: Change) 
             "has come since it was renamed, so that cannot be undone",
             tip="install the project again",
         )
-
-
-def _digest(path: str, algorithm: str) -> bytes:
-    hasher = hashlib.new(algorithm)
-    with told_as_sentences(path), open(path, "rb") as file:
-        while chunk := file.read(1024 * 1024):
-            hasher.update(chunk)
-    return hasher.digest()
 
 
 def _trace_path(project: InstalledProject) -> str:

@@ -7,13 +7,13 @@ that has the same content.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
 
 from muslfix.errors import FileConflict
+from muslfix.files import hash_file
 from muslfix.layout import Layout
 from muslfix.project import InstalledProject, scan_projects
 from muslfix.staging import StagedFile, StagedWheel
@@ -117,7 +117,7 @@ def _meet(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout) -> No
     if "__pycache__" in file.relative and path.endswith(".pyc"):
         return  # a cache, which the target itself may have written
     staged = wheel.locate(file.row.path)
-    if os.path.isfile(path) and not os.path.islink(path) and _sha256(path) == _sha256(staged):
+    if os.path.isfile(path) and not os.path.islink(path) and hash_file(path) == hash_file(staged):
         os.unlink(staged)
         return
     raise FileConflict(
@@ -170,8 +170,3 @@ def _fold(folder: str, names: dict[str, set[str]], roots: Iterable[str]) -> None
         parent, name = os.path.split(folder)
         names.setdefault(parent, set()).add(name)
         folder = parent
-
-
-def _sha256(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).digest()

@@ -36,8 +36,13 @@ ACTIONS = {
     "left-alone": "left alone",
     "skipped": "not looked at",
     "undone": "put back",
+    "verified": "as RECORD says",
+    "differs": "not as RECORD says",
     "failed": "failed",
 }
+
+#: What can be said of a file that is not about importing it.
+FINDINGS = ("removed", "put-back", "missing", "changed", "unlisted", "link-broken", "link-outside")
 
 # How many pieces of evidence a sentence names; the rest says nothing new.
 _EVIDENCE = 3
@@ -69,6 +74,23 @@ class ModuleReport:
 
 
 @dataclass(frozen=True)
+class FileReport:
+    """What ``verify`` has found of one file, or ``undo`` has done to it.
+
+    :param path: as RECORD spells it, or would
+    :param finding: one of :data:`FINDINGS`
+    :param sentence: what is wrong or was done, for a person
+    """
+
+    path: str
+    finding: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.finding}: {self.sentence}"
+
+
+@dataclass(frozen=True)
 class ProjectReport:
     """What is said of one project.
 
@@ -79,6 +101,7 @@ class ProjectReport:
     :param action: what was done, in a dry run what would be; see :data:`ACTIONS`
     :param previous: the version that was there before, or ``None``
     :param modules: its extension modules, by path
+    :param files: what was found of, or done to, other files
     :param warnings: what is odd and no reason to stop, each a sentence
     :param problem: why nothing, or not all, was done; ``None`` if all is well
     :param tip: what the user can do about the problem, or ``None``
@@ -91,14 +114,17 @@ class ProjectReport:
     action: str
     previous: str | None
     modules: tuple[ModuleReport, ...] = ()
+    files: tuple[FileReport, ...] = ()
     warnings: tuple[str, ...] = ()
     problem: str | None = None
     tip: str | None = None
 
     @property
     def is_well(self) -> bool:
-        """Whether all of it was looked at, and no module is out of the target's reach."""
-        return self.action not in ("skipped", "failed") and not any(m.refused for m in self.modules)
+        """Whether all of it was looked at, each module is in the target's reach, and no file is amiss."""
+        return self.action not in ("skipped", "failed", "differs") and not any(
+            module.refused for module in self.modules
+        )
 
 
 @dataclass(frozen=True)
@@ -242,7 +268,8 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
                 yield str(module)
                 if module.tip:
                     yield f"tip: {module.tip}"
-        if verbose or project.action != "unchanged" or not project.is_well:
+        yield from (str(file) for file in project.files)
+        if verbose or project.action not in ("unchanged", "verified"):
             yield _summary(project, dry_run=report.dry_run)
             if project.tip:
                 yield f"tip: {project.tip}"

@@ -7,8 +7,6 @@ when all that muslfix adds is there too.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +22,7 @@ from installer.utils import Scheme, construct_record_file
 
 from muslfix.bytecode import compile_sources
 from muslfix.errors import InvalidWheel
+from muslfix.files import write_new_file
 from muslfix.layout import Layout, for_project
 from muslfix.record import RecordRow
 from muslfix.source import MemberStream, Wheel
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from installer.scripts import ScriptSection
 
 _WORKERS = min(4, len(os.sched_getaffinity(0)))
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -268,23 +266,6 @@ def direct_url(path: str, sha256: str) -> bytes:
     return json.dumps(
         {"archive_info": archive, "url": "file://" + quote(os.fsencode(os.path.abspath(path)))}
     ).encode()
-
-
-def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> tuple[bytes, int]:
-    """Write a file that does not exist yet; its mode follows the umask, as with pip.
-
-    :return: its SHA-256, and its size in bytes
-    """
-    hasher, size = hashlib.sha256(), 0
-    descriptor = os.open(path, _NEW_FILE, 0o777 if executable else 0o666)
-    with io.FileIO(descriptor, "wb") as file:
-        for chunk in chunks:
-            view = memoryview(chunk)
-            hasher.update(view)
-            size += len(view)
-            while view:
-                view = view[file.write(view) :]
-    return hasher.digest(), size
 
 
 def _folders_above(path: str) -> Iterator[str]:

@@ -3,7 +3,7 @@
 A transaction belongs to one folder, its *anchor* (the ``site-packages`` of an environment). New files are
 made in a staging folder below the anchor, so on the same file system; the commit is a series of renames. Each
 one is written to the journal in the staging folder before it happens, and each is its own inverse, so
-whatever interrupts the commit (an error, a signal, a kill, a power cut) the tree can be put back: by
+whatever interrupts the commit (an error, a signal, a kill) the tree can be put back: by
 :meth:`Transaction.__exit__`, or by the next transaction on the same anchor.
 
 While it runs the transaction holds a lock on the anchor folder itself: a lock file would be left behind.
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 #: How names of staging folders begin; whatever else had such a name would be taken for one.
 STAGING_PREFIX = ".muslfix-"
+
+# Name of the journal, and its name once all steps have been taken back: then what is in the staging folder is
+# being removed, and the tree does not show any more which steps did happen.
 _JOURNAL = "journal"
+_TAKEN_BACK = "taken-back"
 
 # One line of the journal: ["mkdir", path], ["rename", source, target], ["rmdir", path, mode],
 # ["replace", source, target, backup], ["elsewhere", staging folder on another file system], ["done"].
@@ -57,14 +61,14 @@ class Transaction:
 
     def __enter__(self) -> Self:
         with told_as_sentences(self.anchor), ExitStack() as undo:
-            made = _make_folders(self.anchor)
+            made: list[str] = []
             undo.callback(_remove_folders, made)
-            self._lock = _lock(self.anchor)
+            self._lock, self.recovered = _enter(self.anchor, made)
             undo.callback(os.close, self._lock)
-            self.recovered = recover(self.anchor)
             self._main = tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=self.anchor)
             undo.callback(shutil.rmtree, self._main)
-            self._journal = open(os.path.join(self._main, _JOURNAL), "w", encoding="utf-8")
+            # Without a buffer: what could not be written for want of space must not come up again.
+            self._journal = open(os.path.join(self._main, _JOURNAL), "wb", buffering=0)
             self._staging[os.stat(self.anchor).st_dev] = self._main
             for folder in made:
                 self._write(["mkdir", folder])
@@ -92,8 +96,22 @@ class Transaction:
 
     def move_out(self, path: str) -> None:
         """Take a file, link or folder out of the tree, until the commit is final."""
-        aside = os.path.join(self.staging_folder(os.path.dirname(path)), "out")
-        self.rename(path, aside)
+        self._move(path, os.path.join(self.staging_folder(os.path.dirname(path)), "out"))
+
+    def _move(self, path: str, aside: str) -> None:
+        try:
+            self.rename(path, aside)
+        except DestinationError as error:
+            cause = error.__cause__
+            if not (isinstance(cause, OSError) and cause.errno == errno.EXDEV and os.path.isdir(path)):
+                raise
+            # overlayfs does not move the folders of a lower layer, which is where an image has them
+            with told_as_sentences(path):
+                os.mkdir(aside)
+                names = sorted(os.listdir(path))
+            for name in names:
+                self._move(os.path.join(path, name), os.path.join(aside, name))
+            self.remove_folder(path)
 
     def rename(self, source: str, target: str) -> None:
         """Move a file, link or folder to a path that does not exist.
@@ -165,9 +183,15 @@ class Transaction:
             os.close(self._lock)
 
     def _write(self, step: _Step) -> None:
+        line, start = json.dumps(step).encode() + b"\n", self._journal.tell()
+        try:
+            while line:
+                line = line[self._journal.write(line) :]
+        except BaseException:
+            self._journal.seek(start)
+            self._journal.truncate()
+            raise
         self._steps.append(step)
-        self._journal.write(json.dumps(step) + "\n")
-        self._journal.flush()
 
 
 def has_leftovers(anchor: str) -> bool:
@@ -181,46 +205,73 @@ def has_leftovers(anchor: str) -> bool:
         return False
 
 
-def recover(anchor: str) -> int:
-    """Put right what a transaction that was killed has left below its anchor; the caller holds the lock.
+def _enter(anchor: str, made: list[str]) -> tuple[int, int]:
+    """Lock a folder, made where it is missing, and put right what transactions that were killed have left.
 
-    :param anchor: the folder
-    :return: how many transactions were taken back or tidied up
+    :param made: gets the folders that were made
+    :return: the descriptor that holds the lock, and how many transactions were taken back or tidied up
     """
-    found = [entry.path for entry in os.scandir(anchor) if entry.name.startswith(STAGING_PREFIX)]
-    for staging in found:
-        _finish(_read_journal(os.path.join(staging, _JOURNAL)), staging)
-    return len(found)
+    give_up = time.monotonic() + _PATIENCE
+    count = 0
+    while True:
+        _make_folders(anchor, made)
+        with suppress(FileNotFoundError):  # whoever had it before us may have taken the folder back
+            lock = _lock(anchor, give_up)
+            try:
+                count += _recover(anchor)
+                # That may have removed it too, and somebody may have made another.
+                if os.path.samestat(os.fstat(lock), os.stat(anchor)):
+                    return lock, count
+            except BaseException:
+                os.close(lock)
+                raise
+            os.close(lock)
 
 
-def _read_journal(path: str) -> list[_Step]:
-    try:
-        with open(path, encoding="utf-8") as journal:
-            lines = journal.read().split("\n")
-    except FileNotFoundError:
-        return []
-    # The last line is empty, or half written: then its step did not happen.
-    return [json.loads(line) for line in lines[:-1]]
+def _recover(anchor: str) -> int:
+    found = [entry for entry in os.scandir(anchor) if entry.name.startswith(STAGING_PREFIX)]
+    folders = [entry.path for entry in found if entry.is_dir(follow_symlinks=False)]
+    for staging in folders:
+        _finish(_read_journal(staging), staging)
+    return len(folders)
+
+
+def _read_journal(staging: str) -> list[_Step]:
+    for name in (_JOURNAL, _TAKEN_BACK):
+        path = os.path.join(staging, name)
+        try:
+            with open(path, "rb") as journal:
+                # The last line is empty, or half written: then its step did not happen.
+                return [json.loads(line) for line in journal.read().split(b"\n")[:-1]]
+        except FileNotFoundError:
+            continue
+        except ValueError as error:
+            raise DestinationError(
+                path,
+                "is damaged, so what an interrupted muslfix has done cannot be taken back",
+                tip=f"remove {staging} when you have seen that all is well",
+            ) from error
+    return []
 
 
 def _finish(steps: list[_Step], staging: str) -> None:
     """Take the steps back unless they are final, then remove the staging folders."""
-    if ["done"] not in steps:
+    is_final, journal = ["done"] in steps, os.path.join(staging, _JOURNAL)
+    if not is_final and os.path.lexists(journal):
         for step in reversed(steps):
             _take_back(step)
+        os.rename(journal, os.path.join(staging, _TAKEN_BACK))
     for step in steps:
         if step[0] == "elsewhere":
-            shutil.rmtree(step[1], ignore_errors=True)
+            _discard(step[1])
     # The journal goes last: until then the next transaction knows what to do.
     for entry in list(os.scandir(staging)):
-        if entry.name != _JOURNAL:
-            _remove(entry.path)
-    shutil.rmtree(staging)
-    if ["done"] not in steps:
-        for step in reversed(steps):
-            if step[0] == "mkdir":
-                with suppress(OSError):  # somebody else has put something there meanwhile
-                    os.rmdir(step[1])
+        if entry.name not in (_JOURNAL, _TAKEN_BACK):
+            _discard(entry.path)
+    made = [step[1] for step in steps if step[0] == "mkdir" and not is_final]
+    _remove_folders(made)
+    _discard(staging)
+    _remove_folders(made)  # now also the anchor, where it was made
 
 
 def _take_back(step: _Step) -> None:
@@ -230,41 +281,45 @@ def _take_back(step: _Step) -> None:
         os.rename(step[2], path)
     elif kind == "replace" and os.path.lexists(step[3]) and not os.path.lexists(path):
         os.rename(step[3], step[2])
-    elif kind == "rmdir" and not os.path.lexists(path):
-        os.mkdir(path)
+    elif kind == "rmdir":
+        if not os.path.lexists(path):
+            os.mkdir(path)
         os.chmod(path, step[2])
 
 
-def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
+def _discard(path: str) -> None:
+    """Remove what nobody needs any more, as far as that is possible: it is no reason to fail."""
+    with suppress(OSError):
         os.unlink(path)
+        return
+    for folder, names, _ in os.walk(path):  # of read-only folders nothing could be removed
+        for name in [folder, *(os.path.join(folder, name) for name in names)]:
+            if not os.path.islink(name):
+                with suppress(OSError):
+                    os.chmod(name, 0o700)
+    shutil.rmtree(path, ignore_errors=True)
 
 
-def _lock(folder: str) -> int:
+def _lock(folder: str, give_up: float) -> int:
     """Lock a folder, and wait while another muslfix has it; the lock ends with its process.
 
+    :param give_up: when to wait no longer, by the monotonic clock
     :return: the descriptor that holds the lock
     """
-    give_up = time.monotonic() + _PATIENCE
-    while True:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The one before us may have removed the folder, and somebody may have made another.
-            if os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return descriptor
-        except BlockingIOError:
             if time.monotonic() > give_up:
                 raise DestinationError(
                     folder, "is being changed by another muslfix", tip="try again when that has ended"
-                ) from None
+                )
             time.sleep(0.05)
-        except BaseException:
-            os.close(descriptor)
-            raise
+    except BaseException:
         os.close(descriptor)
+        raise
 
 
 def _existing(path: str) -> str:
@@ -283,16 +338,10 @@ def _missing_folders(path: str) -> list[str]:
     return missing[::-1]
 
 
-def _make_folders(path: str) -> list[str]:
-    made: list[str] = []
-    try:
-        for folder in _missing_folders(path):
-            os.mkdir(folder)
-            made.append(folder)
-    except BaseException:
-        _remove_folders(made)
-        raise
-    return made
+def _make_folders(path: str, made: list[str]) -> None:
+    for folder in _missing_folders(path):
+        os.mkdir(folder)
+        made.append(folder)
 
 
 def _remove_folders(made: list[str]) -> None:

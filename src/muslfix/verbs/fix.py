@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from packaging.utils import canonicalize_name
 
-from muslfix.environment import choose, report_installed, report_missing, site_folders
+from muslfix.environment import choose, recover_folder, report_installed, report_missing, site_folders
 from muslfix.errors import MuslfixError
 from muslfix.inplace import fix_in_place
 from muslfix.modules import plan_files
@@ -18,7 +18,7 @@ from muslfix.record import Record
 from muslfix.report import ProjectReport, Report, report_module
 from muslfix.target import Target
 from muslfix.trace import Change
-from muslfix.transaction import Transaction, has_leftovers
+from muslfix.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,11 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
     reports: list[ProjectReport] = []
     warnings: list[str] = []
     for folder in site_folders(target, options.paths, break_system_packages=options.break_system_packages):
-        if has_leftovers(folder) and not options.dry_run:
-            warnings += _recover(folder)
+        warnings += [] if options.dry_run else recover_folder(folder)
         reports += _fix_folder(folder, keys, target, options)
     found = {str(canonicalize_name(report.name)) for report in reports}
     reports += [report_missing(key) for key in sorted(keys - found)]
     return Report("fix", options.dry_run, tuple(reports), tuple(warnings))
-
-
-def _recover(folder: str) -> list[str]:
-    with Transaction(folder) as transaction:
-        count = transaction.recovered
-    return [f"{folder}: a change that was interrupted has been taken back"] if count else []
 
 
 def _fix_folder(

@@ -1,0 +1,63 @@
+"""``muslfix undo``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import (
+    add_break_option,
+    add_dry_run_option,
+    add_output_options,
+    add_path_option,
+    add_projects,
+    add_target_options,
+    find_target,
+)
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+
+_EPILOG = """\
+example:
+  muslfix undo --python /opt/app/bin/python numpy
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = commands.add_parser(
+        "undo",
+        help="put the names and RECORD back",
+        description="Take back what muslfix has changed in installed projects: names and RECORD are again"
+        " what they were. A project whose files have changed since is left as it is.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_projects(parser)
+    add_target_options(parser)
+    add_path_option(parser)
+    add_dry_run_option(parser)
+    add_break_option(parser)
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Undo, and say what was done.
+
+    :return: the exit status
+    """
+    from muslfix.verbs.undo import UndoOptions, undo
+
+    report = undo(
+        options.projects,
+        find_target(options),
+        UndoOptions(
+            paths=tuple(options.path),
+            break_system_packages=options.break_system_packages,
+            dry_run=options.dry_run,
+        ),
+    )
+    output.report(report, as_json=options.json)
+    return 0 if report.is_well else 1

@@ -1,0 +1,125 @@
+"""``muslfix verify``: compare the files of installed projects with RECORD. It changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from packaging.utils import canonicalize_name
+
+from muslfix.environment import choose, report_installed, report_missing, site_folders
+from muslfix.errors import InvalidRecord, MuslfixError
+from muslfix.files import hash_file
+from muslfix.project import InstalledProject, scan_projects
+from muslfix.record import RecordRow
+from muslfix.report import FileReport, ProjectReport, Report
+from muslfix.target import Target
+
+_WORKERS = len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What to verify.
+
+    :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
+    """
+
+    paths: tuple[str, ...] = ()
+
+
+def verify(projects: Sequence[str], target: Target, options: VerifyOptions | None = None) -> Report:
+    """Say which files are missing, changed, not listed, or links that lead nowhere or out.
+
+    :param projects: names of projects; none: all of them
+    :param target: whose environment it is
+    :param options: what
+    :raises MuslfixError: if the folders cannot be read
+    """
+    options = options or VerifyOptions()
+    keys = {str(canonicalize_name(name)) for name in projects}
+    reports: list[ProjectReport] = []
+    for folder in site_folders(target, options.paths, break_system_packages=True):
+        found, passed_over = choose(folder, keys, break_system_packages=True)
+        listed = _listed_paths(scan_projects([folder]).values())
+        roots = (folder,) if options.paths else (folder, target.prefix)
+        with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
+            work = [pool.submit(_verify_project, project, listed, roots) for project in found]
+            reports += [*passed_over, *(future.result() for future in work)]
+    known = {str(canonicalize_name(report.name)) for report in reports}
+    reports += [report_missing(key) for key in sorted(keys - known)]
+    return Report("verify", dry_run=False, projects=tuple(reports))
+
+
+def _verify_project(project: InstalledProject, listed: frozenset[str], roots: Sequence[str]) -> ProjectReport:
+    try:
+        rows = project.record().rows
+    except MuslfixError as error:
+        return report_installed(project, "failed", str(error), error.tip)
+    findings = [finding for row in rows for finding in _verify_row(project, row, roots)]
+    findings += _unlisted(project, rows, listed)
+    files = tuple(sorted(findings, key=lambda file: file.path))
+    return replace(report_installed(project, "differs" if files else "verified"), files=files)
+
+
+def _verify_row(project: InstalledProject, row: RecordRow, roots: Sequence[str]) -> Iterator[FileReport]:
+    path = project.locate(row.path)
+    if os.path.islink(path):
+        yield from _verify_link(path, row.path, roots)
+    elif not os.path.exists(path) and not row.path.endswith(".pyc"):  # bytecode is made again
+        yield FileReport(row.path, "missing", "RECORD lists it, and it is not there")
+    difference = _difference(path, row) if os.path.exists(path) else None
+    if difference is not None:
+        yield FileReport(row.path, "changed", difference)
+
+
+def _verify_link(path: str, listed_as: str, roots: Sequence[str]) -> Iterator[FileReport]:
+    leads_to = os.path.realpath(path)
+    if not os.path.exists(path):
+        yield FileReport(listed_as, "link-broken", f"it is a link to {leads_to}, which is not there")
+    elif not any(leads_to.startswith(os.path.realpath(root).rstrip("/") + "/") for root in roots):
+        yield FileReport(
+            listed_as, "link-outside", f"it is a link to {leads_to}, which is not in the environment"
+        )
+
+
+def _difference(path: str, row: RecordRow) -> str | None:
+    """What distinguishes a file from its row, or ``None``."""
+    try:
+        if row.size and os.path.getsize(path) != int(row.size):
+            return f"it has {os.path.getsize(path)} bytes, and RECORD says {row.size}"
+        if row.algorithm and hash_file(path, row.algorithm) != row.digest:
+            return f"its {row.algorithm} differs from the one in RECORD"
+    except (InvalidRecord, ValueError):
+        return "its row in RECORD cannot be understood"
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    return None
+
+
+def _unlisted(
+    project: InstalledProject, rows: Iterable[RecordRow], listed: frozenset[str]
+) -> Iterator[FileReport]:
+    """Files in the project's own folders that no project lists; bytecode is no news."""
+    tops = {row.path.partition("/")[0] for row in rows if "/" in row.path} - {"", ".", ".."}
+    for top in tops:
+        for folder, _, names in os.walk(project.locate(top)):
+            for name in names:
+                path = os.path.join(folder, name)
+                if path not in listed and not name.endswith(".pyc"):
+                    relative = os.path.relpath(path, project.root)
+                    yield FileReport(relative, "unlisted", "it is there, and no RECORD lists it")
+
+
+def _listed_paths(projects: Iterable[InstalledProject]) -> frozenset[str]:
+    """The files that any project lists: a folder can belong to several."""
+    listed: set[str] = set()
+    for project in projects:
+        try:
+            rows = project.record().rows
+        except MuslfixError:
+            continue
+        listed.update(os.path.normpath(project.locate(row.path)) for row in rows)
+    return frozenset(listed)
