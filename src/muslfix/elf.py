@@ -5,6 +5,9 @@ headers, which a loader ignores and a file may lie with. What counts as evidence
 (``PT_INTERP``, ``.note.ABI-tag``, OSABI, ``.comment``, the file's name), was settled on real wheels: a
 file that names no libc at all is *neutral* and fits either.
 
+The structures are few, and every run of muslfix reads at least one file, so they are unpacked by
+:mod:`struct`; the tests compare what comes out with pyelftools.
+
 Specification: https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html; symbol versions:
 https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
 """
@@ -12,10 +15,11 @@ https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
@@ -29,13 +33,33 @@ _GLIBC_SONAME = re.compile(
 _MUSL_SONAME = re.compile(r"libc\.musl-.*|ld-musl-.*|libc\.so")
 _INIT_FUNCTION = re.compile(rb"PyInitU?_[0-9A-Za-z_]+")
 
-# Where the ELF flags tell calling conventions apart that do not work together: mask, value -> word.
-_CALLING_CONVENTIONS: dict[str, tuple[int, dict[int, str]]] = {
-    "EM_ARM": (0x600, {0x200: "soft-float", 0x400: "hard-float"}),
-    "EM_MIPS": (0x20, {0x20: "n32"}),
-    "EM_RISCV": (0x6, {0x0: "soft-float", 0x2: "single-float", 0x4: "double-float", 0x6: "quad-float"}),
-    "EM_LOONGARCH": (0x7, {0x1: "soft-float", 0x2: "single-float", 0x3: "double-float"}),
+# e_machine of the CPUs that Linux runs on, and what they are called here. Registry:
+# https://www.sco.com/developers/gabi/latest/ch4.eheader.html
+_MACHINES = {
+    0: "none", 2: "sparc", 3: "386", 4: "68k", 8: "mips", 15: "parisc", 18: "sparc32plus", 20: "ppc",
+    21: "ppc64", 22: "s390", 40: "arm", 42: "sh", 43: "sparcv9", 50: "ia_64", 62: "x86_64", 92: "openrisc",
+    94: "xtensa", 183: "aarch64", 189: "microblaze", 195: "arc_compact2", 243: "riscv", 252: "csky",
+    258: "loongarch", 0x9026: "alpha",
 }  # fmt: skip
+
+# Where the ELF flags tell calling conventions apart that do not work together: mask, value -> word.
+_CALLING_CONVENTIONS: dict[int, tuple[int, dict[int, str]]] = {
+    40: (0x600, {0x200: "soft-float", 0x400: "hard-float"}),
+    8: (0x20, {0x20: "n32"}),
+    243: (0x6, {0x0: "soft-float", 0x2: "single-float", 0x4: "double-float", 0x6: "quad-float"}),
+    258: (0x7, {0x1: "soft-float", 0x2: "single-float", 0x3: "double-float"}),
+}
+
+_KINDS = {2: "program", 3: "shared object"}  # e_type
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_VERNEED = 0, 1, 5, 10, 14, 0x6FFFFFFE
+
+# The structures, in the notation of the struct module, by class where they differ.
+_HEADER = {32: "HHIIIIIHHH", 64: "HHIQQQIHHH"}  # behind e_ident, up to e_phnum
+_PROGRAM_HEADER = {32: "IIIIIIII", 64: "IIQQQQQQ"}
+_DYNAMIC_ENTRY = {32: "II", 64: "QQ"}
+_VERSION_NEED = "HHIII"
+_VERSION_NEED_ENTRY = "IHHII"
 
 # Bounds that no real file comes near and a damaged one must not exceed.
 _MAX_PROGRAM_HEADERS = 1_000
@@ -44,6 +68,30 @@ _MAX_VERSIONS = 10_000
 _MAX_STRING = 4_096
 _MAX_STRING_TABLE = 64 * 1024 * 1024
 _MAX_INIT_FUNCTIONS = 10_000
+
+
+class _Header(NamedTuple):
+    """The fields of the file header behind ``e_ident``."""
+
+    kind: int
+    machine: int
+    version: int
+    entry: int
+    segments_at: int
+    sections_at: int
+    flags: int
+    size: int
+    segment_size: int
+    segment_count: int
+
+
+class _Segment(NamedTuple):
+    """What matters of a program header; the size is the one in the file."""
+
+    kind: int
+    offset: int
+    address: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -102,32 +150,15 @@ def read_elf(stream: BinaryIO) -> ElfFacts:
     :param stream: a seekable binary stream of the whole file
     :raises InvalidElf: if the bytes are not a readable ELF file, whatever is wrong with them
     """
-    try:
-        return _Reader(stream).facts()
-    except InvalidElf:
-        raise
-    except OSError:
-        raise
-    except Exception as error:  # the bytes are untrusted, and pyelftools has many ways to say so
-        raise InvalidElf(None, f"is not a readable ELF file ({_in_words(error)})") from error
-
-
-def _in_words(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return _Reader(stream).facts()
 
 
 class _Reader:
     """One pass over one file: header, program headers, dynamic section, needed versions."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        # Imported here: pyelftools costs more start-up time than all of muslfix's pure modules, and
-        # most runs have no ELF file to read.
-        from elftools.common.utils import struct_parse
-        from elftools.elf.structs import ELFStructs
-
         self._stream = stream
         self._size = stream.seek(0, 2)
-        self._struct_parse = struct_parse
         ident = self._read(0, 16, at_most=True)
         if ident[:4] != b"\x7fELF":
             raise InvalidElf(None, "is not an ELF file (it does not begin with \\x7fELF)")
@@ -136,110 +167,111 @@ class _Reader:
         if ident[4] not in (1, 2) or ident[5] not in (1, 2):
             raise InvalidElf(None, f"is an ELF file of unknown class {ident[4]} or byte order {ident[5]}")
         self._bits = 32 * ident[4]
-        self._structs = ELFStructs(little_endian=ident[5] == 1, elfclass=self._bits)
-        self._structs.create_basic_structs()
-        self._header = self._parse(self._structs.Elf_Ehdr, 0)
-        self._structs.create_advanced_structs(
-            self._header["e_type"], self._header["e_machine"], self._header["e_ident"]["EI_OSABI"]
-        )
-        self._segments = list(self._program_headers())
-        self._dynamic: dict[Any, list[int]] = {}
-        for entry in self._dynamic_entries():
-            self._dynamic.setdefault(entry["d_tag"], []).append(entry["d_val"])
+        self._byte_order = "little" if ident[5] == 1 else "big"
+        self._sign = "<" if ident[5] == 1 else ">"
+        self._header = _Header(*self._unpack(_HEADER[self._bits], 16))
+        self._segments = self._read_segments()
+        self._dynamic: dict[int, list[int]] = {}
+        for tag, value in self._read_dynamic():
+            self._dynamic.setdefault(tag, []).append(value)
         # A damaged file can name one string thousands of times; each is looked up once.
         self._strings: dict[int, str] = {}
 
     def facts(self) -> ElfFacts:
-        needed = tuple(self._string(value) for value in self._values("DT_NEEDED"))
-        sonames = [self._string(value) for value in self._values("DT_SONAME")]
-        versions = self._needed_glibc_versions()
+        needed = tuple(self._string(value) for value in self._values(_DT_NEEDED))
+        sonames = [self._string(value) for value in self._values(_DT_SONAME)]
+        glibc = [f"needs {name}" for name in needed if _GLIBC_SONAME.fullmatch(name)]
+        glibc += [
+            f"needs version {version} of {library}"
+            for library, version in self._needed_versions()
+            if version.startswith("GLIBC_")
+        ]
         return ElfFacts(
             machine=self._machine(),
-            kind={"ET_DYN": "shared object", "ET_EXEC": "program"}.get(self._header["e_type"], "other"),
+            kind=_KINDS.get(self._header.kind, "other"),
             interpreter=self._interpreter(),
             soname=sonames[0] if sonames else None,
             needed=needed,
-            glibc_evidence=tuple(
-                [f"needs {name}" for name in needed if _GLIBC_SONAME.fullmatch(name)] + versions
-            ),
+            glibc_evidence=tuple(glibc),
             musl_evidence=tuple(f"needs {name}" for name in needed if _MUSL_SONAME.fullmatch(name)),
             init_functions=self._init_functions(),
         )
 
     def _machine(self) -> Machine:
-        code = self._header["e_machine"]  # a number where pyelftools has no name for it
+        code = self._header.machine
         mask, words = _CALLING_CONVENTIONS.get(code, (0, {}))
         return Machine(
-            name=f"machine-{code}" if isinstance(code, int) else code[len("EM_") :].lower(),
+            name=_MACHINES.get(code, f"machine-{code}"),
             bits=self._bits,
-            byte_order="little" if self._structs.little_endian else "big",
-            convention=words.get(self._header["e_flags"] & mask, "") if mask else "",
+            byte_order=self._byte_order,
+            convention=words.get(self._header.flags & mask, "") if mask else "",
         )
 
     def _interpreter(self) -> str | None:
         for segment in self._segments:
-            if segment["p_type"] == "PT_INTERP":
-                return _decode(self._read(segment["p_offset"], min(segment["p_filesz"], _MAX_STRING)))
+            if segment.kind == _PT_INTERP:
+                return _decode(self._read(segment.offset, min(segment.size, _MAX_STRING)))
         return None
 
-    def _program_headers(self) -> Iterator[Any]:
-        count = self._header["e_phnum"]
-        if count > _MAX_PROGRAM_HEADERS:
-            raise InvalidElf(None, f"claims {count} program headers")
-        size = self._structs.Elf_Phdr.sizeof()
-        for number in range(count):
-            yield self._parse(self._structs.Elf_Phdr, self._header["e_phoff"] + number * size)
+    def _read_segments(self) -> list[_Segment]:
+        header, layout = self._header, _PROGRAM_HEADER[self._bits]
+        if header.segment_count > _MAX_PROGRAM_HEADERS:
+            raise InvalidElf(None, f"claims {header.segment_count} program headers")
+        size = struct.calcsize(self._sign + layout)
+        if header.segment_count and header.segment_size != size:
+            raise InvalidElf(None, f"claims program headers of {header.segment_size} bytes, not {size}")
+        segments = []
+        for number in range(header.segment_count):
+            fields = self._unpack(layout, header.segments_at + number * size)
+            if self._bits == 32:
+                kind, offset, address, _, in_file, _, _, _ = fields
+            else:
+                kind, _, offset, address, _, in_file, _, _ = fields
+            segments.append(_Segment(kind, offset, address, in_file))
+        return segments
 
-    def _dynamic_entries(self) -> Iterator[Any]:
-        for segment in self._segments:
-            if segment["p_type"] == "PT_DYNAMIC":
-                break
-        else:
+    def _read_dynamic(self) -> Iterator[tuple[int, int]]:
+        """The entries of the dynamic section, up to the one that ends it."""
+        section = next((segment for segment in self._segments if segment.kind == _PT_DYNAMIC), None)
+        if section is None:
             return
-        size = self._structs.Elf_Dyn.sizeof()
-        for number in range(min(segment["p_filesz"] // size, _MAX_DYNAMIC_ENTRIES)):
-            entry = self._parse(self._structs.Elf_Dyn, segment["p_offset"] + number * size)
-            if entry["d_tag"] == "DT_NULL":
+        entry = struct.Struct(self._sign + _DYNAMIC_ENTRY[self._bits])
+        count = min(section.size // entry.size, _MAX_DYNAMIC_ENTRIES)
+        for tag, value in entry.iter_unpack(self._read(section.offset, count * entry.size)):
+            if tag == _DT_NULL:
                 return
-            yield entry
+            yield tag, value
         raise InvalidElf(None, "has a dynamic section without an end")
-
-    def _needed_glibc_versions(self) -> list[str]:
-        return [
-            f"needs version {version} of {library}"
-            for library, version in self._needed_versions()
-            if version.startswith("GLIBC_")
-        ]
 
     def _needed_versions(self) -> Iterator[tuple[str, str]]:
         """Walk the chains of ``DT_VERNEED``; every link is an offset that a damaged file can bend."""
-        tables = self._values("DT_VERNEED")
+        tables = self._values(_DT_VERNEED)
         at = self._offset_of(tables[0]) if tables else None
         budget = _MAX_VERSIONS
         while at is not None:
-            need = self._parse(self._structs.Elf_Verneed, at)
-            library, at_version = self._string(need["vn_file"]), at + need["vn_aux"]
-            for _ in range(need["vn_cnt"]):
-                version = self._parse(self._structs.Elf_Vernaux, at_version)
-                yield library, self._string(version["vna_name"])
-                at_version += version["vna_next"]
+            _, count, file, first, following = self._unpack(_VERSION_NEED, at)
+            library, at_version = self._string(file), at + first
+            for _ in range(count):
+                _, _, _, name, step = self._unpack(_VERSION_NEED_ENTRY, at_version)
+                yield library, self._string(name)
+                at_version += step
                 budget -= 1
                 if budget < 0:
                     break
             budget -= 1
             if budget < 0:
                 raise InvalidElf(None, "has a table of needed versions without an end")
-            at = at + need["vn_next"] if need["vn_next"] else None
+            at = at + following if following else None
 
     def _init_functions(self) -> tuple[str, ...]:
-        tables, sizes = self._values("DT_STRTAB"), self._values("DT_STRSZ")
+        tables, sizes = self._values(_DT_STRTAB), self._values(_DT_STRSZ)
         if not tables or not sizes:
             return ()
         strings = self._read(self._offset_of(tables[0]), min(sizes[0], _MAX_STRING_TABLE))
         found = islice(_INIT_FUNCTION.finditer(strings), _MAX_INIT_FUNCTIONS)
         return tuple(sorted({match[0].decode() for match in found}))
 
-    def _values(self, tag: str) -> list[int]:
+    def _values(self, tag: int) -> list[int]:
         return self._dynamic.get(tag, [])
 
     def _string(self, index: int) -> str:
@@ -248,7 +280,7 @@ class _Reader:
         return self._strings[index]
 
     def _read_string(self, index: int) -> str:
-        tables = self._values("DT_STRTAB")
+        tables = self._values(_DT_STRTAB)
         if not tables:
             raise InvalidElf(None, "has a dynamic section without a string table")
         text = self._read(self._offset_of(tables[0]) + index, _MAX_STRING, at_most=True)
@@ -258,23 +290,20 @@ class _Reader:
 
     def _offset_of(self, address: int) -> int:
         for segment in self._segments:
-            start = segment["p_vaddr"]
-            if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
-                return int(segment["p_offset"] + address - start)
+            if segment.kind == _PT_LOAD and 0 <= address - segment.address < segment.size:
+                return segment.offset + address - segment.address
         raise InvalidElf(None, f"points to the address {address:#x}, which no segment holds")
 
-    def _parse(self, structure: Any, offset: int) -> Any:
-        self._check(offset)
-        return self._struct_parse(structure, self._stream, stream_pos=offset)
+    def _unpack(self, layout: str, offset: int) -> tuple[int, ...]:
+        layout = self._sign + layout
+        return struct.unpack(layout, self._read(offset, struct.calcsize(layout)))
 
     def _read(self, offset: int, size: int, *, at_most: bool = False) -> bytes:
-        self._check(offset if at_most else offset + size)
+        for end in (offset, offset if at_most else offset + size):
+            if end > self._size:
+                raise InvalidElf(None, f"points to byte {end}, but has {self._size} bytes")
         self._stream.seek(offset)
         return self._stream.read(size)
-
-    def _check(self, offset: int) -> None:
-        if offset > self._size:
-            raise InvalidElf(None, f"points to byte {offset}, but has {self._size} bytes")
 
 
 def _decode(text: bytes) -> str:
