@@ -20,7 +20,7 @@ from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.plan import Candidate, Decision, Mode, plan
 from muslfix.suffix import ExtensionFilename, Libc
-from muslfix.target import Target
+from muslfix.target_facts import target_from_json
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 NO_COMPILER = 3
@@ -112,7 +112,7 @@ def test_elf_file_needs_what_it_is_there_for(file: str, needed: list[str], sonam
 @pytest.mark.parametrize("path", sorted((FIXTURES / "targets").iterdir()), ids=by_name)
 def test_target_is_read_and_written_alike(path: Path) -> None:
     text = path.read_text()
-    assert Target.from_json(text).to_json() == text
+    assert target_from_json(text).to_json() == text
 
 
 @pytest.mark.parametrize("wheel", wheels(), ids=by_name)
@@ -154,7 +154,7 @@ def planned(wheel: Path, target: Path) -> dict[str, str]:
     names = {path: ExtensionFilename.parse(path) for path in contents}
     decisions = plan(
         [Candidate(path, name, elf[path]) for path, name in names.items() if name is not None],
-        Target.from_json(target.read_text()),
+        target_from_json(target.read_text()),
         Mode.RENAME,
         taken=contents,
         needed={name for facts in elf.values() if isinstance(facts, ElfFacts) for name in facts.needed},

@@ -489,7 +489,7 @@ def test_an_executable_file_that_is_no_program(program: Program, content: bytes)
 
 
 def test_a_program_that_is_damaged(program: Program) -> None:
-    assert failure_of(program(make_elf()[:100])).reason.startswith("is no program: it is not a readable ELF")
+    assert failure_of(program(make_elf()[:100])).reason.startswith("is no program: it points to byte 120")
 
 
 def test_a_script_for_a_program_that_is_not_there(program: Program) -> None:

@@ -30,7 +30,7 @@ def main() -> None:
         _answer(_identity())
         return
     _enter_virtual_environment()
-    _answer(_facts())
+    _answer(facts())
 
 
 def _answer(facts: "dict[str, object]") -> None:
@@ -62,15 +62,18 @@ def _identity() -> "dict[str, object]":
     }
 
 
-def _facts() -> "dict[str, object]":
+def facts() -> "dict[str, object]":
+    """All facts of the Python that runs this."""
+    import _imp
     import os
     import sysconfig
-    from importlib.machinery import EXTENSION_SUFFIXES
 
-    facts = _identity()
-    facts.update(
+    found = _identity()
+    found.update(
         abi_flags=sys.abiflags,
-        extension_suffixes=EXTENSION_SUFFIXES,
+        # What EXTENSION_SUFFIXES is made from at the start, and what the import system keeps a copy of:
+        # changing the list later changes no import.
+        extension_suffixes=_imp.extension_suffixes(),
         platform=sysconfig.get_platform(),
         glibc_version=_glibc_version(),
         executable=sys.executable,
@@ -82,7 +85,7 @@ def _facts() -> "dict[str, object]":
         externally_managed=_externally_managed(),
         markers=_markers(),
     )
-    return facts
+    return found
 
 
 def _version(info: "sys._version_info") -> str:

@@ -303,7 +303,10 @@ class _Reader:
             if end > self._size:
                 raise InvalidElf(None, f"points to byte {end}, but has {self._size} bytes")
         self._stream.seek(offset)
-        return self._stream.read(size)
+        data = self._stream.read(size)
+        if len(data) < size and not at_most:
+            raise InvalidElf(None, "became shorter while it was read")
+        return data
 
 
 def _decode(text: bytes) -> str:

@@ -6,11 +6,10 @@ import os
 from collections.abc import Collection, Sequence
 
 from muslfix.errors import EnvironmentRefused, UsageError
-from muslfix.layout import layout_of
+from muslfix.layout import STAGING_PREFIX, layout_of
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ProjectReport
 from muslfix.target import Target
-from muslfix.transaction import Transaction, has_leftovers
 
 
 def site_folders(
@@ -48,11 +47,21 @@ def check_not_managed(target: Target, *, break_system_packages: bool) -> None:
 
 def recover_folder(folder: str) -> list[str]:
     """Put right what an interrupted muslfix has left in a folder; return what is to be said about it."""
-    if not has_leftovers(folder):
+    if not _has_leftovers(folder):
         return []
+    from muslfix.transaction import Transaction
+
     with Transaction(folder) as transaction:
         count = transaction.recovered
     return [f"{folder}: a change that was interrupted has been taken back"] if count else []
+
+
+def _has_leftovers(folder: str) -> bool:
+    """Whether a change was interrupted there, or one is being made."""
+    try:
+        return any(name.startswith(STAGING_PREFIX) for name in os.listdir(folder))
+    except OSError:
+        return False
 
 
 def choose(

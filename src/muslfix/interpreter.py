@@ -11,33 +11,21 @@ https://peps.python.org/pep-0656/.
 
 from __future__ import annotations
 
-import json
 import os
-import pkgutil
 import re
-import selectors
-import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from muslfix._probe import MARK
+from muslfix._probe import MARK, facts
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget
 from muslfix.suffix import Libc
-from muslfix.target import FORMAT, OLDEST_VERSION, Target, target_from_facts
+from muslfix.target import FORMAT, OLDEST, OLDEST_VERSION, Target
+from muslfix.target_facts import target_from_facts, target_from_json
 
-_TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
-
-_NAME_TIP = "name an interpreter with --python"
-
-# No answer is nearly as long. What prints more is no Python, or one with a very talkative wrapper.
-_MAX_OUTPUT = 1024 * 1024
+_MAX_TARGET_FILE = 1024 * 1024
 _LOADER_TIMEOUT = 5.0
 
 _ANSWER = re.compile(rb"^" + MARK.encode() + rb"(\{.*\})$", re.MULTILINE)
@@ -69,6 +57,8 @@ def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
             )
         return sys.executable
     if os.sep not in explicit:
+        import shutil
+
         found = shutil.which(explicit, path=environ.get("PATH", os.defpath))
         if found is not None:
             return os.path.abspath(found)
@@ -96,13 +86,13 @@ def read_target_file(path: str) -> Target:
     """
     try:
         with open(path, "rb") as file:
-            data = file.read(_MAX_OUTPUT + 1)
+            data = file.read(_MAX_TARGET_FILE + 1)
     except OSError as error:
         raise InvalidTarget(path, f"cannot be read ({error.strerror})") from error
-    if len(data) > _MAX_OUTPUT:
+    if len(data) > _MAX_TARGET_FILE:
         raise InvalidTarget(path, "is larger than 1 MiB, so it is no target file")
     try:
-        return Target.from_json(data.decode())
+        return target_from_json(data.decode())
     except UnicodeDecodeError as error:
         raise InvalidTarget(path, f"is no JSON ({error})") from error
     except InvalidTarget as error:
@@ -117,7 +107,7 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     :raises InterpreterError: if it cannot be run, does not answer, or is none that muslfix serves
     """
     path = os.path.abspath(executable)
-    answer = _ask(path, timeout)
+    answer = _ask_itself() if _is_itself(path) else _ask(path, timeout)
     _check_identity(path, answer)
     program = _read_program(path, answer)
     try:
@@ -127,18 +117,33 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     return replace(target, runs_here=True)
 
 
+def _is_itself(path: str) -> bool:
+    """Whether it is the interpreter that runs this, and no variable makes it tell of another."""
+    return path == sys.executable and not any(name.startswith("_PYTHON") for name in os.environ)
+
+
+def _ask_itself() -> dict[str, Any]:
+    """The answer of the probe without a second process."""
+    return facts()
+
+
 def _ask(path: str, timeout: float) -> dict[str, Any]:
     """The answer of the probe, which may still say anything."""
+    import json
+    import pkgutil
+
+    from muslfix.programs import run_program, why_no_answer, why_not_started
+
     source = pkgutil.get_data("muslfix", "_probe.py") or b""
     try:
-        outcome = _run([path, "-I", "-S", "-B", "-c", source.decode()], timeout)
+        outcome = run_program([path, "-I", "-S", "-B", "-c", source.decode()], timeout)
     except (OSError, ValueError) as error:
-        raise _why_not_started(path, error) from error
+        raise why_not_started(path, error) from error
     if outcome.stopped is not None:
         raise InterpreterError(path, outcome.stopped)
     answers = _ANSWER.findall(outcome.stdout)
     if outcome.status != 0 or not answers:
-        raise _why_no_answer(path, outcome)
+        raise why_no_answer(path, outcome)
     if len(answers) > 1:
         raise InterpreterError(path, f"answered {len(answers)} times", "it should run one Python, and once")
     try:
@@ -157,11 +162,7 @@ def _check_identity(path: str, answer: dict[str, Any]) -> None:
         raise InterpreterError(path, f"is {name}; muslfix serves CPython only")
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_VERSION:
-        raise InterpreterError(path, f"is Python {version}; {_oldest()}")
-
-
-def _oldest() -> str:
-    return "muslfix serves CPython {}.{} and later".format(*OLDEST_VERSION)
+        raise InterpreterError(path, f"is Python {version}; {OLDEST}")
 
 
 @dataclass(frozen=True)
@@ -245,163 +246,11 @@ def _musl_version(loader: str, timeout: float) -> str | None:
 
     :return: ``None`` where it is missing, for another machine, or silent: that costs some wheel tags
     """
+    from muslfix.programs import run_program
+
     try:
-        outcome = _run([loader], timeout)
+        outcome = run_program([loader], timeout)
     except (OSError, ValueError):
         return None
     match = _MUSL_VERSION.search(outcome.stderr)
     return None if match is None else match.group(1).decode()
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """How a program ended: its exit status (negative: a signal), or why it was stopped by us."""
-
-    status: int
-    stdout: bytes
-    stderr: bytes
-    stopped: str | None = None
-
-
-def _run(command: list[str], timeout: float) -> _Outcome:
-    """Run a program with nothing to read, in a process group of its own, for a bounded time and output.
-
-    :raises OSError: if it cannot be started
-    """
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-        start_new_session=True,
-    ) as process:
-        outputs = {stream: bytearray() for stream in (process.stdout, process.stderr) if stream is not None}
-        stopped: str | None = None
-        try:
-            for stream, chunk in _chunks(process, outputs, timeout):
-                outputs[stream] += chunk
-                if len(outputs[stream]) > _MAX_OUTPUT:
-                    stopped = "printed more than 1 MiB instead of an answer, and was stopped"
-                    break
-        except subprocess.TimeoutExpired:
-            stopped = f"did not answer within {timeout:g} seconds, and was stopped"
-        finally:
-            _kill(process)
-        stdout, stderr = (bytes(output) for output in outputs.values())
-    return _Outcome(process.returncode, stdout, stderr, stopped)
-
-
-def _environment() -> dict[str, str]:
-    """The environment variables, without those that could make an interpreter tell of another.
-
-    ``-I`` ignores most; ``_PYTHON_SYSCONFIGDATA_NAME`` and the like are read by ``sysconfig`` itself.
-    """
-    return {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("PYTHON")}
-
-
-def _chunks(process: subprocess.Popen[bytes], streams: Any, timeout: float) -> Iterator[tuple[Any, bytes]]:
-    """What a process prints, until it has ended.
-
-    :raises subprocess.TimeoutExpired: if it has not ended in time
-    """
-    deadline = time.monotonic() + timeout
-    with selectors.DefaultSelector() as selector:
-        for stream in streams:
-            selector.register(stream, selectors.EVENT_READ)
-        while selector.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise subprocess.TimeoutExpired(process.args, timeout)
-            # Something in the background can hold the streams open when the process itself has ended.
-            ended = process.poll() is not None
-            ready = selector.select(min(left, 0.1))
-            if ended and not ready:
-                return
-            for key, _ in ready:
-                chunk = os.read(key.fd, 65536)
-                if chunk:
-                    yield key.fileobj, chunk
-                else:
-                    selector.unregister(key.fileobj)
-    process.wait(timeout=max(0.0, deadline - time.monotonic()))
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that has not ended, and its group with it."""
-    if process.poll() is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _why_no_answer(path: str, outcome: _Outcome) -> InterpreterError:
-    """The sentence for a program that ran and did not answer."""
-    if outcome.status < 0:
-        return InterpreterError(path, f"crashed: it was ended by {_signal_name(-outcome.status)}")
-    words = _line(outcome.stderr, -1) or _line(outcome.stdout, 0)
-    if re.search(rb"[Uu]nknown option:? -I", outcome.stderr):
-        return InterpreterError(path, f"is a Python older than 3.4; {_oldest()}")
-    if outcome.status:
-        said = f": {words}" if words else ""
-        return InterpreterError(path, f"is no working Python: it ended with status {outcome.status}{said}")
-    if words:
-        return InterpreterError(path, f"is no Python: it printed {words!r} instead of an answer")
-    return InterpreterError(path, "is no Python: it ended without an answer")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _line(output: bytes, number: int) -> str:
-    """The first or last line that is not blank, fit to be shown in a sentence."""
-    lines = output.decode("utf-8", "replace").split("\n")
-    shown = ["".join(c if c.isprintable() else " " for c in line).strip() for line in lines]
-    filled = [line[:200] for line in shown if line]
-    return filled[number] if filled else ""
-
-
-def _why_not_started(path: str, error: OSError | ValueError) -> InterpreterError:
-    """The sentence for a program that the system did not start, from what is there to see."""
-    if os.path.isdir(path):
-        return InterpreterError(path, "is a folder", "give the program in it")
-    if not os.path.exists(path):
-        if os.path.islink(path):
-            return InterpreterError(path, f"is a link to {os.readlink(path)}, which does not exist")
-        if isinstance(error, FileNotFoundError):
-            return InterpreterError(path, "does not exist", _NAME_TIP)
-    if isinstance(error, PermissionError):
-        return InterpreterError(path, "is not executable", "give an interpreter that this user may run")
-    try:
-        return _why_not_loaded(path)
-    except (OSError, ValueError):
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        return InterpreterError(path, f"cannot be started ({why})")
-
-
-def _why_not_loaded(path: str) -> InterpreterError:
-    """The sentence for a file that is there, may be executed, and still cannot be.
-
-    :raises OSError: if it cannot be read
-    """
-    with open(path, "rb") as file:
-        first = file.read(256)
-        if first.startswith(b"#!"):
-            program = _line(first[2:], 0)
-            return InterpreterError(path, f"is a script for {program}, which cannot be started")
-        if not first.startswith(b"\x7fELF"):
-            return InterpreterError(path, "is no program: neither an ELF file nor a script", _NAME_TIP)
-        try:
-            elf = read_elf(file)
-        except InvalidElf as error:
-            return InterpreterError(path, f"is no program: it {error.reason}", _NAME_TIP)
-    if elf.interpreter is not None and not os.path.exists(elf.interpreter):
-        return InterpreterError(
-            path, f"needs the loader {elf.interpreter}, which is not on this machine", _TARGET_FILE_TIP
-        )
-    return InterpreterError(
-        path, f"is a program for {elf.machine}, which this machine cannot run", _TARGET_FILE_TIP
-    )

@@ -12,6 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from muslfix.errors import UsageError
 from muslfix.target import Scheme, Target
 
+#: How the names of staging folders begin; whatever else had such a name would be taken for one.
+STAGING_PREFIX = ".muslfix-"
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from packaging.utils import canonicalize_name
 
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.record import Record
@@ -53,7 +52,7 @@ class InstalledProject:
     @property
     def key(self) -> str:
         """The normalised name."""
-        return str(canonicalize_name(self.name))
+        return normalize_name(self.name)
 
     @property
     def record_path(self) -> str:
@@ -119,6 +118,17 @@ class InstalledProject:
             return ""
 
 
+def normalize_name(name: str) -> str:
+    """The form of a project's name in which all its spellings are equal.
+
+    The same as :func:`packaging.utils.canonicalize_name`, whose import would take a fifth of the time that
+    ``muslfix fix`` needs where there is nothing to do.
+
+    Specification: https://packaging.python.org/en/latest/specifications/name-normalization/
+    """
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def scan_projects(folders: Iterable[str]) -> dict[str, InstalledProject]:
     """The projects with a ``.dist-info`` in these folders, by normalised name; the first folder wins."""
     found: dict[str, InstalledProject] = {}
@@ -136,7 +146,7 @@ def scan_legacy(folders: Iterable[str]) -> dict[str, str]:
     for folder in folders:
         for ending in (".egg-info", ".egg-link"):
             for name in _folders_ending(folder, ending):
-                key = str(canonicalize_name(name[: -len(ending)].partition("-")[0]))
+                key = normalize_name(name[: -len(ending)].partition("-")[0])
                 found.setdefault(key, os.path.join(folder, name))
     return found
 

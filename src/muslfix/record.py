@@ -213,7 +213,7 @@ class Record:
         self._position(path)
         kept = [(text, its_path) for text, its_path in zip(self._texts, self._paths) if its_path != path]
         texts = [text for text, _ in kept]
-        if texts and self._paths[-1] == path and not _line_end(self._texts[-1]):
+        if texts and not _line_end(self._texts[-1]):
             texts[-1] = texts[-1].rstrip("\r\n")  # the last line has no end, as before
         return Record(tuple(texts), tuple(its_path for _, its_path in kept))
 

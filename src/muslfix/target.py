@@ -11,13 +11,11 @@ https://docs.python.org/3/library/importlib.html#importlib.machinery.EXTENSION_S
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from muslfix.elf import Machine
-from muslfix.errors import InvalidTarget
 from muslfix.suffix import ExtensionFilename, Libc
 
 if TYPE_CHECKING:
@@ -26,19 +24,11 @@ if TYPE_CHECKING:
 #: The version of the JSON form that :meth:`Target.to_json` writes.
 FORMAT = 1
 
+#: The oldest Python that is served, and what to tell an older one.
 OLDEST_VERSION = (3, 6)
+OLDEST = "muslfix serves CPython {}.{} and later".format(*OLDEST_VERSION)
 
 ENVIRONMENTS = ("virtual environment", "conda", "system")
-
-# The names of https://packaging.python.org/en/latest/specifications/dependency-specifiers/. All must be
-# there: packaging takes a missing one from the Python that runs muslfix.
-_MARKERS = (
-    "implementation_name", "implementation_version", "os_name", "platform_machine", "platform_release",
-    "platform_python_implementation", "platform_system", "platform_version", "python_full_version",
-    "python_version", "sys_platform",
-)  # fmt: skip
-
-_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(\.[0-9a-z]+)?")
 
 # The glibc versions that have a name of their own in older tags (PEP 513, 571, 599).
 _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -179,179 +169,8 @@ class Target:
         return cpu in _MANYLINUX_CPUS
 
     def to_json(self) -> str:
-        """The target as JSON text, for ``--target-file``; :meth:`from_json` reads it back."""
+        """The target as JSON text, for ``--target-file``."""
         facts = asdict(self)
         del facts["runs_here"]
         facts["markers"] = dict(self.markers)
         return json.dumps({"format": FORMAT, **facts}, indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Target:
-        """Read and check what :meth:`to_json` wrote, or a person by hand.
-
-        :raises InvalidTarget: if it is no JSON, of another format, or a fact is missing, of the wrong kind
-            or contradicts another; the reason names the value
-        """
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise InvalidTarget(None, f"is no JSON ({error})") from error
-        return target_from_facts(data)
-
-
-def target_from_facts(data: object) -> Target:
-    """Make a target from untrusted data of the shape that :meth:`Target.to_json` writes.
-
-    :param data: what a JSON parser returned
-    :raises InvalidTarget: as :meth:`Target.from_json`
-    """
-    facts = _Facts(data, "")
-    if facts.value("format", int) != FORMAT:
-        raise InvalidTarget(
-            None,
-            f"has format {data['format']}, and this muslfix reads format {FORMAT}",  # type: ignore[index]
-            tip="write it again with 'muslfix interpreter --json' of this version",
-        )
-    machine, markers = facts.facts("machine"), facts.facts("markers")
-    target = Target(
-        implementation=facts.text("implementation"),
-        version=facts.text("version"),
-        abi_flags=facts.text("abi_flags"),
-        soabi=facts.text_or_none("soabi"),
-        extension_suffixes=facts.texts("extension_suffixes"),
-        platform=facts.text("platform"),
-        libc=facts.libc("libc"),
-        libc_version=facts.text_or_none("libc_version"),
-        machine=Machine(
-            name=machine.text("name"),
-            bits=machine.value("bits", int),
-            byte_order=machine.text("byte_order"),
-            convention=machine.text("convention"),
-        ),
-        loader=facts.text_or_none("loader"),
-        executable=facts.text_or_none("executable"),
-        prefix=facts.text("prefix"),
-        scheme=facts.scheme("scheme"),
-        prefix_scheme=facts.scheme("prefix_scheme"),
-        environment=facts.text("environment"),
-        externally_managed=facts.text_or_none("externally_managed"),
-        markers=tuple(sorted((name, markers.text(name)) for name in markers.names)),
-    )
-    _check(target)
-    return target
-
-
-class _Facts:
-    """An untrusted JSON object, read with the kind that each value must have."""
-
-    def __init__(self, data: object, path: str) -> None:
-        if not isinstance(data, dict):
-            raise InvalidTarget(None, f"{path or 'the whole'} is no JSON object")
-        self._data: Mapping[str, Any] = data
-        self._path = path
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(self._data)
-
-    def value(self, name: str, kind: type) -> Any:
-        if name not in self._data:
-            raise InvalidTarget(None, f"{self._path}{name} is missing")
-        value = self._data[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise InvalidTarget(None, f"{self._path}{name} is {value!r:.80}, which is not of its kind")
-        return value
-
-    def text(self, name: str) -> str:
-        text: str = self.value(name, str)
-        if any(ord(character) < 32 for character in text):
-            raise InvalidTarget(None, f"{self._path}{name} has control characters: {text!r:.80}")
-        return text
-
-    def text_or_none(self, name: str) -> str | None:
-        return None if self._data.get(name, "") is None else self.text(name)
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        items = self.value(name, list)
-        numbered = _Facts({str(n): item for n, item in enumerate(items)}, f"{self._path}{name}.")
-        return tuple(numbered.text(str(n)) for n in range(len(items)))
-
-    def facts(self, name: str) -> _Facts:
-        return _Facts(self.value(name, dict), f"{self._path}{name}.")
-
-    def libc(self, name: str) -> Libc:
-        text = self.text(name)
-        try:
-            return Libc(text)
-        except ValueError:
-            raise InvalidTarget(None, f"{self._path}{name} is {text!r}; it can be glibc or musl") from None
-
-    def scheme(self, name: str) -> Scheme:
-        paths = self.facts(name)
-        return Scheme(**{key.name: paths.text(key.name) for key in fields(Scheme)})
-
-
-def _check(target: Target) -> None:
-    """Refuse facts that cannot all be true, by the first that is wrong."""
-    if target.implementation != "cpython":
-        raise InvalidTarget(None, f"implementation is {target.implementation}; muslfix serves CPython only")
-    if _VERSION.fullmatch(target.version) is None:
-        raise InvalidTarget(None, f"version is {target.version!r}, which is no version")
-    if target.version_info < OLDEST_VERSION:
-        oldest = "{}.{}".format(*OLDEST_VERSION)
-        raise InvalidTarget(None, f"version is {target.version}; muslfix serves CPython {oldest} and later")
-    if not target.platform.startswith("linux-"):
-        raise InvalidTarget(None, f"platform is {target.platform}; muslfix serves Linux only")
-    if target.machine.bits not in (32, 64) or target.machine.byte_order not in ("little", "big"):
-        raise InvalidTarget(None, f"machine is {target.machine}, which no machine is")
-    if target.environment not in ENVIRONMENTS:
-        raise InvalidTarget(
-            None, f"environment is {target.environment!r}; it can be one of {', '.join(ENVIRONMENTS)}"
-        )
-    _check_markers(target)
-    _check_suffixes(target)
-    _check_libc_version(target)
-    _check_paths(target)
-
-
-def _check_markers(target: Target) -> None:
-    markers = dict(target.markers)
-    for name in _MARKERS:
-        if name not in markers:
-            raise InvalidTarget(None, f"markers.{name} is missing")
-    if markers["python_version"] != "{}.{}".format(*target.version_info):
-        raise InvalidTarget(
-            None, f"markers.python_version is {markers['python_version']}, and version is {target.version}"
-        )
-
-
-def _check_suffixes(target: Target) -> None:
-    if not target.extension_suffixes:
-        raise InvalidTarget(None, "extension_suffixes is empty: this Python can import no extension module")
-    for suffix in target.extension_suffixes:
-        if ExtensionFilename.of_suffix(suffix) is None:
-            raise InvalidTarget(None, f"extension_suffixes has {suffix!r}, which is no suffix")
-    own = "cpython-{}{}{}".format(*target.version_info, target.abi_flags)
-    if target.suffix_for(own) is None:
-        raise InvalidTarget(
-            None, f"extension_suffixes has no suffix for {own}, the ABI of version {target.version}"
-        )
-    if target.soabi is not None and f".{target.soabi}.so" not in target.extension_suffixes:
-        raise InvalidTarget(None, f"soabi is {target.soabi}, which is not in extension_suffixes")
-
-
-def _check_libc_version(target: Target) -> None:
-    if target.libc_version is not None:
-        parts = target.libc_version.split(".")
-        if len(parts) < 2 or not all(part.isdecimal() and len(part) < 4 for part in parts[:2]):
-            raise InvalidTarget(None, f"libc_version is {target.libc_version!r}, which is no version")
-
-
-def _check_paths(target: Target) -> None:
-    paths = {f"scheme.{name}": path for name, path in asdict(target.scheme).items()}
-    for name, path in {"prefix": target.prefix, "executable": target.executable, **paths}.items():
-        if path is not None and not path.startswith("/"):
-            raise InvalidTarget(None, f"{name} is {path!r}, which is no absolute path")
-    for name, path in asdict(target.prefix_scheme).items():
-        if path.startswith("/") or ".." in path.split("/"):
-            raise InvalidTarget(None, f"prefix_scheme.{name} is {path!r}, which leaves the prefix")

@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import shutil
-import tempfile
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -24,15 +24,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from muslfix.errors import DestinationError
+from muslfix.layout import STAGING_PREFIX
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-#: How names of staging folders begin; whatever else had such a name would be taken for one.
-STAGING_PREFIX = ".muslfix-"
-
-# Name of the journal, and its name once all steps have been taken back: then what is in the staging folder is
-# being removed, and the tree does not show any more which steps did happen.
 _JOURNAL = "journal"
 _TAKEN_BACK = "taken-back"
 
@@ -65,8 +61,9 @@ class Transaction:
             undo.callback(_remove_folders, made)
             self._lock, self.recovered = _enter(self.anchor, made)
             undo.callback(os.close, self._lock)
-            self._main = tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=self.anchor)
-            undo.callback(shutil.rmtree, self._main)
+            self._main = os.path.join(self.anchor, STAGING_PREFIX + os.urandom(4).hex())
+            undo.callback(_discard, self._main)
+            os.mkdir(self._main, 0o700)
             # Without a buffer: what could not be written for want of space must not come up again.
             self._journal = open(os.path.join(self._main, _JOURNAL), "wb", buffering=0)
             self._staging[os.stat(self.anchor).st_dev] = self._main
@@ -165,7 +162,7 @@ class Transaction:
 
     def commit(self) -> None:
         """Make the changes final. After this nothing is taken back."""
-        with told_as_sentences(self.anchor):
+        with told_as_sentences(self.anchor), _uninterrupted():
             self._write(["done"])
             os.fsync(self._journal.fileno())
 
@@ -175,12 +172,13 @@ class Transaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._journal.close()
-            with told_as_sentences(self.anchor):
-                _finish(self._steps, self._main)
-        finally:
-            os.close(self._lock)
+        with _uninterrupted():
+            try:
+                self._journal.close()
+                with told_as_sentences(self.anchor):
+                    _finish(self._steps, self._main)
+            finally:
+                os.close(self._lock)
 
     def _write(self, step: _Step) -> None:
         line, start = json.dumps(step).encode() + b"\n", self._journal.tell()
@@ -194,17 +192,6 @@ class Transaction:
         self._steps.append(step)
 
 
-def has_leftovers(anchor: str) -> bool:
-    """Whether a transaction that was killed has left something below its anchor, or one is at work there.
-
-    :param anchor: the folder; it need not exist
-    """
-    try:
-        return any(entry.name.startswith(STAGING_PREFIX) for entry in os.scandir(anchor))
-    except OSError:
-        return False
-
-
 def _enter(anchor: str, made: list[str]) -> tuple[int, int]:
     """Lock a folder, made where it is missing, and put right what transactions that were killed have left.
 
@@ -214,7 +201,8 @@ def _enter(anchor: str, made: list[str]) -> tuple[int, int]:
     give_up = time.monotonic() + _PATIENCE
     count = 0
     while True:
-        _make_folders(anchor, made)
+        with _uninterrupted():
+            _make_folders(anchor, made)
         with suppress(FileNotFoundError):  # whoever had it before us may have taken the folder back
             lock = _lock(anchor, give_up)
             try:
@@ -348,6 +336,16 @@ def _remove_folders(made: list[str]) -> None:
     for folder in reversed(made):
         with suppress(OSError):
             os.rmdir(folder)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let signals that end the program wait until what is done here is complete."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -22,9 +22,9 @@ from packaging.version import InvalidVersion, Version
 
 from muslfix.archive import Archive, Member
 from muslfix.errors import InvalidRecord, InvalidWheel
+from muslfix.layout import STAGING_PREFIX
 from muslfix.record import Record, RecordRow
 from muslfix.trace import TRACE
-from muslfix.transaction import STAGING_PREFIX
 
 if TYPE_CHECKING:
     from packaging.tags import Tag

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING
 
 from muslfix.environment import choose, recover_folder, report_installed, report_missing, site_folders
 from muslfix.errors import MuslfixError
-from muslfix.inplace import fix_in_place
 from muslfix.modules import plan_files
 from muslfix.plan import Mode, Plan
-from muslfix.project import InstalledProject
+from muslfix.project import InstalledProject, normalize_name
 from muslfix.record import Record
 from muslfix.report import ProjectReport, Report, report_module
 from muslfix.target import Target
 from muslfix.trace import Change
-from muslfix.transaction import Transaction
+
+if TYPE_CHECKING:
+    from muslfix.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
     :raises MuslfixError: if the folders cannot be worked on
     """
     options = options or FixOptions()
-    keys = {str(canonicalize_name(name)) for name in projects}
+    keys = {normalize_name(name) for name in projects}
     reports: list[ProjectReport] = []
     warnings: list[str] = []
     for folder in site_folders(target, options.paths, break_system_packages=options.break_system_packages):
         warnings += [] if options.dry_run else recover_folder(folder)
         reports += _fix_folder(folder, keys, target, options)
-    found = {str(canonicalize_name(report.name)) for report in reports}
+    found = {normalize_name(report.name) for report in reports}
     reports += [report_missing(key) for key in sorted(keys - found)]
     return Report("fix", options.dry_run, tuple(reports), tuple(warnings))
 
@@ -77,6 +77,8 @@ def _fix_folder(
         else:
             reports.append(_report(project, plan, (), target, dry_run=options.dry_run))
     if needy:
+        from muslfix.transaction import Transaction
+
         with Transaction(folder) as transaction:
             reports += [_fix_project(project, target, options.mode, transaction) for project in needy]
             transaction.commit()
@@ -116,6 +118,8 @@ def _fix_project(
     project: InstalledProject, target: Target, mode: Mode, transaction: Transaction
 ) -> ProjectReport:
     """Plan once more, now that nobody else changes the folder, and do it."""
+    from muslfix.inplace import fix_in_place
+
     try:
         with transaction.part():
             record, plan = plan_project(project, target, mode)

@@ -6,13 +6,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from packaging.utils import canonicalize_name
-
 from muslfix.environment import choose, recover_folder, report_installed, report_missing, site_folders
 from muslfix.errors import MuslfixError
 from muslfix.inplace import read_changes, undo_in_place
 from muslfix.plan import Mode
-from muslfix.project import InstalledProject
+from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import FileReport, ProjectReport, Report
 from muslfix.target import Target
 from muslfix.trace import Change
@@ -46,7 +44,7 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
     :raises MuslfixError: if the folders cannot be worked on
     """
     options = options or UndoOptions()
-    keys = {str(canonicalize_name(name)) for name in projects}
+    keys = {normalize_name(name) for name in projects}
     reports: list[ProjectReport] = []
     warnings: list[str] = []
     for folder in site_folders(target, options.paths, break_system_packages=options.break_system_packages):
@@ -54,7 +52,7 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
         found, passed_over = choose(folder, keys, break_system_packages=options.break_system_packages)
         reports += passed_over if keys else []
         reports += _undo_folder(folder, found, options)
-    known = {str(canonicalize_name(report.name)) for report in reports}
+    known = {normalize_name(report.name) for report in reports}
     reports += [report_missing(key) for key in sorted(keys - known)]
     return Report("undo", options.dry_run, tuple(reports), tuple(warnings))
 

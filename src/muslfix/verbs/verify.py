@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from packaging.utils import canonicalize_name
-
 from muslfix.environment import choose, report_installed, report_missing, site_folders
 from muslfix.errors import InvalidRecord, MuslfixError
 from muslfix.files import hash_file
-from muslfix.project import InstalledProject, scan_projects
+from muslfix.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report import FileReport, ProjectReport, Report
 from muslfix.target import Target
@@ -39,7 +37,7 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
     :raises MuslfixError: if the folders cannot be read
     """
     options = options or VerifyOptions()
-    keys = {str(canonicalize_name(name)) for name in projects}
+    keys = {normalize_name(name) for name in projects}
     reports: list[ProjectReport] = []
     for folder in site_folders(target, options.paths, break_system_packages=True):
         found, passed_over = choose(folder, keys, break_system_packages=True)
@@ -48,7 +46,7 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
         with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
             work = [pool.submit(_verify_project, project, listed, roots) for project in found]
             reports += [*passed_over, *(future.result() for future in work)]
-    known = {str(canonicalize_name(report.name)) for report in reports}
+    known = {normalize_name(report.name) for report in reports}
     reports += [report_missing(key) for key in sorted(keys - known)]
     return Report("verify", dry_run=False, projects=tuple(reports))
 
