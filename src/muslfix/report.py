@@ -35,6 +35,7 @@ ACTIONS = {
     "unchanged": "nothing to fix",
     "left-alone": "left alone",
     "skipped": "not looked at",
+    "checked": "checked",
     "undone": "put back",
     "verified": "as RECORD says",
     "differs": "not as RECORD says",
@@ -147,6 +148,11 @@ class Report:
         """Whether all of its projects are."""
         return all(project.is_well for project in self.projects)
 
+    @property
+    def changes(self) -> int:
+        """How many modules were, or would be, given a new name."""
+        return sum(module.new_path is not None for project in self.projects for module in project.modules)
+
     def to_json(self) -> str:
         """The report as JSON text, of the form in ``report.schema.json``."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
@@ -184,7 +190,8 @@ def _deed(decision: Decision, mode: Mode, *, dry_run: bool) -> str:
     if decision.mode is not mode:
         deed += f" (the file system refuses a {decision.mode})"
     if decision.candidate.has_source:
-        deed += "; without it Python silently imports the .py of the same name, which is slower"
+        when = "today" if dry_run else "without it"
+        deed += f"; {when} Python silently imports the .py of the same name, which is slower"
     return deed
 
 
@@ -269,19 +276,29 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
                 if module.tip:
                     yield f"tip: {module.tip}"
         yield from (str(file) for file in project.files)
-        if verbose or project.action not in ("unchanged", "verified"):
+        if verbose or project.modules or project.action not in ("unchanged", "verified", "checked"):
             yield _summary(project, dry_run=report.dry_run)
             if project.tip:
                 yield f"tip: {project.tip}"
 
 
 def _summary(project: ProjectReport, *, dry_run: bool) -> str:
-    would = "would be " if dry_run and project.action in ("installed", "replaced", "fixed", "undone") else ""
-    line = f"{project.name} {project.version}: {would}{ACTIONS[project.action].format(project.previous)}"
+    would = "would be " if dry_run else ""
+    done = project.action in ("installed", "replaced", "fixed", "undone")
+    action = ACTIONS[project.action].format(project.previous)
+    line = f"{project.name} {project.version}: {would if done else ''}{action}"
     if project.problem is not None:
         return f"{line}: {project.problem}"
     if not project.modules:
         return line
+    count = len(project.modules)
+    parts = [line, f"{count} extension module file{'' if count == 1 else 's'}"]
     fixed = sum(module.new_path is not None for module in project.modules)
-    plural = "" if len(project.modules) == 1 else "s"
-    return f"{line}, {len(project.modules)} extension module file{plural}, {fixed} {would}given a new name"
+    refused = sum(module.refused for module in project.modules)
+    if fixed:
+        parts.append(f"{fixed} {would}given a new name")
+    if refused:
+        parts.append(f"{refused} out of the target's reach")
+    if not fixed and not refused:
+        parts.append("nothing to fix")
+    return ", ".join(parts)

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from installer.sources import WheelSource
 
 from muslfix.archive import Archive, Member, open_archive
-from muslfix.errors import InvalidWheel
+from muslfix.elf import ElfFacts, read_elf
+from muslfix.errors import InvalidElf, InvalidWheel
+from muslfix.plan import Candidate, Mode, Plan, is_judged, plan
 from muslfix.record import RecordRow
+from muslfix.suffix import ExtensionFilename
+from muslfix.target import Target
 from muslfix.wheel import WheelFacts, judge_wheel, parse_wheel_path, read_text
 
 
@@ -123,6 +129,44 @@ class MemberStream(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+
+def plan_wheel(wheel: Wheel, target: Target, mode: Mode) -> Plan:
+    """Plan for the files of a wheel as it is, reading the ELF file of each extension module.
+
+    :param target: the Python that will import
+    :param mode: how new names would be given
+    :raises InvalidWheel: if a file that is read is damaged
+    """
+    members = wheel.archive.members
+    root = f"{wheel.facts.data}/platlib/", f"{wheel.facts.data}/purelib/"
+    candidates = []
+    for path in members:
+        name = ExtensionFilename.parse(path)
+        if name is not None and (path.startswith(root) or not path.startswith(wheel.facts.data + "/")):
+            candidate = Candidate(path, name)
+            source = candidate.module + ".py" in members
+            elf = _examine(wheel.archive, path) if is_judged(candidate, target) else None
+            candidates.append(replace(candidate, elf=elf, has_source=source))
+    return plan(candidates, target, mode, taken=members, needed=_needed_names(wheel.archive, mode))
+
+
+def _examine(archive: Archive, path: str) -> ElfFacts | str:
+    try:
+        return read_elf(io.BytesIO(archive.read(archive.members[path])))
+    except InvalidElf as error:
+        return error.reason
+
+
+def _needed_names(archive: Archive, mode: Mode) -> frozenset[str]:
+    """Base names in ``DT_NEEDED`` of all shared objects; only a rename takes a name away."""
+    if mode is not Mode.RENAME:
+        return frozenset()
+    objects = [path for path in archive.members if ".so" in posixpath.basename(path)]
+    facts = [_examine(archive, path) for path in objects]
+    return frozenset(
+        posixpath.basename(name) for elf in facts if isinstance(elf, ElfFacts) for name in elf.needed
+    )
 
 
 @contextmanager

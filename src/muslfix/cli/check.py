@@ -1,0 +1,65 @@
+"""``muslfix check``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import (
+    add_mode_option,
+    add_output_options,
+    add_path_option,
+    add_target_options,
+    find_target,
+)
+from muslfix.plan import Mode
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+
+_EPILOG = """\
+examples:
+  muslfix check
+  muslfix check --target-file target.json wheelhouse/*.whl
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = commands.add_parser(
+        "check",
+        help="say what would be done, and which binaries are foreign; changes nothing",
+        description="Say of each extension module whether the target imports it, whether it would be given a"
+        " new name, and whether its ELF file is for another libc or CPU. Exit status 1 if there is something"
+        " to do.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "subjects",
+        metavar="WHEEL|PROJECT|DIR",
+        nargs="*",
+        help="a wheel file, the name of an installed project, or a folder of modules"
+        " (default: all installed projects)",
+    )
+    add_target_options(parser)
+    add_path_option(parser)
+    add_mode_option(parser)
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Check, and say what was found.
+
+    :return: the exit status
+    """
+    from muslfix.verbs.check import CheckOptions, check
+
+    report = check(
+        options.subjects,
+        find_target(options),
+        CheckOptions(mode=Mode(options.mode), paths=tuple(options.path)),
+    )
+    output.report(report, as_json=options.json)
+    return 0 if report.is_well and not report.changes else 1

@@ -1,0 +1,110 @@
+"""``muslfix check``: say what would be done, and which binaries are foreign. It changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from muslfix.compatibility import check_requires_python, check_tags
+from muslfix.environment import choose, report_installed, report_missing, site_folders
+from muslfix.errors import IncompatibleWheel, MuslfixError
+from muslfix.modules import plan_files
+from muslfix.plan import Mode, Plan
+from muslfix.project import InstalledProject, normalize_name
+from muslfix.report import ProjectReport, Report, report_module
+from muslfix.source import open_wheel, plan_wheel
+from muslfix.target import Target
+from muslfix.verbs.fix import plan_project
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to check.
+
+    :param mode: how misnamed modules would get their new name
+    :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
+    """
+
+    mode: Mode = Mode.SYMLINK
+    paths: tuple[str, ...] = ()
+
+
+def check(subjects: Sequence[str], target: Target, options: CheckOptions | None = None) -> Report:
+    """Say of each extension module what it is to the target, reading the ELF file of each.
+
+    :param subjects: wheel files, folders, or names of installed projects; none: all installed projects
+    :param target: the Python that will import
+    :param options: what
+    :raises MuslfixError: if the folders cannot be read
+    """
+    options = options or CheckOptions()
+    wheels = [subject for subject in subjects if _is_wheel(subject)]
+    folders = [subject for subject in subjects if not _is_wheel(subject) and os.path.isdir(subject)]
+    names = [subject for subject in subjects if subject not in wheels and subject not in folders]
+    reports = [_check_wheel(path, target, options.mode) for path in wheels]
+    reports += [_check_folder(path, target, options.mode) for path in folders]
+    if names or not subjects:
+        reports += _check_installed({normalize_name(name) for name in names}, target, options)
+    return Report("check", dry_run=True, projects=tuple(reports))
+
+
+def _is_wheel(subject: str) -> bool:
+    return subject.endswith(".whl") or os.path.isfile(subject)
+
+
+def _check_wheel(path: str, target: Target, mode: Mode) -> ProjectReport:
+    try:
+        with open_wheel(path) as wheel:
+            facts, plan = wheel.facts, plan_wheel(wheel, target, mode)
+    except MuslfixError as error:
+        return ProjectReport(
+            os.path.basename(path), "?", path, "", "failed", None, problem=str(error), tip=error.tip
+        )
+    report = ProjectReport(facts.name, str(facts.version), path, "", "checked", None)
+    warnings = []
+    try:
+        check_tags(path, facts.tags, target)
+        check_requires_python(path, facts.requires_python, target)
+    except IncompatibleWheel as error:
+        warnings.append(error.reason)
+    return replace(_with_modules(report, plan, target), warnings=(*facts.warnings, *warnings))
+
+
+def _check_folder(folder: str, target: Target, mode: Mode) -> ProjectReport:
+    """A folder is taken as a tree of modules, whoever they belong to."""
+    root = os.path.abspath(folder)
+    paths = list(_files_below(root))
+    plan = plan_files(paths, lambda path: os.path.join(root, path), target, mode, thorough=True)
+    return _with_modules(ProjectReport(folder, "-", root, root, "checked", None), plan, target)
+
+
+def _files_below(root: str) -> Iterator[str]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.endswith((".py", ".so")):
+                yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def _check_installed(keys: set[str], target: Target, options: CheckOptions) -> list[ProjectReport]:
+    reports: list[ProjectReport] = []
+    for folder in site_folders(target, options.paths, break_system_packages=True):
+        projects, passed_over = choose(folder, keys, break_system_packages=True)
+        reports += passed_over
+        reports += [_check_project(project, target, options.mode) for project in projects]
+    known = {normalize_name(report.name) for report in reports}
+    reports += [report_missing(key) for key in sorted(keys - known)]
+    return sorted(reports, key=lambda report: report.name.lower())
+
+
+def _check_project(project: InstalledProject, target: Target, mode: Mode) -> ProjectReport:
+    try:
+        _, plan = plan_project(project, target, mode, thorough=True)
+    except MuslfixError as error:
+        return report_installed(project, "failed", str(error), error.tip)
+    return _with_modules(report_installed(project, "checked"), plan, target)
+
+
+def _with_modules(report: ProjectReport, plan: Plan, target: Target) -> ProjectReport:
+    modules = (report_module(decision, target, dry_run=True) for decision in plan.decisions)
+    return replace(report, modules=tuple(modules))
