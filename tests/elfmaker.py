@@ -98,7 +98,8 @@ def make_elf(
     size = sections_at + section_size * sections
 
     def segment(type_: int, at: int, length: int) -> bytes:
-        places = [at, BASE + at, BASE + at, length, length]  # offset, two addresses, two sizes
+        # The offset, two addresses and two sizes; only the first of each matters.
+        places = [at, BASE + at, 3 * BASE + at, length, 2 * length]
         if type_ == PT_DYNAMIC:
             places[3] = lies.get("p_filesz", length)
         if wide:
@@ -113,9 +114,8 @@ def make_elf(
         e_phentsize=segment_size, e_phnum=segment_count,
         e_shentsize=section_size, e_shnum=int(sections), e_shstrndx=0,
     )  # fmt: skip
-    segments = segment(PT_LOAD, 0, size) + segment(PT_DYNAMIC, dynamic_at, len(dynamic))
-    if interpreter is not None:
-        segments += segment(PT_INTERP, interpreter_at, len(interpreter_text))
+    segments = b"" if interpreter is None else segment(PT_INTERP, interpreter_at, len(interpreter_text))
+    segments += segment(PT_LOAD, 0, size) + segment(PT_DYNAMIC, dynamic_at, len(dynamic))
     end = bytes(section_size * sections)
     return header + segments + interpreter_text + strings.data + version_table + dynamic + end
 

@@ -22,7 +22,7 @@ def real_files() -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*")) if path.is_file()]
 
 
-def dynamic_entries(elf: Any, tag: str) -> list[str]:
+def dynamic_entries(elf: Any, tag: str) -> list[str | None]:
     return [
         getattr(entry, tag[len("DT_") :].lower())
         for segment in elf.iter_segments()

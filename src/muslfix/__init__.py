@@ -10,7 +10,6 @@ The library offers what the commands do, as functions that return values and rai
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from muslfix._version import __version__
@@ -22,40 +21,61 @@ if TYPE_CHECKING:
     from muslfix.plan import Mode, Verdict
     from muslfix.report import Report
     from muslfix.target import Target
+    from muslfix.verbs.check import CheckOptions, check
+    from muslfix.verbs.fix import FixOptions, fix
     from muslfix.verbs.install import InstallOptions, install
-
+    from muslfix.verbs.undo import UndoOptions, undo
+    from muslfix.verbs.verify import VerifyOptions, verify
 
 __all__ = [
+    "CheckOptions",
+    "FixOptions",
     "InstallOptions",
     "Mode",
     "MuslfixError",
     "Report",
     "Target",
+    "UndoOptions",
     "Verdict",
+    "VerifyOptions",
     "__version__",
+    "check",
+    "fix",
     "install",
     "probe",
     "read_target_file",
+    "undo",
+    "verify",
 ]
 
 # Where each name comes from. It is imported when it is first used: a command should not pay for what the
 # other commands need.
 _HOMES = {
+    "CheckOptions": ("verbs.check", "CheckOptions"),
+    "FixOptions": ("verbs.fix", "FixOptions"),
     "InstallOptions": ("verbs.install", "InstallOptions"),
     "Mode": ("plan", "Mode"),
     "MuslfixError": ("errors", "MuslfixError"),
     "Report": ("report", "Report"),
     "Target": ("target", "Target"),
+    "UndoOptions": ("verbs.undo", "UndoOptions"),
     "Verdict": ("plan", "Verdict"),
+    "VerifyOptions": ("verbs.verify", "VerifyOptions"),
+    "check": ("verbs.check", "check"),
+    "fix": ("verbs.fix", "fix"),
     "install": ("verbs.install", "install"),
     "probe": ("interpreter", "probe_interpreter"),
     "read_target_file": ("interpreter", "read_target_file"),
+    "undo": ("verbs.undo", "undo"),
+    "verify": ("verbs.verify", "verify"),
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     module, attribute = _HOMES[name]
     return getattr(import_module(f"muslfix.{module}"), attribute)
 

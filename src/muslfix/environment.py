@@ -26,10 +26,23 @@ def site_folders(
         if not os.path.isdir(path):
             raise UsageError(path, "is no folder")
     if paths:
-        return tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
-    folders = layout_of(target).site_folders
+        return _each_once(paths)
+    if not target.runs_here:
+        raise UsageError(
+            None,
+            "the target cannot be run here, so its own folders are not those of this machine",
+            tip="name the folders to work on with --path",
+        )
     check_not_managed(target, break_system_packages=break_system_packages)
-    return folders
+    return _each_once(layout_of(target).site_folders)
+
+
+def _each_once(folders: Sequence[str]) -> tuple[str, ...]:
+    """The same folders, absolute, without those that are another path of one before: ``lib64`` can be a link."""
+    found: dict[str, str] = {}
+    for folder in folders:
+        found.setdefault(os.path.realpath(folder), os.path.abspath(folder))
+    return tuple(found.values())
 
 
 def check_not_managed(target: Target, *, break_system_packages: bool) -> None:
@@ -53,7 +66,7 @@ def recover_folder(folder: str) -> list[str]:
 
     with Transaction(folder) as transaction:
         count = transaction.recovered
-    return [f"{folder}: a change that was interrupted has been taken back"] if count else []
+    return [f"{folder}: what an interrupted muslfix has left was put right"] if count else []
 
 
 def _has_leftovers(folder: str) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Iterable
+from typing import BinaryIO
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _CHUNK = 1024 * 1024
@@ -28,6 +31,22 @@ def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> t
     return hasher.digest(), size
 
 
+def open_regular(path: str) -> BinaryIO:
+    """Open a file for reading, but no pipe and no device, which might keep the reader for ever.
+
+    :raises OSError: if it cannot be opened, or is something else than a file
+    """
+    return open(path, "rb", opener=_open_regular)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor
+
+
 def hash_file(path: str, algorithm: str = "sha256") -> bytes:
     """The digest of a file's content.
 
@@ -36,7 +55,9 @@ def hash_file(path: str, algorithm: str = "sha256") -> bytes:
     :raises ValueError: if there is no such algorithm
     """
     hasher = hashlib.new(algorithm)
-    with open(path, "rb") as file:
+    if not hasher.digest_size:
+        raise ValueError(f"{algorithm} has no length of its own")
+    with open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             hasher.update(chunk)
     return hasher.digest()

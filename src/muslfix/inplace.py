@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.files import hash_file, write_new_file
+from muslfix.files import hash_file, open_regular, write_new_file
 from muslfix.modules import give_name
 from muslfix.plan import Decision, Mode, Plan
-from muslfix.project import InstalledProject
+from muslfix.project import InstalledProject, is_inside
 from muslfix.record import Record, RecordRow
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, record_before, trace_to_json
 from muslfix.transaction import Transaction, told_as_sentences
+
+_REINSTALL = "install the project again"
 
 
 def fix_in_place(
@@ -33,11 +37,9 @@ def fix_in_place(
     :raises InvalidProject: if a file is not the one that RECORD lists
     :raises DestinationError: if something cannot be written
     """
-    before = read_changes(project)
+    before = check_in_place(project, record, plan)
     changes = tuple(_give_name(project, record, decision, transaction) for decision in plan.changes)
-    # A name that is made again (somebody has removed it) takes the place of its first mention.
-    kept = tuple(change for change in before if change.new not in {c.new for c in changes})
-    trace = trace_to_json((*kept, *changes), target).encode()
+    trace = trace_to_json((*_without_lost(before, changes), *changes), target).encode()
     new_record = record_after(record, changes).with_row_added(
         RecordRow.of(_trace_path(project), hashlib.sha256(trace).digest(), len(trace))
     )
@@ -49,28 +51,72 @@ def fix_in_place(
     return changes
 
 
+def check_in_place(project: InstalledProject, record: Record, plan: Plan) -> tuple[Change, ...]:
+    """Hold the files that are to get new names against RECORD: their new rows must not repeat what is untrue.
+
+    :return: what muslfix has changed in the project before
+    :raises InvalidProject: if a file is not the one that RECORD lists, or RECORD lists the new name already
+    """
+    before = read_changes(project)
+    for decision in plan.changes:
+        _check_listed(project, record, decision.candidate.path)
+        new = decision.new_path or ""
+        if record.get(new) is not None and new not in {change.new for change in before}:
+            raise InvalidProject(
+                project.locate(new), f"is not there, and RECORD of {project.name} lists it", _REINSTALL
+            )
+    return before
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """How a project becomes again what it was before muslfix.
+
+    :param changes: what muslfix has changed
+    :param coming: the names that come back, each with the one that its file has now
+    :param going: the names that go then
+    :param record: the RECORD that it had
+    """
+
+    changes: tuple[Change, ...] = ()
+    coming: tuple[tuple[str, str], ...] = ()
+    going: tuple[str, ...] = ()
+    record: Record = field(default_factory=Record)
+
+
+def find_way_back(project: InstalledProject) -> WayBack:
+    """Hold an installed project against what muslfix has changed in it.
+
+    :raises InvalidProject: if files have been changed since, so that going back would lose something
+    """
+    changes = read_changes(project)
+    if not changes:
+        return WayBack()
+    record = project.record()
+    try:
+        coming, going = _retrace(project, record, changes)
+        before = record_before(record, changes).without_row(_trace_path(project))
+    except InvalidRecord as error:
+        raise InvalidProject(project.record_path, error.reason, _REINSTALL) from error
+    return WayBack(changes, coming, going, before)
+
+
 def undo_in_place(project: InstalledProject, transaction: Transaction) -> tuple[Change, ...]:
     """Put names and RECORD of an installed project back to what they were before muslfix.
 
     :param transaction: on the project's folder; not committed here
-    :raises InvalidProject: if files have been changed since, so that going back would lose something
+    :return: what has been taken back
+    :raises InvalidProject: if files have been changed since
     :raises DestinationError: if something cannot be written
     """
-    changes, record = read_changes(project), project.record()
-    try:
-        for change in changes:
-            _check_unchanged(project, record, change)
-        before = record_before(record, changes).without_row(_trace_path(project))
-    except InvalidRecord as error:
-        raise InvalidProject(project.record_path, error.reason, tip="install the project again") from error
-    for change in changes:
-        if change.mode is Mode.RENAME:
-            _move_in(project, change.new, change.old, Mode.HARDLINK, transaction)
-    _put(project, "RECORD", _encode(before), transaction)
-    for change in changes:
-        transaction.move_out(project.locate(change.new))
-    transaction.move_out(os.path.join(project.root, project.dist_info, TRACE))
-    return changes
+    back = find_way_back(project)
+    for old, present in back.coming:
+        _move_in(project, present, old, Mode.HARDLINK, transaction)
+    if back.changes:
+        _put(project, "RECORD", _encode(back.record), transaction)
+        for path in (*back.going, _trace_path(project)):
+            transaction.move_out(project.locate(path))
+    return back.changes
 
 
 def read_changes(project: InstalledProject) -> tuple[Change, ...]:
@@ -80,8 +126,8 @@ def read_changes(project: InstalledProject) -> tuple[Change, ...]:
     """
     path = os.path.join(project.root, project.dist_info, TRACE)
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return changes_from_json(file.read())
+        with open_regular(path) as file:
+            return changes_from_json(file.read().decode("utf-8", "surrogateescape"))
     except FileNotFoundError:
         return ()
     except OSError as error:
@@ -96,7 +142,6 @@ def _give_name(
     old, new, mode = decision.candidate.path, decision.new_path, decision.mode
     if new is None or mode is None:
         raise ValueError(f"nothing is planned for {old}")
-    _check_listed(project, record, old)
     done = _move_in(project, old, new, Mode.HARDLINK if mode is Mode.RENAME else mode, transaction)
     if mode is Mode.RENAME:
         return Change(old, new, mode, record.text_of(old))
@@ -104,12 +149,12 @@ def _give_name(
 
 
 def _move_in(project: InstalledProject, old: str, new: str, mode: Mode, transaction: Transaction) -> Mode:
-    """Make a second name in a staging folder and move it beside the first."""
+    """Make a second name in a staging folder and move it beside the first; what has the name already goes."""
     source, target = project.locate(old), project.locate(new)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
     with told_as_sentences(target):
         done = give_name(source, staged, mode)
-    transaction.rename(staged, target)
+    _place(staged, target, transaction)
     return done
 
 
@@ -121,42 +166,97 @@ def _put(project: InstalledProject, name: str, content: bytes, transaction: Tran
         write_new_file(staged, [content], executable=False)
         if os.path.lexists(path):
             os.chmod(staged, os.stat(path).st_mode & 0o777)
+    _place(staged, path, transaction)
+
+
+def _place(staged: str, path: str, transaction: Transaction) -> None:
     if os.path.lexists(path):
         transaction.replace(staged, path)
     else:
         transaction.rename(staged, path)
 
 
+def _without_lost(before: Sequence[Change], changes: Sequence[Change]) -> Iterator[Change]:
+    """The earlier changes without those whose new name somebody has removed, since it is made again."""
+    made = {change.new for change in changes}
+    for number, change in enumerate(before, 1):
+        renamed = any(c.old == change.new and c.mode is Mode.RENAME for c in before[number:])
+        if change.mode is Mode.RENAME or renamed or change.new not in made:
+            yield change
+
+
+def _retrace(
+    project: InstalledProject, record: Record, changes: Sequence[Change]
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Go back from the last change to the first, of which each can have renamed what an earlier one made.
+
+    :return: the names that come back, and those that go, as in :class:`WayBack`
+    :raises InvalidProject: if a file is not there, or not what it was
+    """
+    going: list[str] = []
+    coming: dict[str, str] = {}
+
+    def find(path: str) -> str:
+        if path not in coming:
+            _check_present(project, record, path, gone=path in going)
+        return coming.get(path, path)
+
+    for change in reversed(changes):
+        present = find(change.new)
+        if coming.pop(change.new, None) is None:
+            going.append(present)
+        if change.mode is Mode.RENAME:
+            if change.old not in going and os.path.lexists(project.locate(change.old)):
+                raise InvalidProject(
+                    project.locate(change.old),
+                    "has come since it was renamed, so that cannot be undone",
+                    _REINSTALL,
+                )
+            coming[change.old] = present
+        elif _hash_of(record, find(change.old)) != _hash_of(record, present):
+            raise InvalidProject(
+                project.locate(present), f"is no other name of {change.old}, so it stays", _REINSTALL
+            )
+    return (
+        tuple((path, present) for path, present in coming.items() if path != present),
+        tuple(path for path in going if path not in coming),
+    )
+
+
+def _check_present(project: InstalledProject, record: Record, path: str, *, gone: bool) -> None:
+    if not is_inside(project.root, path):
+        raise InvalidProject(project.locate(path), f"leads out of the folder of {project.name}")
+    if gone or not os.path.isfile(project.locate(path)):
+        raise InvalidProject(project.locate(path), "is gone, so it cannot be undone", _REINSTALL)
+    _check_listed(project, record, path)
+
+
 def _check_listed(project: InstalledProject, record: Record, path: str) -> None:
-    """Hold a file against its row: a row for a new name must not repeat something untrue."""
-    row = record.get(path)
+    """Hold a file against its row."""
+    row = _row_of(record, path)
     try:
-        digest, algorithm = (row.digest, row.algorithm) if row is not None else (None, None)
         with told_as_sentences(project.locate(path)):
-            actual = hash_file(project.locate(path), algorithm) if algorithm else None
+            actual = hash_file(project.locate(path), row.algorithm) if row.algorithm else None
+        digest = row.digest
     except (InvalidRecord, ValueError) as error:
-        raise InvalidProject(project.record_path, f"has no usable hash for {path}") from error
+        raise InvalidProject(project.record_path, f"has no usable hash for {path}", _REINSTALL) from error
     if digest != actual:
         raise InvalidProject(
             project.locate(path),
             f"is not the file that RECORD of {project.name} lists: its hash differs",
-            tip="install the project again",
+            _REINSTALL,
         )
 
 
-def _check_unchanged(project: InstalledProject, record: Record, change: Change) -> None:
-    for path in (change.new,) if change.mode is Mode.RENAME else (change.old, change.new):
-        if not os.path.isfile(project.locate(path)):
-            raise InvalidProject(
-                project.locate(path), "is gone, so it cannot be undone", tip="install the project again"
-            )
-        _check_listed(project, record, path)
-    if change.mode is Mode.RENAME and os.path.lexists(project.locate(change.old)):
-        raise InvalidProject(
-            project.locate(change.old),
-            "has come since it was renamed, so that cannot be undone",
-            tip="install the project again",
-        )
+def _hash_of(record: Record, path: str) -> str:
+    return _row_of(record, path).hash
+
+
+def _row_of(record: Record, path: str) -> RecordRow:
+    row = record.get(path)
+    if row is None:
+        raise InvalidRecord(None, f"has no row for {path}")
+    return row
 
 
 def _trace_path(project: InstalledProject) -> str:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
+from muslfix.files import open_regular
 from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, plan, undecided
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
@@ -67,7 +68,7 @@ def examine(path: str) -> ElfFacts | str:
     :param path: where the file is
     """
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return read_elf(stream)
     except InvalidElf as error:
         return error.reason
@@ -95,15 +96,18 @@ def _names_beside(candidates: Iterable[Candidate], locate: Locate) -> frozenset[
     folders = {candidate.folder: os.path.dirname(locate(candidate.path)) for candidate in candidates}
     names: set[str] = set()
     for folder, place in folders.items():
-        names.update(folder + name for name in os.listdir(place))
+        with suppress(OSError):  # then its files cannot be read either, or a name turns out to be taken
+            names.update(folder + name for name in os.listdir(place))
     return frozenset(names)
 
 
 def _needed_names(paths: Iterable[str], locate: Locate) -> frozenset[str]:
-    """Base names in ``DT_NEEDED`` of all shared objects of the project."""
+    """Base names in ``DT_NEEDED`` of all shared objects of the project, and those that its links lead to."""
     needed: set[str] = set()
     for path in paths:
         if path.endswith(".so") or ".so." in os.path.basename(path):
+            with suppress(OSError):
+                needed.add(os.path.basename(os.readlink(locate(path))))
             facts = examine(locate(path))
             if isinstance(facts, ElfFacts):
                 needed.update(os.path.basename(name) for name in facts.needed)
@@ -146,7 +150,7 @@ def give_name(source: str, target: str, mode: Mode) -> Mode:
             if possible is Mode.SYMLINK:
                 os.symlink(os.path.basename(source), target)  # relative: it survives a copy of the tree
             else:
-                os.link(source, target)
+                os.link(source, target, follow_symlinks=False)
             return possible
     try:
         shutil.copy2(source, target)

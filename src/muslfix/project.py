@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from muslfix.errors import InvalidProject, InvalidRecord
+from muslfix.files import open_regular
 from muslfix.record import Record
 
 # What package managers of distributions write into INSTALLER.
@@ -32,6 +33,9 @@ _PACKAGE_MANAGERS = frozenset(
         "xbps",
     }
 )
+
+# Specification: https://packaging.python.org/en/latest/specifications/name-normalization/
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class InstalledProject:
         :raises InvalidProject: if it cannot be read
         """
         try:
-            with open(self.record_path, "rb") as file:
+            with open_regular(self.record_path) as file:
                 return file.read()
         except OSError as error:
             raise InvalidProject(
@@ -110,10 +114,8 @@ class InstalledProject:
 
     def _read(self, name: str) -> str:
         try:
-            with open(
-                os.path.join(self.root, self.dist_info, name), encoding="utf-8", errors="replace"
-            ) as file:
-                return file.read()
+            with open_regular(os.path.join(self.root, self.dist_info, name)) as file:
+                return file.read().decode("utf-8", "replace")
         except OSError:
             return ""
 
@@ -129,8 +131,25 @@ def normalize_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def is_inside(root: str, path: str) -> bool:
+    """Whether a path of RECORD stays below the folder of its project; others hold no modules of it.
+
+    A RECORD may name any path of the machine, and links may lead anywhere: neither is followed out.
+    """
+    if path.startswith("/") or ".." in path.split("/"):
+        return False
+    if not (path.endswith(".so") or ".so." in path):
+        return True
+    folder = os.path.realpath(os.path.join(root, os.path.dirname(path)))
+    real_root = os.path.realpath(root)
+    return folder == real_root or folder.startswith(real_root.rstrip("/") + "/")
+
+
 def scan_projects(folders: Iterable[str]) -> dict[str, InstalledProject]:
-    """The projects with a ``.dist-info`` in these folders, by normalised name; the first folder wins."""
+    """The projects with a ``.dist-info`` in these folders, by normalised name; the first folder wins.
+
+    :raises InvalidProject: if a folder that is there cannot be read
+    """
     found: dict[str, InstalledProject] = {}
     for folder in folders:
         for name in _folders_ending(folder, ".dist-info"):
@@ -141,7 +160,10 @@ def scan_projects(folders: Iterable[str]) -> dict[str, InstalledProject]:
 
 
 def scan_legacy(folders: Iterable[str]) -> dict[str, str]:
-    """Paths of ``.egg-info`` and ``.egg-link``, which have no RECORD, by normalised project name."""
+    """Paths of ``.egg-info`` and ``.egg-link``, which have no RECORD, by normalised project name.
+
+    :raises InvalidProject: if a folder that is there cannot be read
+    """
     found: dict[str, str] = {}
     for folder in folders:
         for ending in (".egg-info", ".egg-link"):
@@ -156,9 +178,14 @@ def _folders_ending(folder: str, ending: str) -> list[str]:
         return sorted(entry for entry in os.listdir(folder) if entry.endswith(ending))
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise InvalidProject(folder, f"cannot be read ({error.strerror})") from error
 
 
 def _project_of(root: str, dist_info: str) -> InstalledProject | None:
-    """The project of a ``.dist-info`` folder, by the folder's name alone: reading METADATA takes time."""
+    """The project of a ``.dist-info`` folder, by the folder's name alone: reading METADATA takes time.
+
+    Other folders are none: where pip was interrupted it leaves ``~ame-1.0.dist-info``.
+    """
     name, _, version = dist_info[: -len(".dist-info")].partition("-")
-    return InstalledProject(root, dist_info, name, version) if name else None
+    return InstalledProject(root, dist_info, name, version) if _NAME.fullmatch(name) else None

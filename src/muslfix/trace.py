@@ -14,6 +14,7 @@ from muslfix._version import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.plan import Mode
 from muslfix.record import Record, RecordRow
+from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 
 #: Name of the file.
@@ -64,6 +65,7 @@ def changes_from_json(text: str) -> tuple[Change, ...]:
     """
     try:
         facts = json.loads(text)
+        json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogateescape")  # what no file name can hold
         if facts["format"] != _FORMAT:
             raise InvalidProject(
                 None,
@@ -85,10 +87,16 @@ def _check_change(change: Change) -> None:
     for path in (change.old, change.new):
         if path.startswith("/") or ".." in path.split("/") or "\0" in path:
             raise InvalidProject(None, f"names {path!r:.80}, which leaves the folder of the project")
-    if change.old.rpartition("/")[0] != change.new.rpartition("/")[0] or change.old == change.new:
+    if _module(change.old) is None or _module(change.old) != _module(change.new) or change.old == change.new:
         raise InvalidProject(None, f"names {change.new!r:.80} as another name of {change.old!r:.80}")
     if not (change.row is None or isinstance(change.row, str)):
         raise InvalidProject(None, f"has a row for {change.old!r:.80} that is no text")
+
+
+def _module(path: str) -> tuple[str, str] | None:
+    """The folder and the module's own name, which no change touches; ``None`` for what is no module."""
+    name = ExtensionFilename.parse(path)
+    return None if name is None else (path.rpartition("/")[0], name.module)
 
 
 def changed_rows(rows: Iterable[RecordRow], changes: Iterable[Change]) -> Iterator[RecordRow]:
@@ -125,16 +133,18 @@ def record_after(record: Record, changes: Iterable[Change]) -> Record:
 def record_before(record: Record, changes: Iterable[Change]) -> Record:
     """The RECORD that :func:`record_after` was given.
 
-    :raises InvalidRecord: if it does not list a file that was changed
+    :raises InvalidRecord: if it does not list a file that was changed, or a row is that of another file
     """
-    for change in changes:
+    for change in reversed(tuple(changes)):
         row = record.get(change.new)
         if row is None:
             raise InvalidRecord(None, f"has no row for {change.new}")
         if change.mode is not Mode.RENAME:
             record = record.without_row(change.new)
-        elif change.row is not None:
-            record = record.with_text(change.new, change.row)
-        else:
-            record = record.with_row_changed(change.new, RecordRow(change.old, row.hash, row.size))
+            continue
+        record = record.with_row_changed(change.new, RecordRow(change.old, row.hash, row.size))
+        if change.row is not None:
+            record = record.with_text(change.old, change.row)
+            if record.get(change.old) is None:
+                raise InvalidRecord(None, f"cannot hold {change.row!r:.200} as the row of {change.old}")
     return record

@@ -130,7 +130,10 @@ class Transaction:
         backup = os.path.join(self.staging_folder(os.path.dirname(target)), "replaced")
         with told_as_sentences(target):
             self._write(["replace", source, target, backup])
-            os.link(target, backup, follow_symlinks=False)
+            try:
+                os.link(target, backup, follow_symlinks=False)
+            except OSError:  # not every file system has hard links; then there is none for a moment
+                os.rename(target, backup)
             os.rename(source, target)
 
     @contextmanager
@@ -257,9 +260,9 @@ def _finish(steps: list[_Step], staging: str) -> None:
         if entry.name not in (_JOURNAL, _TAKEN_BACK):
             _discard(entry.path)
     made = [step[1] for step in steps if step[0] == "mkdir" and not is_final]
-    _remove_folders(made)
+    _remove_folders(made)  # which held staging folders
     _discard(staging)
-    _remove_folders(made)  # now also the anchor, where it was made
+    _remove_folders(made)  # the anchor
 
 
 def _take_back(step: _Step) -> None:
@@ -267,8 +270,10 @@ def _take_back(step: _Step) -> None:
     kind, path = step[0], step[1]
     if kind == "rename" and os.path.lexists(step[2]) and not os.path.lexists(path):
         os.rename(step[2], path)
-    elif kind == "replace" and os.path.lexists(step[3]) and not os.path.lexists(path):
+    elif kind == "replace" and os.path.lexists(step[3]) and not all(map(os.path.lexists, step[1:3])):
         os.rename(step[3], step[2])
+    elif kind == "mkdir":
+        _remove_folders([path])  # before what was in its place comes back; the anchor goes later
     elif kind == "rmdir":
         if not os.path.lexists(path):
             os.mkdir(path)
@@ -279,13 +284,13 @@ def _discard(path: str) -> None:
     """Remove what nobody needs any more, as far as that is possible: it is no reason to fail."""
     with suppress(OSError):
         os.unlink(path)
-        return
-    for folder, names, _ in os.walk(path):  # of read-only folders nothing could be removed
-        for name in [folder, *(os.path.join(folder, name) for name in names)]:
-            if not os.path.islink(name):
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):  # folders that their owner has made read-only
+        for folder, names, _ in os.walk(path):
+            for name in [folder, *(os.path.join(folder, name) for name in names)]:
                 with suppress(OSError):
                     os.chmod(name, 0o700)
-    shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _lock(folder: str, give_up: float) -> int:

@@ -14,11 +14,11 @@ from types import FrameType
 from typing import NoReturn
 
 from muslfix._version import __version__
-from muslfix.cli import check, fix, install, interpreter, undo, verify
+from muslfix.cli import check, fix, install, interpreter, run, undo, verify
 from muslfix.cli.output import Output
 from muslfix.errors import MuslfixError, RefusedModules, UsageError
 
-_COMMANDS = (install, fix, check, undo, verify, interpreter)
+_COMMANDS = (install, fix, check, undo, verify, interpreter, run)
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output.error(error)
         return _FAILED
     except KeyboardInterrupt:
-        output.diagnostic("interrupted: nothing was changed")
+        output.diagnostic("interrupted: nothing is left half done")
         return _INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough; Python would complain about it once more at its end.

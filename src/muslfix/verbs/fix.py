@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from muslfix.environment import choose, recover_folder, report_installed, report
 from muslfix.errors import MuslfixError
 from muslfix.modules import plan_files
 from muslfix.plan import Mode, Plan
-from muslfix.project import InstalledProject, normalize_name
+from muslfix.project import InstalledProject, is_inside, normalize_name
 from muslfix.record import Record
 from muslfix.report import ProjectReport, Report, report_module
 from muslfix.target import Target
@@ -68,7 +67,9 @@ def _fix_folder(
     needy = []
     for project in projects:
         try:
-            plan = plan_project(project, target, options.mode)[1]
+            record, plan = plan_project(project, target, options.mode)
+            if plan.changes and options.dry_run:
+                _check_project(project, record, plan)
         except MuslfixError as error:
             reports.append(report_installed(project, "failed", str(error), error.tip))
             continue
@@ -100,18 +101,11 @@ def plan_project(
     return record, plan_files(inside, project.locate, target, mode, thorough=thorough)
 
 
-def is_inside(root: str, path: str) -> bool:
-    """Whether a path of RECORD stays below the folder of its project; others hold no modules of it.
+def _check_project(project: InstalledProject, record: Record, plan: Plan) -> None:
+    """Find out in a dry run what would make it fail."""
+    from muslfix.inplace import check_in_place
 
-    A RECORD may name any path of the machine, and links may lead anywhere: neither is followed out.
-    """
-    if path.startswith("/") or ".." in path.split("/"):
-        return False
-    if not path.endswith(".so"):
-        return True
-    folder = os.path.realpath(os.path.join(root, os.path.dirname(path)))
-    real_root = os.path.realpath(root)
-    return folder == real_root or folder.startswith(real_root + "/")
+    check_in_place(project, record, plan)
 
 
 def _fix_project(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from muslfix.environment import choose, recover_folder, report_installed, report_missing, site_folders
 from muslfix.errors import MuslfixError
-from muslfix.inplace import read_changes, undo_in_place
+from muslfix.inplace import find_way_back, undo_in_place
 from muslfix.plan import Mode
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import FileReport, ProjectReport, Report
@@ -63,7 +63,7 @@ def _undo_folder(
     reports, changed = [], []
     for project in projects:
         try:
-            changes = read_changes(project)
+            changes = find_way_back(project).changes
         except MuslfixError as error:
             reports.append(report_installed(project, "failed", str(error), error.tip))
             continue

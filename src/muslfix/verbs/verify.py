@@ -88,7 +88,7 @@ def _difference(path: str, row: RecordRow) -> str | None:
     try:
         if row.size and os.path.getsize(path) != int(row.size):
             return f"it has {os.path.getsize(path)} bytes, and RECORD says {row.size}"
-        if row.algorithm and hash_file(path, row.algorithm) != row.digest:
+        if row.hash and hash_file(path, row.algorithm or "") != row.digest:
             return f"its {row.algorithm} differs from the one in RECORD"
     except (InvalidRecord, ValueError):
         return "its row in RECORD cannot be understood"
@@ -103,8 +103,11 @@ def _unlisted(
     """Files in the project's own folders that no project lists; bytecode is no news."""
     tops = {row.path.partition("/")[0] for row in rows if "/" in row.path} - {"", ".", ".."}
     for top in tops:
-        for folder, _, names in os.walk(project.locate(top)):
-            for name in names:
+        if os.path.islink(project.locate(top)):
+            continue  # its files are where another tool has put them
+        for folder, folders, names in os.walk(project.locate(top)):
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            for name in (*names, *links):
                 path = os.path.join(folder, name)
                 if path not in listed and not name.endswith(".pyc"):
                     relative = os.path.relpath(path, project.root)

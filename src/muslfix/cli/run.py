@@ -1,0 +1,141 @@
+"""``muslfix run``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import (
+    add_break_option,
+    add_dry_run_option,
+    add_mode_option,
+    add_output_options,
+    add_path_option,
+    add_target_options,
+    find_target,
+)
+from muslfix.errors import UsageError
+from muslfix.plan import Mode
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+    from muslfix.hooks.whereabouts import Whereabouts
+    from muslfix.report import Report
+
+_EPILOG = """\
+Without --python the environment is that of the interpreter that runs pip; for other tools the active virtual
+environment or the project's .venv; else that of the Python that runs muslfix.
+
+exit status: that of COMMAND if it fails (128 + the signal's number if one ended it, 127 if it is not there);
+else 1 if something could not be fixed, 0 if all is well.
+
+examples:
+  python -m muslfix run -- pip install -r requirements.txt
+  muslfix run -- uv sync
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = commands.add_parser(
+        "run",
+        help="run an installer, then fix what it installed",
+        usage="muslfix run [options] -- COMMAND...",
+        description="Run a command with the terminal as it is, and when it has succeeded fix the environment"
+        " that it has worked in. With --dry-run the command is not run: it is said which would be run, and"
+        " which environment would be fixed as things stand.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="the installer")
+    add_target_options(parser)
+    add_path_option(parser)
+    add_mode_option(parser)
+    add_dry_run_option(parser)
+    add_break_option(parser)
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the command; if it succeeds, fix and say what was done.
+
+    :return: the exit status
+    """
+    from muslfix.hooks.run import is_well, run_command
+
+    command = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not command:
+        raise UsageError(
+            None, "no command is given", tip="put it behind two hyphens: muslfix run -- pip install X"
+        )
+    if options.dry_run:
+        return _say_what_would_be_run(command, options, output)
+    ended = run_command(command)
+    if ended.problem is not None:
+        output.diagnostic(f"error: {ended.problem}")
+    if ended.status != 0:
+        return ended.status
+    report = _fix(_look_around(command, options, output), options)
+    _tell(report, options, output)
+    return 0 if is_well(report) else 1
+
+
+def _look_around(command: list[str], options: argparse.Namespace, output: Output) -> Whereabouts:
+    """Where the command works, if the options do not say."""
+    from muslfix.hooks.whereabouts import Whereabouts, find_whereabouts
+
+    found = find_whereabouts(command, os.environ, os.getcwd())
+    if found.doubt and not options.path and not (options.python or options.target_file):
+        output.warning(found.doubt)
+    return Whereabouts(options.python or found.python, tuple(options.path) or found.paths)
+
+
+def _fix(place: Whereabouts, options: argparse.Namespace) -> Report:
+    from muslfix.verbs.fix import FixOptions, fix
+
+    options.python = place.python
+    return fix(
+        (),
+        find_target(options),
+        FixOptions(
+            mode=Mode(options.mode),
+            paths=place.paths,
+            break_system_packages=options.break_system_packages,
+        ),
+    )
+
+
+def _tell(report: Report, options: argparse.Namespace, output: Output) -> None:
+    from muslfix.hooks.run import lines_about, warnings_about
+
+    for sentence in warnings_about(report):
+        output.warning(sentence)
+    if options.json or options.verbose:
+        output.report(report, as_json=options.json)
+        return
+    for sentence in report.warnings:
+        output.warning(sentence)
+    output.result(lines_about(report))
+
+
+def _say_what_would_be_run(command: list[str], options: argparse.Namespace, output: Output) -> int:
+    """Say it, and change nothing; where the command itself would make the environment it is not there yet."""
+    from muslfix.interpreter import find_interpreter
+    from muslfix.report import Report
+
+    place = _look_around(command, options, output)
+    target = options.target_file or find_interpreter(place.python, os.environ)
+    lines = [
+        f"would run: {shlex.join(command)}",
+        f"would fix: {' '.join(place.paths) or 'the environment'} of {target}",
+    ]
+    if options.json:
+        for line in lines:
+            output.diagnostic(line)
+        output.data(Report("fix", dry_run=True, projects=()).to_json())
+    else:
+        output.result(lines)
+    return 0
