@@ -38,7 +38,7 @@ def site_folders(
 
 
 def _each_once(folders: Sequence[str]) -> tuple[str, ...]:
-    """The same folders, absolute, without those that are another path of one before: ``lib64`` can be a link."""
+    """The same folders, absolute, without other paths of the same: ``lib64`` can be a link to ``lib``."""
     found: dict[str, str] = {}
     for folder in folders:
         found.setdefault(os.path.realpath(folder), os.path.abspath(folder))

@@ -232,11 +232,13 @@ def _check_present(project: InstalledProject, record: Record, path: str, *, gone
 
 
 def _check_listed(project: InstalledProject, record: Record, path: str) -> None:
-    """Hold a file against its row."""
+    """Hold a file against its row, if that has a hash: it need not."""
     row = _row_of(record, path)
+    if not row.has_hash:
+        return
     try:
         with told_as_sentences(project.locate(path)):
-            actual = hash_file(project.locate(path), row.algorithm) if row.algorithm else None
+            actual = hash_file(project.locate(path), row.algorithm or "")
         digest = row.digest
     except (InvalidRecord, ValueError) as error:
         raise InvalidProject(project.record_path, f"has no usable hash for {path}", _REINSTALL) from error

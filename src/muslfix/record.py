@@ -67,6 +67,11 @@ class RecordRow:
         return cls(path, "", "")
 
     @property
+    def has_hash(self) -> bool:
+        """Whether there is a hash to hold a file against; PDM's install cache leaves ``sha256=`` of it."""
+        return self.hash not in ("", f"{self.algorithm}=")
+
+    @property
     def algorithm(self) -> str | None:
         """Name of the hash algorithm as :mod:`hashlib` spells it, or ``None`` for a row without a hash."""
         return self.hash.partition("=")[0].lower() or None

@@ -3,29 +3,29 @@
 CPython finds an extension module by its name alone: ``<module>`` followed by one of the suffixes in
 :data:`importlib.machinery.EXTENSION_SUFFIXES`. A suffix is ``.<ABI part>[-<triplet>].so``:
 
-=============================================== ================= =========================
-file name                                       ABI part          triplet
-=============================================== ================= =========================
-``m.cpython-39-x86_64-linux-gnu.so``            ``cpython-39``    ``x86_64-linux-gnu``
-``m.cpython-310-arm-linux-musleabihf.so``       ``cpython-310``   ``arm-linux-musleabihf``
-``m.cpython-36m-i386-linux-gnu.so``             ``cpython-36m``   ``i386-linux-gnu``
-``m.cpython-37dm-x86_64-linux-gnu.so``          ``cpython-37dm``  ``x86_64-linux-gnu``
-``m.cpython-313td-aarch64-linux-musl.so``       ``cpython-313td`` ``aarch64-linux-musl``
+=============================================== ========================= ====================
+file name                                       ABI part                  triplet
+=============================================== ========================= ====================
+``m.cpython-39-x86_64-linux-gnu.so``            ``cpython-39``            ``x86_64-linux-gnu``
+``m.cpython-310-arm-linux-musleabihf.so``       ``cpython-310``           ``arm-linux-musleabihf``
+``m.cpython-36m-i386-linux-gnu.so``             ``cpython-36m``           ``i386-linux-gnu``
+``m.cpython-37dm-x86_64-linux-gnu.so``          ``cpython-37dm``          ``x86_64-linux-gnu``
+``m.cpython-313td-aarch64-linux-musl.so``       ``cpython-313td``         ``aarch64-linux-musl``
 ``m.cpython-38.so``                             ``cpython-38``
-``m.cpython-312-darwin.so``                     ``cpython-312``   ``darwin``
+``m.cpython-312-darwin.so``                     ``cpython-312``           ``darwin``
 ``m.abi3.so``                                   ``abi3``
-``m.abi3-x86_64-linux-gnu.so``                  ``abi3``          ``x86_64-linux-gnu``
+``m.abi3-x86_64-linux-gnu.so``                  ``abi3``                  ``x86_64-linux-gnu``
 ``m.abi3t.so``                                  ``abi3t``
-``m.abi3t-x86_64-linux-musl.so``                ``abi3t``         ``x86_64-linux-musl``
+``m.abi3t-x86_64-linux-musl.so``                ``abi3t``                 ``x86_64-linux-musl``
 ``m.so``                                        (empty)
-``m.pypy310-pp73-x86_64-linux-gnu.so``          ``pypy310-pp73``  ``x86_64-linux-gnu``
-``m.pypy3-71-x86_64-linux-gnu.so``              ``pypy3-71``      ``x86_64-linux-gnu``
+``m.pypy310-pp73-x86_64-linux-gnu.so``          ``pypy310-pp73``          ``x86_64-linux-gnu``
+``m.pypy3-71-x86_64-linux-gnu.so``              ``pypy3-71``              ``x86_64-linux-gnu``
 ``m.graalpy240-311-native-x86_64-linux.so``     ``graalpy240-311-native`` ``x86_64-linux``
 ``libfoo-1a2b.so.1``, ``foo.so.1``              no extension module
 ``libfoo-1a2b3c4d.so``, ``libfoo.1.so``         no extension module
 ``m.pyd``, ``m.py``, ``.so``                    no extension module
 ``pkg.libs/libfoo.so``                          no extension module
-=============================================== ================= =========================
+=============================================== ========================= ====================
 
 Sources: ``Python/dynload_shlib.c`` and ``configure.ac`` of CPython, https://peps.python.org/pep-3149/,
 python/cpython#122931 (a triplet behind ``abi3``), ``packaging/tags.py`` for PyPy and GraalPy.
@@ -78,7 +78,9 @@ _LIBC_OF_SPELLING = {
 
 # The version and flags of one CPython, the stable ABIs, and the implementations that muslfix never touches.
 _ABI_PART = r"cpython-3\d+[a-z]*|abi3t?|pypy3\d*-(?:pp)?\d+|graalpy\d*-\d+(?:-native)?"
-_FILE_NAME = re.compile(rf"(?P<module>[^./]+)(?:\.(?P<abi>{_ABI_PART})(?:-(?P<triplet>[\w-]+))?)?\.so")
+_FILE_NAME = re.compile(
+    rf"(?P<module>[^./]+)(?:\.(?P<abi>{_ABI_PART})(?:-(?P<triplet>[\w-]+))?)?\.so", re.ASCII
+)
 _LINUX_TRIPLET = re.compile(r".+-linux-(?P<spelling>[a-z0-9]+)")
 
 

@@ -99,8 +99,8 @@ class Transaction:
         try:
             self.rename(path, aside)
         except DestinationError as error:
-            cause = error.__cause__
-            if not (isinstance(cause, OSError) and cause.errno == errno.EXDEV and os.path.isdir(path)):
+            cause, is_folder = error.__cause__, os.path.isdir(path) and not os.path.islink(path)
+            if not (isinstance(cause, OSError) and cause.errno == errno.EXDEV and is_folder):
                 raise
             # overlayfs does not move the folders of a lower layer, which is where an image has them
             with told_as_sentences(path):
@@ -289,7 +289,8 @@ def _discard(path: str) -> None:
         for folder, names, _ in os.walk(path):
             for name in [folder, *(os.path.join(folder, name) for name in names)]:
                 with suppress(OSError):
-                    os.chmod(name, 0o700)
+                    if not os.path.islink(name):  # which may lead anywhere
+                        os.chmod(name, 0o700)
         shutil.rmtree(path, ignore_errors=True)
 
 

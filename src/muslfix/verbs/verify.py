@@ -88,7 +88,7 @@ def _difference(path: str, row: RecordRow) -> str | None:
     try:
         if row.size and os.path.getsize(path) != int(row.size):
             return f"it has {os.path.getsize(path)} bytes, and RECORD says {row.size}"
-        if row.hash and hash_file(path, row.algorithm or "") != row.digest:
+        if row.has_hash and hash_file(path, row.algorithm or "") != row.digest:
             return f"its {row.algorithm} differs from the one in RECORD"
     except (InvalidRecord, ValueError):
         return "its row in RECORD cannot be understood"
