@@ -248,7 +248,7 @@ NAMES = st.builds(
     st.sampled_from(
         ["cpython-39", "cpython-313td", "abi3", "abi3t", "pypy310-pp73", "graalpy240-311-native"]
     ),
-    st.one_of(st.just(""), st.from_regex(r"-[\w-]+", fullmatch=True)),
+    st.one_of(st.just(""), st.from_regex(r"-[A-Za-z0-9_-]+", fullmatch=True)),
 )
 
 
