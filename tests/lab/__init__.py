@@ -1,0 +1,1 @@
+"""The lab: real musl-linked CPythons and real wheels, for the tests. ``layout`` says where they are."""

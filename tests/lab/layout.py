@@ -1,0 +1,174 @@
+"""Where the lab keeps what, and what belongs into it: values and paths; nothing is built or started here.
+
+The tests need only this module: :func:`lab_folder`, :data:`PYTHONS`, :func:`wheels`, :func:`missing`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+TRIPLETS = {"gnu": "x86_64-linux-gnu", "musl": "x86_64-linux-musl"}
+
+MUSL = "1.2.5"
+"""The musl that the interpreters run on."""
+
+OLD_MUSL = "1.2.3"
+"""The musl they are compiled for; it knows no relative relocations, so some wheels crash on it."""
+
+
+def lab_folder() -> Path:
+    """The lab's folder: ``$MUSLFIX_LAB``, else ``muslfix-lab`` in the user's cache folder."""
+    if chosen := os.environ.get("MUSLFIX_LAB"):
+        return Path(chosen).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache).absolute() / "muslfix-lab"
+
+
+def loader(lab: Path, musl: str = MUSL) -> Path:
+    """The dynamic loader of one of the two musls, which is also its C library.
+
+    To start a program on it by hand, name it by this absolute path: from it the loader derives
+    where its path file is.
+    """
+    return lab / f"musl-{musl}" / "lib" / "ld-musl-x86_64.so.1"
+
+
+@dataclass(frozen=True)
+class LabPython:
+    """One musl-linked CPython of the lab.
+
+    :param name: its folder in the lab, such as ``39-gnu``
+    :param version: its full version, such as ``3.9.2``
+    :param spelling: the libc that the extension modules it imports have in their names, ``gnu`` or ``musl``
+    """
+
+    name: str
+    version: str
+    spelling: str
+
+    @property
+    def tag(self) -> str:
+        """Its interpreter tag, such as ``cp39``: also the name of the group of wheels for it."""
+        return "cp" + "".join(self.version.split(".")[:2])
+
+    @property
+    def triplet(self) -> str:
+        """The platform triplet that it imports."""
+        return TRIPLETS[self.spelling]
+
+    @property
+    def suffix(self) -> str:
+        """The first of its ``EXTENSION_SUFFIXES``."""
+        return f".cpython-{self.tag[2:]}-{self.triplet}.so"
+
+    @property
+    def step(self) -> str:
+        """The name of the step that builds it, with the other of its version."""
+        return f"python-{self.version}"
+
+    def prefix(self, lab: Path) -> Path:
+        """Its ``sys.prefix``."""
+        return lab / "pythons" / self.name
+
+    def executable(self, lab: Path, musl: str = MUSL) -> Path:
+        """The program to run, on the usual musl or on the old one; both share one prefix."""
+        return self.prefix(lab) / "bin" / ("python3" if musl == MUSL else f"python3-musl-{musl}")
+
+
+PYTHONS = (
+    LabPython("39-gnu", "3.9.2", "gnu"),
+    LabPython("39-musl", "3.9.2", "musl"),
+    LabPython("311-musl", "3.11.2", "musl"),
+    LabPython("311-gnu", "3.11.2", "gnu"),
+)
+
+
+@dataclass(frozen=True)
+class WheelGroup:
+    """Wheels that one ``wheels-NAME.txt`` beside this module pins, and one folder of the lab holds.
+
+    :param name: the folder's name
+    :param version: the Python that they are for; empty: the one that runs this
+    :param platform: ``musllinux`` or ``manylinux``; empty: this machine's
+    """
+
+    name: str
+    version: str = ""
+    platform: str = ""
+
+    @property
+    def requirements(self) -> Path:
+        """The list, in pip's format, each with its hash."""
+        return Path(__file__).with_name(f"wheels-{self.name}.txt")
+
+    def folder(self, lab: Path) -> Path:
+        """Where the wheels are."""
+        return lab / "wheels" / self.name
+
+    @property
+    def step(self) -> str:
+        """The name of the step that fetches them."""
+        return f"wheels-{self.name}"
+
+    def inputs(self) -> tuple[str, ...]:
+        """What decides whether the fetched ones are still the right ones."""
+        lines = self.requirements.read_text(encoding="utf-8").splitlines()
+        return (repr(self), *(line for line in lines if line and not line.startswith("#")))
+
+
+WHEELS = (
+    WheelGroup("cp39", "3.9.2", "musllinux"),
+    WheelGroup("cp311", "3.11.2", "musllinux"),
+    WheelGroup("manylinux-cp39", "3.9.2", "manylinux"),
+    WheelGroup("manylinux-cp311", "3.11.2", "manylinux"),
+    WheelGroup("runtime-cp39", "3.9.2", "musllinux"),
+    WheelGroup("runtime-cp311", "3.11.2", "musllinux"),
+    WheelGroup("pip", "3.9.2", "musllinux"),
+    WheelGroup("pip-old", "3.9.2", "musllinux"),
+    WheelGroup("tools"),
+)
+
+
+def wheels(lab: Path, group: str) -> list[Path]:
+    """The wheels of a group, sorted by name.
+
+    :param group: the name of one of :data:`WHEELS`
+    :raises KeyError: if there is no group of that name
+    """
+    folders = {known.name: known.folder(lab) for known in WHEELS}
+    return sorted(folders[group].glob("*.whl"))
+
+
+def missing(lab: Path) -> list[str]:
+    """What the lab still lacks, one sentence each; empty if it is complete."""
+    pythons = [
+        f"The interpreter {python.name} is not built." for python in PYTHONS if not is_made(lab, python.step)
+    ]
+    groups = [
+        f"The wheels of {group.requirements.name} are not fetched."
+        for group in WHEELS
+        if not is_made(lab, group.step, group.inputs())
+    ]
+    return pythons + groups
+
+
+def stamp(lab: Path, step: str) -> Path:
+    """The file that says of a finished step what it was made from."""
+    return lab / "done" / step
+
+
+def fingerprint(inputs: tuple[str, ...]) -> str:
+    """What a stamp says: one value for all that a step is made from."""
+    return hashlib.sha256("\0".join(inputs).encode()).hexdigest() + "\n"
+
+
+def is_made(lab: Path, step: str, inputs: tuple[str, ...] | None = None) -> bool:
+    """Whether a step is finished and, if its inputs are given, was made from them."""
+    try:
+        made_from = stamp(lab, step).read_text(encoding="ascii")
+    except OSError:
+        return False
+    return inputs is None or made_from == fingerprint(inputs)
