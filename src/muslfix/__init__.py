@@ -10,10 +10,9 @@ The library offers what the commands do, as functions that return values and rai
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from muslfix._version import __version__
 
+TYPE_CHECKING = False  # typing is not worth its import here, see muslfix.quick
 if TYPE_CHECKING:
     from muslfix.errors import MuslfixError
     from muslfix.interpreter import probe_interpreter as probe

@@ -79,10 +79,10 @@ def facts() -> "dict[str, object]":
         executable=sys.executable,
         image=_image(),
         prefix=os.path.normpath(sys.prefix),
-        scheme=_scheme(),
+        scheme=scheme(),
         prefix_scheme=_prefix_scheme(),
         environment=_environment(),
-        externally_managed=_externally_managed(),
+        externally_managed=externally_managed(),
         markers=_markers(),
     )
     return found
@@ -126,7 +126,7 @@ def _environment() -> str:
     return "conda" if os.path.isdir(os.path.join(sys.prefix, "conda-meta")) else "system"
 
 
-def _externally_managed() -> "str | None":
+def externally_managed() -> "str | None":
     """The marker of PEP 668, which says nothing about virtual environments."""
     import os
     import sysconfig
@@ -135,7 +135,7 @@ def _externally_managed() -> "str | None":
     return marker if os.path.isfile(marker) and not _in_virtual_environment() else None
 
 
-def _scheme() -> "dict[str, str]":
+def scheme() -> "dict[str, str]":
     """The paths that pip installs to by default, never those of the user scheme."""
     if _distutils_decides():
         return _distutils_scheme(None)

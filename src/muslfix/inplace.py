@@ -94,6 +94,7 @@ def find_way_back(project: InstalledProject) -> WayBack:
         return WayBack()
     record = project.record()
     try:
+        _check_listed(project, record, _trace_path(project))
         coming, going = _retrace(project, record, changes)
         before = record_before(record, changes).without_row(_trace_path(project))
     except InvalidRecord as error:
@@ -111,7 +112,8 @@ def undo_in_place(project: InstalledProject, transaction: Transaction) -> tuple[
     """
     back = find_way_back(project)
     for old, present in back.coming:
-        _move_in(project, present, old, Mode.HARDLINK, transaction)
+        staged, _ = _stage_name(project, present, old, Mode.HARDLINK, transaction)
+        _place(staged, project.locate(old), transaction)
     if back.changes:
         _put(project, "RECORD", _encode(back.record), transaction)
         for path in (*back.going, _trace_path(project)):
@@ -142,20 +144,21 @@ def _give_name(
     old, new, mode = decision.candidate.path, decision.new_path, decision.mode
     if new is None or mode is None:
         raise ValueError(f"nothing is planned for {old}")
-    done = _move_in(project, old, new, Mode.HARDLINK if mode is Mode.RENAME else mode, transaction)
+    staged, done = _stage_name(project, old, new, Mode.HARDLINK if mode is Mode.RENAME else mode, transaction)
+    transaction.rename(staged, project.locate(new))
     if mode is Mode.RENAME:
         return Change(old, new, mode, record.text_of(old))
     return Change(old, new, done)
 
 
-def _move_in(project: InstalledProject, old: str, new: str, mode: Mode, transaction: Transaction) -> Mode:
-    """Make a second name in a staging folder and move it beside the first; what has the name already goes."""
+def _stage_name(
+    project: InstalledProject, old: str, new: str, mode: Mode, transaction: Transaction
+) -> tuple[str, Mode]:
+    """Make a second name in a staging folder, to be moved beside the first; return its path, and how."""
     source, target = project.locate(old), project.locate(new)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
     with told_as_sentences(target):
-        done = give_name(source, staged, mode)
-    _place(staged, target, transaction)
-    return done
+        return staged, give_name(source, staged, mode)
 
 
 def _put(project: InstalledProject, name: str, content: bytes, transaction: Transaction) -> None:

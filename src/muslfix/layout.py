@@ -70,7 +70,7 @@ def layout_of(
 def for_project(layout: Layout, name: str) -> Layout:
     """The same layout with the folder of C headers that belongs to one project.
 
-    :param name: the project's name as its metadata spells it
+    :param name: the project's normalised name, as pip and uv take it
     """
     return replace(
         layout,

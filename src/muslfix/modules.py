@@ -102,12 +102,12 @@ def _names_beside(candidates: Iterable[Candidate], locate: Locate) -> frozenset[
 
 
 def _needed_names(paths: Iterable[str], locate: Locate) -> frozenset[str]:
-    """Base names in ``DT_NEEDED`` of all shared objects of the project, and those that its links lead to."""
+    """Base names in ``DT_NEEDED`` of all shared objects of the project, and where its links lead to."""
     needed: set[str] = set()
     for path in paths:
         if path.endswith(".so") or ".so." in os.path.basename(path):
             with suppress(OSError):
-                needed.add(os.path.basename(os.readlink(locate(path))))
+                needed.add(os.readlink(locate(path)))  # no base name where it leads to another folder
             facts = examine(locate(path))
             if isinstance(facts, ElfFacts):
                 needed.update(os.path.basename(name) for name in facts.needed)

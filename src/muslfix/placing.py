@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import astuple
 
-from muslfix.errors import FileConflict
+from muslfix.errors import FileConflict, InvalidProject
 from muslfix.files import hash_file
 from muslfix.layout import Layout
 from muslfix.project import InstalledProject, scan_projects
 from muslfix.staging import StagedFile, StagedWheel
 from muslfix.transaction import Transaction
 
-_BYTECODE = re.compile(r"(?P<stem>.+)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
+_BYTECODE = re.compile(r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
 
 
 def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
@@ -42,20 +43,35 @@ def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
     return list(found)
 
 
+def leaving_files(
+    projects: Iterable[InstalledProject], staying: Iterable[InstalledProject], layout: Layout
+) -> list[str]:
+    """The files that go with some installed projects: theirs, but for those that another one lists too.
+
+    :param projects: those that go
+    :param staying: the others; one whose RECORD cannot be read has no say
+    :param layout: whose folders count
+    :raises InvalidProject: if the RECORD of one that goes is missing or damaged
+    """
+    going = dict.fromkeys(path for project in projects for path in owned_files(project, layout))
+    for project in staying if going else ():
+        root = os.path.realpath(project.root)
+        with suppress(InvalidProject):
+            for row in project.record().rows:
+                path = os.path.normpath(os.path.join(root, row.path))
+                if path in going:
+                    for shared in (path, *_bytecode_of(path)):
+                        going.pop(shared, None)
+    return list(going)
+
+
 def move_out(transaction: Transaction, files: Iterable[str], layout: Layout) -> None:
-    """Take files out of the tree, whole folders where nothing else is in them, then folders left empty.
+    """Take files out of the tree, whole folders where nothing else is in them.
 
     :param files: absolute paths
     """
-    gone = list(files)
-    roots = _roots(layout)
-    coarse = _coarsest(gone, roots)
-    for path in coarse:
+    for path in _coarsest(files, _roots(layout)):
         transaction.move_out(path)
-    for folder in sorted({os.path.dirname(path) for path in coarse}, key=len, reverse=True):
-        left = folder
-        while left not in roots and _is_below(left, roots) and transaction.remove_folder(left):
-            left = os.path.dirname(left)
 
 
 def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: Layout) -> None:
@@ -73,6 +89,7 @@ def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: L
                 os.path.join(wheel.destination(file.scheme), os.path.dirname(file.relative))
             )
             path = os.path.join(folder, os.path.basename(file.relative))
+            _check_folder(folder, going, wheel)
             if not _is_below(path, _roots(wheel.layout)):
                 raise FileConflict(
                     folder, f"is reached through a link, and would receive files of {wheel.facts.name}"
@@ -94,28 +111,33 @@ def place(transaction: Transaction, staged: StagedWheel) -> None:
 def _place_folder(transaction: Transaction, source: str, destination: str) -> None:
     for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
         target = os.path.join(destination, entry.name)
-        if not os.path.lexists(target):
-            transaction.rename(entry.path, target)
-        elif entry.is_dir(follow_symlinks=False) and os.path.isdir(target):
+        if entry.is_dir(follow_symlinks=False) and os.path.isdir(target):
             _place_folder(transaction, entry.path, target)
         else:
-            if not target.endswith(".pyc"):
-                raise FileConflict(target, "is in the way, and does not belong to what is being replaced")
-            transaction.move_out(target)
+            if target.endswith(".pyc") and os.path.lexists(target):
+                transaction.move_out(target)
             transaction.rename(entry.path, target)
+
+
+def _check_folder(folder: str, going: Collection[str], wheel: StagedWheel) -> None:
+    """Refuse to need a folder where something else is, which stays."""
+    while not os.path.isdir(folder):
+        if os.path.lexists(folder) and folder not in going:
+            raise FileConflict(folder, f"is in the way of {wheel.facts.name}, which needs a folder there")
+        folder = os.path.dirname(folder)
 
 
 def _meet_twin(path: str, twin: StagedFile, file: StagedFile, wheel: StagedWheel) -> None:
     """Two wheels bring the same file: one of them does."""
-    if not file.row.hash or twin.row.hash != file.row.hash:
+    if twin.row.hash != file.row.hash:
         raise FileConflict(path, f"is in two of the wheels with different content, one is {wheel.facts.path}")
     os.unlink(wheel.locate(file.row.path))
 
 
 def _meet(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout) -> None:
     """A file that shall come meets one that stays: the same content is shared, as by pip."""
-    if "__pycache__" in file.relative and path.endswith(".pyc"):
-        return  # a cache, which the target itself may have written
+    if _is_cache(file):
+        return  # the target itself may have written it
     staged = wheel.locate(file.row.path)
     if os.path.isfile(path) and not os.path.islink(path) and hash_file(path) == hash_file(staged):
         os.unlink(staged)
@@ -127,10 +149,15 @@ def _meet(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout) -> No
     )
 
 
+def _is_cache(file: StagedFile) -> bool:
+    return "__pycache__" in file.relative.split("/") and file.relative.endswith(".pyc")
+
+
 def _owner(path: str, layout: Layout) -> str:
     for project in scan_projects(layout.site_folders).values():
-        if path in owned_files(project, layout):
-            return f"{project.name} {project.version}"
+        with suppress(InvalidProject):
+            if path in owned_files(project, layout):
+                return f"{project.name} {project.version}"
     return "no installed project"
 
 
@@ -153,7 +180,7 @@ def _bytecode_of(path: str) -> Iterator[str]:
                 yield os.path.join(cache, other)
 
 
-def _coarsest(files: list[str], roots: Iterable[str]) -> list[str]:
+def _coarsest(files: Iterable[str], roots: Iterable[str]) -> list[str]:
     """The same files, named by whole folders where all that is in a folder is among them."""
     names: dict[str, set[str]] = {}
     for path in files:

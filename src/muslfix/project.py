@@ -64,6 +64,11 @@ class InstalledProject:
         return os.path.join(self.root, self.dist_info, "RECORD")
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is more than a folder that an interrupted removal has left."""
+        return os.path.isfile(os.path.join(self.root, self.dist_info, "METADATA"))
+
+    @property
     def package_manager(self) -> str | None:
         """Name of the distribution's package manager that it belongs to, by its INSTALLER, or ``None``."""
         words = self._read("INSTALLER").split()
@@ -168,8 +173,9 @@ def scan_legacy(folders: Iterable[str]) -> dict[str, str]:
     for folder in folders:
         for ending in (".egg-info", ".egg-link"):
             for name in _folders_ending(folder, ending):
-                key = normalize_name(name[: -len(ending)].partition("-")[0])
-                found.setdefault(key, os.path.join(folder, name))
+                stem = name[: -len(ending)]
+                title = stem if ending == ".egg-link" else stem.partition("-")[0]
+                found.setdefault(normalize_name(title), os.path.join(folder, name))
     return found
 
 

@@ -65,7 +65,7 @@ class StagedWheel:
 
     def __init__(self, wheel: Wheel, layout: Layout, open_folder: Callable[[str], str]) -> None:
         self.facts = wheel.facts
-        self.layout = for_project(layout, wheel.facts.name)
+        self.layout = for_project(layout, wheel.facts.key)
         self.root_scheme = "purelib" if wheel.facts.root_is_purelib else "platlib"
         #: Its files by their path in RECORD.
         self.files: dict[str, StagedFile] = {}

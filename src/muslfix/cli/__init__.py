@@ -1,5 +1,25 @@
 """The command line. The only part of muslfix that prints or chooses an exit status."""
 
-from muslfix.cli.main import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    :param arguments: the words behind the program's name; those of the process if left out
+    :return: the exit status
+    """
+    from muslfix.quick import has_nothing_to_fix
+
+    words = sys.argv[1:] if arguments is None else arguments
+    if has_nothing_to_fix(words):
+        return 0
+    from muslfix.cli.main import run_command
+
+    return run_command(words)

@@ -23,14 +23,14 @@ _COMMANDS = (install, fix, check, undo, verify, interpreter, run)
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def run_command(words: Sequence[str]) -> int:
     """Run one command.
 
-    :param arguments: the words behind the program's name; those of the process if left out
+    :param words: those behind the program's name
     :return: the exit status
     """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     output = Output(verbose=options.verbose, quiet=options.quiet)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -78,7 +78,8 @@ def find_whereabouts(command: Sequence[str], environ: Mapping[str, str], folder:
         return _or_doubt(tool, _saved_by_pdm(home) or active or _upward(home, ".venv"))
     if tool in _HAVE_THEIR_OWN:
         return _or_doubt(tool, None)
-    return Whereabouts(active)
+    # Whatever a Python does that was named by its path, most likely it does it for itself.
+    return Whereabouts(python if os.sep in command[0] and python else active)
 
 
 def _or_doubt(tool: str, python: str | None) -> Whereabouts:

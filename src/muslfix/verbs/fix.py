@@ -68,6 +68,9 @@ def _fix_folder(
     for project in projects:
         try:
             record, plan = plan_project(project, target, options.mode)
+            if plan.refusals and not options.dry_run:  # or another muslfix is half-way
+                recover_folder(folder)
+                record, plan = plan_project(project, target, options.mode)
             if plan.changes and options.dry_run:
                 _check_project(project, record, plan)
         except MuslfixError as error:

@@ -12,7 +12,7 @@ from muslfix.environment import check_not_managed
 from muslfix.errors import EnvironmentRefused, InvalidTarget, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
 from muslfix.modules import apply_names, plan_files
-from muslfix.placing import check_conflicts, move_out, owned_files, place
+from muslfix.placing import check_conflicts, leaving_files, move_out, place
 from muslfix.plan import Mode, Plan
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ModuleReport, ProjectReport, Report, report_module
@@ -81,7 +81,11 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
         _check_legacy(coming, installed, layout)
         works = {wheel.facts.key: _stage(wheel, layout, target, transaction, options) for wheel in coming}
-        leaving = [file for key in works if key in installed for file in owned_files(installed[key], layout)]
+        leaving = leaving_files(
+            [project for key, project in installed.items() if key in works],
+            [project for key, project in installed.items() if key not in works],
+            layout,
+        )
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
             move_out(transaction, leaving, layout)
@@ -125,14 +129,14 @@ def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transactio
             yield transaction
     else:
         with ExitStack() as stack:
-            with told_as_sentences(tempfile.gettempdir()):
+            with told_as_sentences("the folder for temporary files"):
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
             yield stack.enter_context(Transaction(folder))
 
 
 def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
     project = installed.get(wheel.facts.key)
-    return project is not None and wheel.facts.has_version(project.version)
+    return project is not None and project.is_whole and wheel.facts.has_version(project.version)
 
 
 def _check_legacy(coming: Sequence[Wheel], installed: dict[str, InstalledProject], layout: Layout) -> None:

@@ -85,6 +85,8 @@ def _verify_link(path: str, listed_as: str, roots: Sequence[str]) -> Iterator[Fi
 
 def _difference(path: str, row: RecordRow) -> str | None:
     """What distinguishes a file from its row, or ``None``."""
+    if not os.path.isfile(path):
+        return "it is no file"
     try:
         if row.size and os.path.getsize(path) != int(row.size):
             return f"it has {os.path.getsize(path)} bytes, and RECORD says {row.size}"
