@@ -768,3 +768,12 @@ def test_a_target_file_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(InvalidTarget, match=f"cannot be read .{reason}") as caught:
             read_target_file(str(path))
         assert caught.value.path == str(path)
+
+
+def test_an_environment_in_the_working_folder_wins_over_a_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "env" / "bin" / "python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    assert find_interpreter("env", os.environ) == str(tmp_path / "env" / "bin" / "python")

@@ -56,7 +56,7 @@ def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
                 None, "it is not known which Python runs muslfix", "name one with --python"
             )
         return sys.executable
-    if os.sep not in explicit:
+    if os.sep not in explicit and not os.path.lexists(os.path.join(explicit, "bin", "python")):
         import shutil
 
         found = shutil.which(explicit, path=environ.get("PATH", os.defpath))
