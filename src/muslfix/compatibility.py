@@ -82,7 +82,8 @@ def _unmet(text: str, installed: Mapping[str, str], target: Target) -> str | Non
     if version is None:
         return f"requires {requirement.name}{requirement.specifier}, which is not installed"
     try:
-        met = requirement.specifier.contains(Version(version), prereleases=True)
+        wanted = requirement.specifier
+        met = not wanted or wanted.contains(Version(version), prereleases=True)
     except InvalidVersion:
         met = False
     return None if met else f"requires {requirement.name}{requirement.specifier}; installed is {version}"

@@ -20,6 +20,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if has_nothing_to_fix(words):
         return 0
-    from muslfix.cli.main import run_command
+    from muslfix.cli.dispatch import run_command
 
     return run_command(words)

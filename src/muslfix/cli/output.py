@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from muslfix.errors import MuslfixError
+from muslfix.errors import DestinationError, MuslfixError
 
 if TYPE_CHECKING:
     from muslfix.report import Report
@@ -27,7 +29,7 @@ class Output:
         """Print lines of the result, unless quiet."""
         if not self.quiet:
             for line in lines:
-                print(printable(line))
+                self.data(printable(line) + "\n")
 
     def report(self, report: Report, *, as_json: bool) -> None:
         """Print the result of a command: its warnings as such, the rest as text or JSON."""
@@ -44,12 +46,18 @@ class Output:
             self.result(to_text(report, verbose=self.verbose))
 
     def data(self, text: str) -> None:
-        """Print what was asked for as data, quiet or not."""
-        sys.stdout.write(text)
+        """Print what was asked for as data, quiet or not.
+
+        :raises DestinationError: if it cannot be written
+        :raises BrokenPipeError: if whoever read it has enough
+        """
+        with _to_stdout():
+            sys.stdout.write(text)
 
     def flush(self) -> None:
-        """Let a closed pipe be noticed now, and not at the end of Python."""
-        sys.stdout.flush()
+        """Let a closed pipe or a full disk be noticed now, and not at the end of Python."""
+        with _to_stdout():
+            sys.stdout.flush()
 
     def warning(self, sentence: str) -> None:
         """Print a warning, unless quiet."""
@@ -63,8 +71,22 @@ class Output:
             self.diagnostic(f"tip: {error.tip}")
 
     def diagnostic(self, line: str) -> None:
-        """Print a line on stderr."""
-        print(printable(line), file=sys.stderr)
+        """Print a line on stderr; where that cannot be, there is nobody to tell."""
+        with suppress(OSError):
+            sys.stderr.write(printable(line) + "\n")
+            sys.stderr.flush()
+
+
+@contextmanager
+def _to_stdout() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        # Python would try once more at its end, and complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise DestinationError("standard output", f"cannot be written ({error.strerror})") from error
 
 
 def printable(line: str) -> str:

@@ -29,6 +29,9 @@ def run_command(words: Sequence[str]) -> int:
     :param words: those behind the program's name
     :return: the exit status
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the very end
     parser = _parser()
     options = parser.parse_args(words)
     output = Output(verbose=options.verbose, quiet=options.quiet)
@@ -48,8 +51,6 @@ def run_command(words: Sequence[str]) -> int:
         output.diagnostic("interrupted: nothing is left half done")
         return _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough; Python would complain about it once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     finally:
         signal.signal(signal.SIGTERM, previous)
