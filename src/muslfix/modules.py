@@ -6,6 +6,7 @@ list of paths as RECORD spells them, and a way to find each on disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections import Counter
@@ -144,6 +145,8 @@ def give_name(source: str, target: str, mode: Mode) -> Mode:
     :return: how it was done: where a file system refuses a link, a hard link does, then a copy
     :raises OSError: if not even a copy can be made; then the new name is not there
     """
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     order = [Mode.SYMLINK, Mode.HARDLINK, Mode.COPY]
     for possible in order[order.index(mode) : -1]:
         with suppress(OSError):

@@ -1,0 +1,107 @@
+"""Bytecode, made by a real interpreter for another place than the one where its source lies."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from importlib.util import cache_from_source
+from pathlib import Path
+
+import pytest
+
+from muslfix.bytecode import _WORTH_A_PROCESS, _batches, compile_sources
+from muslfix.errors import InterpreterError
+
+
+def written(folder: Path, name: str, content: str | bytes) -> tuple[str, str]:
+    """A source file, and where the target will see it."""
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path), f"/seen/{name}"
+
+
+def test_each_file_has_its_bytecode_or_none(tmp_path: Path) -> None:
+    sources = [
+        written(tmp_path, "good.py", "def f():\n    return 1\n"),
+        written(tmp_path, "template.py", "{{ this is no Python }}"),
+        written(tmp_path, "empty.py", ""),
+        written(tmp_path, "latin.py", b"# coding: latin-1\nx = '\xe4'\n"),
+        written(tmp_path, "no_text.py", b"x = '\xe4'\n"),
+        written(tmp_path, "nul.py", b"x = 1\0"),
+        written(tmp_path, os.fsdecode(b"odd \xff name.py"), "x = 1\n"),
+        written(tmp_path, "warns.py", "x = '\\d' is 'x'\n"),
+        (str(tmp_path / "lost.py"), "/seen/lost.py"),
+    ]
+    (tmp_path / "lost.py").touch()
+    sources_there = sources[:-1]
+    made = compile_sources(sys.executable, sources_there)
+    bad = {"template.py", "no_text.py", "nul.py"}
+    for (path, seen), bytecode in zip(sources_there, made):
+        if os.path.basename(path) in bad:
+            assert bytecode is None
+        else:
+            assert bytecode == cache_from_source(path)
+            code = marshal.loads(Path(bytecode).read_bytes()[16:])
+            assert code.co_filename == seen
+    assert set(os.listdir(tmp_path)) == {os.path.basename(path) for path, _ in sources} | {"__pycache__"}
+
+
+def test_nothing_to_compile(tmp_path: Path) -> None:
+    assert compile_sources(sys.executable, []) == []
+
+
+def test_large_sources_are_shared_out_and_come_back_in_their_order(tmp_path: Path) -> None:
+    body = "x = 1\n" * (_WORTH_A_PROCESS // 6)
+    sources = [written(tmp_path, f"m{n}.py", "" if n % 3 == 2 else body[: n * 996 + 6]) for n in range(6)]
+    sources += [written(tmp_path, f"large{n}.py", body) for n in range(3)]
+    sources.insert(4, written(tmp_path, "bad.py", "this is no Python"))
+    made = compile_sources(sys.executable, sources)
+    assert made == [None if path.endswith("bad.py") else cache_from_source(path) for path, _ in sources]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cores", "expected"),
+    [
+        ([], 4, [[]]),
+        ([10], 4, [[0]]),
+        ([10, 20, 30], 4, [[2, 1, 0]]),  # too little for a second process
+        ([_WORTH_A_PROCESS, 10, 20], 4, [[0], [2, 1]]),
+        ([_WORTH_A_PROCESS] * 4, 2, [[0, 2], [1, 3]]),
+        ([_WORTH_A_PROCESS * 9], 4, [[0]]),
+        ([0, 0, 0, _WORTH_A_PROCESS], 2, [[3], [0, 1, 2]]),
+    ],
+)
+def test_how_files_are_shared_out(
+    tmp_path: Path, sizes: list[int], cores: int, expected: list[list[int]]
+) -> None:
+    sources = []
+    for number, size in enumerate(sizes):
+        with open(tmp_path / f"{number}", "wb") as file:
+            file.truncate(size)
+        sources.append((str(tmp_path / f"{number}"), ""))
+    assert _batches(sources, cores) == expected
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("exit 3", "returned non-zero exit status 3"),
+        ("echo no JSON", "Expecting value"),
+        ("kill -9 $$", "died with <Signals.SIGKILL: 9>"),
+    ],
+    ids=["missing", "fails", "prints something else", "is killed"],
+)
+def test_an_interpreter_that_fails(tmp_path: Path, program: str | None, reason: str) -> None:
+    path = tmp_path / "python"
+    if program is not None:
+        path.write_text(f"#!/bin/sh\ncat >/dev/null\n{program}\n")
+        path.chmod(0o755)
+    with pytest.raises(InterpreterError) as caught:
+        compile_sources(str(path), [written(tmp_path, "a.py", "")])
+    assert caught.value.path == str(path)
+    assert caught.value.reason.startswith("could not compile the modules (")
+    assert reason in caught.value.reason
+    assert "\n" not in caught.value.reason
+    assert caught.value.tip == "install with --no-compile"
