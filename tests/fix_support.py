@@ -21,7 +21,7 @@ import sys
 import sysconfig
 import traceback
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -317,11 +317,17 @@ def forked(work: Callable[[], Any], output: Path | None = None) -> int:
 
 
 def struck(
-    work: Callable[[], Any], number: int, strike: Callable[[], None], *, reading: Path | None = None
+    work: Callable[[], Any],
+    number: int,
+    strike: Callable[[], None],
+    *,
+    reading: Path | None = None,
+    for_good: bool = False,
 ) -> Callable[[], Any]:
     """The same work, with a strike right before its step of this number.
 
     :param reading: count the steps that read what is below this folder, and not those that change a tree
+    :param for_good: strike also before all steps behind it
     """
 
     def counts(event: str, arguments: tuple[Any, ...]) -> bool:
@@ -334,8 +340,10 @@ def struck(
         steps = itertools.count(1)
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            if counts(event, arguments) and next(steps) == number:
-                strike()
+            if counts(event, arguments):
+                step = next(steps)
+                if step == number or (for_good and step > number):
+                    strike()
 
         sys.addaudithook(hook)
         return work()
@@ -343,20 +351,26 @@ def struck(
     return work_until_struck
 
 
-def struck_in_calls(
-    work: Callable[[], Any], number: int, strike: Callable[[], None], calls: Collection[str] = CALLS
-) -> Callable[[], Any]:
-    """The same work, with a strike right before the call of this number.
+def struck_in_calls(work: Callable[[], Any], number: int, strike: Callable[[], None]) -> Callable[[], Any]:
+    """The same work, with a strike right before its call of this number of one of :data:`CALLS`."""
+    return profiled(
+        work, number, strike, lambda _, event, function: event == "c_call" and function.__name__ in CALLS
+    )
 
-    :param calls: names of functions of the interpreter; none: every event of :func:`sys.setprofile`
+
+def profiled(
+    work: Callable[[], Any], number: int, strike: Callable[[], None], counts: Callable[[Any, str, Any], bool]
+) -> Callable[[], Any]:
+    """The same work, with a strike at the event of this number of those that count.
+
+    :param counts: gets what a function for :func:`sys.setprofile` gets
     """
 
     def work_until_struck() -> Any:
         seen = itertools.count(1)
 
-        def profile(_frame: object, event: str, function: Any) -> None:
-            counts = not calls or (event == "c_call" and function.__name__ in calls)
-            if counts and next(seen) == number:
+        def profile(frame: Any, event: str, function: Any) -> None:
+            if counts(frame, event, function) and next(seen) == number:
                 strike()
 
         sys.setprofile(profile)

@@ -10,6 +10,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -82,6 +83,18 @@ def struck(work: Callable[[], Any], number: int, strike: Callable[[], None]) -> 
         return work()
 
     return work_until_struck
+
+
+def steps_of(work: Callable[[], Any]) -> int:
+    """How many steps it takes."""
+
+    def counting() -> int:
+        seen = []
+        sys.addaudithook(lambda event, _: seen.append(event) if event in STEPS else None)
+        work()
+        return len(seen)
+
+    return forked(counting)
 
 
 def kill() -> None:
@@ -671,6 +684,38 @@ def test_an_upgrade_ended_by_a_signal_at_any_step(
         assert (status, said.out, said.err) == (130, "", "interrupted: nothing is left half done\n")
     assert seen == sorted(seen)
     assert set(seen) == {False, True}
+
+
+def test_an_upgrade_that_fails_at_any_step(
+    memory: Path, installed: tuple[Path, States], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The file system refuses one step: the old version is back, or it could be done without that step."""
+
+    def fail() -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    saved, states = installed
+    tree = memory / "tree"
+    shutil.copytree(saved, tree, symlinks=True)
+    steps = steps_of(lambda: install(tree, NEW))
+    assert 40 < steps < 200
+    shutil.rmtree(tree)
+    refused = 0
+    for number in range(1, steps + 1):
+        shutil.copytree(saved, tree, symlinks=True)
+        status = forked(struck(lambda: install(tree, NEW), number, fail))
+        said = capfd.readouterr().err
+        after = snapshot(tree)
+        shutil.rmtree(tree)
+        if status == 1:
+            assert after == states[0], f"failed at step {number}"
+            assert re.fullmatch(r"error: /\S+: cannot be written \(Input/output error\)\n", said)
+            refused += 1
+        else:
+            assert (status, said) == (0, "")
+            # A link was made in another way, or what was replaced could not be removed at once.
+            assert {name for name in after if STAGING_PREFIX not in name} == states[1].keys()
+    assert refused > 20
 
 
 ON_A_DISK_THAT_FILLS_UP = f"""

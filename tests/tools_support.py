@@ -118,7 +118,10 @@ class _NoIndex(Exception):
 
 def _from_index(command: Sequence[str | os.PathLike[str]]) -> None:
     """Run pip with the user's own settings, which say where the index is."""
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/")
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise _NoIndex("pip does not get it from the index within five minutes") from error
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         raise _NoIndex(f"pip cannot get it from the index: {lines[-1]}")
@@ -144,7 +147,10 @@ def _make_tool_environment(name: str) -> Path | str:
         with _complete(name, TOOLS[name]) as (folder, is_there):
             if not is_there:
                 venv.create(folder, symlinks=True, with_pip=True)
-                _from_index([folder / "bin" / "python", "-m", "pip", "install", *_PATIENCE, *TOOLS[name]])
+                # An old pip would try versions for minutes.
+                for group in (["--upgrade", "pip"], TOOLS[name]):
+                    install = ["-m", "pip", "install", *_PATIENCE, *group]
+                    _from_index([folder / "bin" / "python", *install])
     except _NoIndex as error:
         return str(error)
     return folder

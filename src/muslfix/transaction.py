@@ -256,9 +256,10 @@ def _finish(steps: list[_Step], staging: str) -> None:
         if step[0] == "elsewhere":
             _discard(step[1])
     # The journal goes last: until then the next transaction knows what to do.
-    for entry in list(os.scandir(staging)):
-        if entry.name not in (_JOURNAL, _TAKEN_BACK):
-            _discard(entry.path)
+    with suppress(OSError):
+        for entry in list(os.scandir(staging)):
+            if entry.name not in (_JOURNAL, _TAKEN_BACK):
+                _discard(entry.path)
     made = [step[1] for step in steps if step[0] == "mkdir" and not is_final]
     _remove_folders(made)  # which held staging folders
     _discard(staging)
