@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
+    add_command,
     add_mode_option,
     add_output_options,
     add_path_option,
@@ -26,14 +27,14 @@ examples:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the command's options."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "check",
-        help="say what would be done, and which binaries are foreign; changes nothing",
-        description="Say of each extension module whether the target imports it, whether it would be given a"
+        "say what would be done, and which binaries are foreign; changes nothing",
+        "Say of each extension module whether the target imports it, whether it would be given a"
         " new name, and whether its ELF file is for another libc or CPU. Exit status 1 if there is something"
         " to do.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
     parser.add_argument(
         "subjects",

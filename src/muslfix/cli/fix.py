@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
     add_break_option,
+    add_command,
     add_dry_run_option,
     add_mode_option,
     add_output_options,
@@ -30,13 +31,13 @@ examples:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the command's options."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "fix",
-        help="fix what is installed: the step after pip, uv, Poetry or PDM",
-        description="Give the misnamed extension modules of installed projects names that the target imports."
+        "fix what is installed: the step after pip, uv, Poetry or PDM",
+        "Give the misnamed extension modules of installed projects names that the target imports."
         " Each project is changed as a whole or not at all; running it again changes nothing.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
     add_projects(parser)
     add_target_options(parser)

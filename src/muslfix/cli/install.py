@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
     add_break_option,
+    add_command,
     add_dry_run_option,
     add_mode_option,
     add_output_options,
@@ -27,13 +28,13 @@ example:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the command's options."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "install",
-        help="install wheels, fixed",
-        description="Install wheels. Extension modules whose name the target does not import get one that it"
+        "install wheels, fixed",
+        "Install wheels. Extension modules whose name the target does not import get one that it"
         " does, if their ELF file proves that it can load them. All wheels are installed, or none.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
     parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")
     add_target_options(parser)

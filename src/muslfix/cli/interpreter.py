@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import add_output_options, add_target_options, find_target
+from muslfix.cli.options import add_command, add_output_options, add_target_options, find_target
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
@@ -20,13 +20,13 @@ example:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the command's options."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "interpreter",
-        help="show the target, or write it to a file",
-        description="Show the target: which names it imports, its libc, its machine, its tags and folders."
+        "show the target, or write it to a file",
+        "Show the target: which names it imports, its libc, its machine, its tags and folders."
         " With --json, write a file for --target-file.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
     add_target_options(parser)
     add_output_options(parser)

@@ -10,6 +10,29 @@ from muslfix.plan import Mode
 from muslfix.target import Target
 
 
+def add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    description: str,
+    epilog: str,
+) -> argparse.ArgumentParser:
+    """A command with a description that is wrapped, and an epilog that is printed as it stands.
+
+    :param summary: one line, for the list of commands
+    :param epilog: examples
+    """
+    import textwrap
+
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(description, width=80),
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """``--json``, ``-v`` and ``-q``."""
     group = parser.add_argument_group("output")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
     add_break_option,
+    add_command,
     add_dry_run_option,
     add_mode_option,
     add_output_options,
@@ -39,16 +40,16 @@ examples:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the command's options."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "run",
-        help="run an installer, then fix what it installed",
-        usage="muslfix run [options] -- COMMAND...",
-        description="Run a command with the terminal as it is, and when it has succeeded fix the environment"
+        "run an installer, then fix what it installed",
+        "Run a command with the terminal as it is, and when it has succeeded fix the environment"
         " that it has worked in. With --dry-run the command is not run: it is said which would be run, and"
         " which environment would be fixed as things stand.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
+    parser.usage = "muslfix run [options] -- COMMAND..."
     parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="the installer")
     add_target_options(parser)
     add_path_option(parser)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
     add_break_option,
+    add_command,
     add_dry_run_option,
     add_output_options,
     add_path_option,
@@ -26,13 +27,13 @@ example:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the command's options."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "undo",
-        help="put the names and RECORD back",
-        description="Take back what muslfix has changed in installed projects: names and RECORD are again"
+        "put the names and RECORD back",
+        "Take back what muslfix has changed in installed projects: names and RECORD are again"
         " what they were. A project whose files have changed since is left as it is.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
     add_projects(parser)
     add_target_options(parser)

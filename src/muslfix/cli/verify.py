@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
+    add_command,
     add_output_options,
     add_path_option,
     add_projects,
@@ -24,13 +25,13 @@ example:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the command's options."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "verify",
-        help="compare the files with RECORD",
-        description="Say which files of installed projects are missing, changed, or not listed in RECORD, and"
+        "compare the files with RECORD",
+        "Say which files of installed projects are missing, changed, or not listed in RECORD, and"
         " which links lead nowhere or out of the environment.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _EPILOG,
     )
     add_projects(parser)
     add_target_options(parser)
