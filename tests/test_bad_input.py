@@ -6,6 +6,7 @@ temporary files and the wheel itself must be what they were.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -337,6 +338,17 @@ def test_modules_that_cannot_be_loaded(machine: Machine, name: str, verdict: str
     assert tip.startswith("tip: ")
 
 
+def test_a_right_name_does_not_help_a_module_of_the_other_libc(machine: Machine) -> None:
+    module = "demo/_speed.cpython-39-x86_64-linux-musl.so"
+    content = (FIXTURES / "elf" / "x86_64-glibc.so").read_bytes()
+    path = make_wheel(machine.base / "demo-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", {module: content})
+    before = snapshot(machine.base)
+    result = machine.cli("install", path, "--target-file", TARGET, "--target", machine.folder)
+    assert snapshot(machine.base) == before
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith(f"{module}: other-libc: it is linked to glibc (")
+
+
 # -- destinations -----------------------------------------------------------------------------------
 
 
@@ -502,6 +514,16 @@ def test_bad_target_files(machine: Machine, content: bytes | None, sentence: str
     result = machine.refuse("install", PURE, "--target-file", path, "--target", machine.folder)
     assert result.err.startswith(f"error: {path}: ")
     assert sentence in result.err
+
+
+def test_a_target_file_that_does_not_say_what_scripts_shall_call(machine: Machine) -> None:
+    path = machine.base / "target.json"
+    path.write_text(json.dumps({**json.loads(TARGET.read_text()), "executable": None}))
+    wheel = WHEELS / "needs-1.0-py3-none-any.whl"
+    result = machine.refuse("install", wheel, "--target-file", path, "--target", machine.folder)
+    assert result.err == (
+        "error: the target does not say how scripts call it\ntip: add 'executable' to the target file\n"
+    )
 
 
 @pytest.mark.parametrize("python", ["missing", "folder", "file"])

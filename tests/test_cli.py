@@ -22,6 +22,7 @@ from muslfix.interpreter import read_target_file
 
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 DEBIAN = FIXTURES / "targets" / "debian-12-cpython-3.11-x86_64.json"
+PYTHON = os.path.abspath(sys.executable)
 PURE = FIXTURES / "wheels" / "pure-1.0-py3-none-any.whl"
 
 COMMANDS = [module.__name__.rpartition(".")[2] for module in _COMMANDS]
@@ -105,18 +106,18 @@ def test_interpreter_shows_what_is_not_known_and_what_is_special(cli: Cli, tmp_p
 
 def test_interpreter_writes_a_file_for_target_file(cli: Cli, tmp_path: Path) -> None:
     assert cli("interpreter", "--target-file", TARGET, "--json").out == TARGET.read_text()
-    (tmp_path / "target.json").write_text(cli("interpreter", "--python", sys.executable, "--json", "-q").out)
-    assert read_target_file(str(tmp_path / "target.json")).executable == sys.executable
+    (tmp_path / "target.json").write_text(cli("interpreter", "--python", PYTHON, "--json", "-q").out)
+    assert read_target_file(str(tmp_path / "target.json")).executable == PYTHON
 
 
 def test_the_active_environment_is_the_target(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert f"interpreter: {sys.executable}\n" in cli("interpreter").out
+    assert f"interpreter: {PYTHON}\n" in cli("interpreter").out
     environment = make_environment(tmp_path / "environment")
     monkeypatch.setenv("VIRTUAL_ENV", str(environment))
     assert f"environment: virtual environment at {environment}\n" in cli("interpreter").out
-    assert f"interpreter: {sys.executable}\n" in cli("interpreter", "--python", sys.executable).out
+    assert f"interpreter: {PYTHON}\n" in cli("interpreter", "--python", PYTHON).out
 
 
 # -- how much is said -------------------------------------------------------------------------------
@@ -278,12 +279,9 @@ def test_statuses_and_signals(capfd: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_interrupted(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That signals come to this at any instant is shown in ``test_transaction``."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("muslfix.interpreter.read_target_file", interrupt)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    """That a signal may come at any instant is shown in ``test_transaction``."""
+    monkeypatch.setattr("muslfix.interpreter.read_target_file", lambda _: signal.raise_signal(number))
     result = cli("interpreter", "--target-file", TARGET)
     assert (result.status, result.out, result.err) == (130, "", "interrupted: nothing is left half done\n")

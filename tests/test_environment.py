@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,7 +228,14 @@ def test_the_first_folder_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scan", [scan_projects, scan_legacy])
-def test_a_folder_that_may_not_be_read(tmp_path: Path, scan: object) -> None:
+def test_a_folder_that_cannot_be_read(scan: Callable[[list[str]], object]) -> None:
+    with pytest.raises(InvalidProject) as caught:
+        scan(["x" * 300])
+    assert caught.value.reason == "cannot be read (File name too long)"
+
+
+@pytest.mark.parametrize("scan", [scan_projects, scan_legacy])
+def test_a_folder_that_may_not_be_read(tmp_path: Path, scan: Callable[[list[str]], object]) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become somebody else")
     (tmp_path / "secret").mkdir(mode=0o700)
@@ -237,7 +245,7 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, scan: object) -> None:
         os.setgid(65534)
         os.setuid(65534)
         with pytest.raises(InvalidProject, match=r"secret: cannot be read \(Permission denied\)"):
-            scan(["secret"])  # type: ignore[operator]
+            scan(["secret"])
         return 0
 
     assert forked(work) == 0

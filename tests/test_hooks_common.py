@@ -109,6 +109,21 @@ def test_damaged_settings_are_a_sentence(tmp_path: Path, content: bytes) -> None
         assert re.fullmatch(r"/.+/pyproject\.toml: cannot be read, so the settings .+ \([^\n]+\)", problem)
 
 
+def test_a_python_that_reads_no_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.11 tomli is needed, which the extras bring; without settings nobody misses it."""
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    monkeypatch.setitem(sys.modules, "tomli", None)
+    path = tmp_path / "pyproject.toml"
+    path.write_text("[tool.muslfix]\nenabled = false\n", encoding="utf-8")
+    settings, (problem,) = read_settings(str(path))
+    assert settings == Settings()
+    assert problem.startswith(
+        f"{path}: its settings of muslfix are not read: this Python needs tomli for it ("
+    )
+    path.write_text("[tool.other]\n", encoding="utf-8")
+    assert read_settings(str(path)) == (Settings(), [])
+
+
 def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.mkdir()

@@ -415,6 +415,16 @@ def test_tox_without_commands(project: Project, words: list[str]) -> None:
 
 
 @only("tox")
+def test_tox_without_commands_has_no_way_to_fail(project: Project) -> None:
+    """It is said all the same, and the next run fails."""
+    project.configure("strict = true", "mode = 1")
+    (said, fixed) = sorted(lines_of_muslfix(well(project.call("run", "--notest", "-e", "py"))), reverse=True)
+    assert "tool.muslfix.mode is 1, and must be one of" in fixed + said
+    assert FIXED in fixed + said
+    assert project.install().status != 0
+
+
+@only("tox")
 def test_tox_makes_an_environment_again(project: Project) -> None:
     well(project.install())
     (said,) = lines_of_muslfix(well(project.call("run", "-r", "-e", "py")))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import shutil
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,15 +209,52 @@ def test_giving_a_name(tmp_path: Path, mode: Mode, expected: Mode) -> None:
     assert (tmp_path / "new").is_symlink() == (mode is Mode.SYMLINK)
 
 
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size, as on a disk that has no more room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 @pytest.mark.parametrize("mode", [Mode.SYMLINK, Mode.HARDLINK, Mode.COPY])
 def test_a_name_that_cannot_be_given_is_not_there(tmp_path: Path, mode: Mode) -> None:
     (tmp_path / "old").write_bytes(MODULE)
     with pytest.raises(OSError, match="No such file"):
         give_name(str(tmp_path / "old"), str(tmp_path / "absent" / "new"), mode)
-    (tmp_path / "full").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
-        give_name(str(tmp_path / "old"), str(tmp_path / "full"), Mode.COPY)
-    assert not os.path.lexists(tmp_path / "full")
+    with pytest.raises(OSError, match="File too large"), files_up_to(1000):
+        give_name(str(tmp_path / "old"), str(tmp_path / "new"), Mode.COPY)
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_project_for_which_there_is_no_room_is_as_before(tmp_path: Path, mode: str) -> None:
+    """One of several, whose RECORD is too large: the others are changed, there and back."""
+    rows = "".join(f"{'x' * 100}{number},,\n" for number in range(200))
+    site = lay(tmp_path / "site", "large", record=lambda text: rows + text)
+    lay(site, "small", {f"small/_speed{WRONG}": MODULE})
+    before = snapshot(site)
+    with files_up_to(10_000):
+        report = fix_all(site, mode)
+    assert actions(report) == {"large": "failed", "small": "fixed"}
+    sentence = f"{site}/large-1.0.dist-info/RECORD: cannot be written (File too large)"
+    assert problems(report) == {"large": sentence}
+    assert speed(site, "large") == [f"_speed{WRONG}"]
+    assert fix_all(site, mode).is_well
+    fixed = snapshot(site)
+    with files_up_to(10_000):
+        report = undo([], running(), UndoOptions((str(site),)))
+    assert actions(report) == {"large": "failed", "small": "undone"}
+    assert problems(report) == {"large": sentence}
+    assert leftovers(site) == []
+    assert {path: state for path, state in snapshot(site).items() if path.startswith("large")} == {
+        path: state for path, state in fixed.items() if path.startswith("large")
+    }
+    assert undo([], running(), UndoOptions((str(site),))).is_well
+    assert snapshot(site) == before
 
 
 # -- the parts --------------------------------------------------------------------------------------

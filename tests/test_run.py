@@ -21,6 +21,7 @@ from support import Cli, make_environment, site_packages, snapshot
 from tools_support import environment_with_muslfix, muslfix_command, process_environment
 
 import muslfix
+from muslfix.hooks.run import _Relay
 
 SCHEMA = json.loads((Path(muslfix.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
 TRUE = ("--", "true")
@@ -331,6 +332,14 @@ def test_a_signal_from_outside_is_passed_on(environment: Path, site: Path, numbe
     assert snapshot(environment) == before
     done = spawn(*words, "0")  # the command has finished its work all the same
     assert (done.returncode, done.stdout[:15]) == (0, "demo 1.0: fixed")
+
+
+def test_a_signal_that_comes_before_the_command_has_started_reaches_it() -> None:
+    relay = _Relay()
+    relay.pass_on(signal.SIGTERM, None)
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        relay.attach(process)
+        assert process.wait() == -signal.SIGTERM
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

@@ -304,6 +304,10 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         lambda site: write_record(site, record_of(site) + "/dev/zero,sha256=YWI,\n"),
         ["/dev/zero: changed: it is no file"],
     ),
+    "absolute row of what cannot be read": (
+        lambda site: write_record(site, record_of(site) + "/proc/self/mem,sha256=YWI,\n"),
+        ["/proc/self/mem: changed: it cannot be read (Input/output error)"],
+    ),
     "row outside, missing": (
         lambda site: write_record(site, record_of(site) + "../../nowhere,,\n"),
         [f"../../nowhere: missing: {NOT_THERE}"],
