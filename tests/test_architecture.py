@@ -58,7 +58,7 @@ MAY_EXIT = ("cli", "_probe", "__main__")
 
 
 def module_name(path: Path) -> str:
-    """A module's name without the package's: ``cli.dispatch``, ``verbs``, ``__init__`` for the package itself."""
+    """A module's name without the package's: ``cli.dispatch``, ``verbs``; ``__init__`` for the package."""
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
