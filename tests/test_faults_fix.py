@@ -334,7 +334,7 @@ def told_as_a_sentence(told: str) -> bool:
 @pytest.mark.parametrize(
     ("scene", "first", "reading"),
     [
-        *((("fix", "symlink"), first, False) for first in range(len(ERRORS))),
+        *((("fix", "symlink"), first, False) for first in (0, 2, 4)),
         (("fix", "symlink"), 0, True),
         (("fix", "copy"), 1, False),
         (("fix", "rename"), 3, False),

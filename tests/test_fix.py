@@ -1107,7 +1107,7 @@ def test_record_with_100_000_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_project_with_many_modules(tmp_path: Path, mode: str) -> None:
-    files = {f"demo/_m{n}{WRONG}": MODULE for n in range(200)}
+    files = {f"demo/_m{n}{WRONG}": MODULE for n in range(60)}
     site = lay(tmp_path / "site", files=files)
     before, text = snapshot(site), record_of(site)
     assert actions(fix_paths(site, mode=mode)) == {"demo": "fixed"}

@@ -729,3 +729,18 @@ def test_the_library_does_the_same_and_prints_nothing(
         muslfix.install([str(foreign)], target, muslfix.InstallOptions(force_reinstall=True))
     assert len(caught.value.lines) == 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_project_of_a_package_manager_is_left_to_it(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for version in ("1.0", "2.0"):
+        make_wheel(tmp_path / f"owned-{version}-py3-none-any.whl", {"owned.py": version.encode()})
+    assert cli("install", tmp_path / "owned-1.0-py3-none-any.whl", "--target", folder).status == 0
+    (folder / "owned-1.0.dist-info" / "INSTALLER").write_text("apk\n")
+    before = snapshot(folder)
+    newer = tmp_path / "owned-2.0-py3-none-any.whl"
+    result = cli("install", newer, "--target", folder)
+    assert (result.status, snapshot(folder)) == (1, before)
+    assert "owned-1.0.dist-info: belongs to the package manager apk" in result.err
+    assert cli("install", newer, "--target", folder, "--break-system-packages").status == 0
+    assert (folder / "owned.py").read_text() == "2.0"

@@ -204,7 +204,7 @@ def test_distutils_says_what_sysconfig_says_where_nobody_patched_it(python: str,
     if said["version"].startswith("3.1") or said["virtual"] or said["prefix"] == "/usr":
         pytest.skip("distutils does not decide there")
     script = PROBE.read_text().replace('if __name__ == "__main__":', "if False:") + (
-        "import json\nprint(json.dumps([[_distutils_scheme(None), _scheme()],"
+        "import json\nprint(json.dumps([[_distutils_scheme(None), scheme()],"
         "[_distutils_scheme('/p'), _sysconfig_scheme('posix_prefix',"
         " dict.fromkeys(('base', 'platbase', 'installed_base'), '/p'), '/p')]]))"
     )

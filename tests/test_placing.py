@@ -11,10 +11,11 @@ from support import FIXTURES, Cli, Result, snapshot
 from wheelmaker import Member, make_wheel
 
 from muslfix.errors import InvalidProject
-from muslfix.layout import Layout
+from muslfix.layout import Layout, layout_of
 from muslfix.placing import leaving_files, move_out, owned_files
 from muslfix.project import InstalledProject, scan_projects
 from muslfix.target import Scheme
+from muslfix.target_facts import target_from_json
 from muslfix.transaction import Transaction
 
 TARGET = FIXTURES / "targets" / "docker-alpine-cpython-3.9-x86_64.json"
@@ -348,3 +349,18 @@ def test_without_the_record_of_the_old_version_nothing_is_replaced(place: Place)
     assert result.err.startswith(
         f"error: {place.folder}/demo-1.0.dist-info/RECORD: cannot be read (No such file or directory),"
     )
+
+
+@pytest.mark.parametrize("path", ["bin/python", "bin/python3.9", "bin/python3", "pyvenv.cfg"])
+def test_a_record_that_claims_the_interpreter(tmp_path: Path, path: str) -> None:
+    target = target_from_json(TARGET.read_text())
+    layout = layout_of(target, prefix=str(tmp_path))
+    site = Path(layout.scheme.purelib)
+    info = site / "demo-1.0.dist-info"
+    info.mkdir(parents=True)
+    claimed = tmp_path / path
+    claimed.parent.mkdir(exist_ok=True)
+    claimed.write_text("the environment's own")
+    (info / "RECORD").write_text(f"{os.path.relpath(claimed, site)},,\ndemo-1.0.dist-info/RECORD,,\n")
+    project = InstalledProject(str(site), info.name, "demo", "1.0")
+    assert owned_files(project, layout) == [str(info / "RECORD")]

@@ -19,6 +19,7 @@ from muslfix.layout import Layout
 from muslfix.project import InstalledProject, scan_projects
 from muslfix.staging import StagedFile, StagedWheel
 from muslfix.transaction import Transaction
+from muslfix.wheel import INTERPRETER_NAME
 
 _BYTECODE = re.compile(r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
 
@@ -26,7 +27,7 @@ _BYTECODE = re.compile(r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
 def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
     """The files of an installed project that are there, its bytecode included; absolute, links not followed.
 
-    Rows of RECORD that lead out of the layout's folders are passed over.
+    Rows of RECORD that lead out of the layout's folders, or to the interpreter itself, are passed over.
 
     :param layout: whose folders count
     :raises InvalidProject: if its RECORD is missing or damaged
@@ -37,7 +38,9 @@ def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
         path = os.path.normpath(os.path.join(project.root, row.path))
         folder = os.path.realpath(os.path.dirname(path))
         path = os.path.join(folder, os.path.basename(path))
-        if os.path.lexists(path) and not os.path.isdir(path) and _is_below(path, roots):
+        if _is_interpreter(path, layout) or not _is_below(path, roots):
+            continue
+        if os.path.lexists(path) and not os.path.isdir(path):
             found[path] = None
             found.update(dict.fromkeys(_bytecode_of(path)))
     return list(found)
@@ -159,6 +162,14 @@ def _owner(path: str, layout: Layout) -> str:
             if path in owned_files(project, layout):
                 return f"{project.name} {project.version}"
     return "no installed project"
+
+
+def _is_interpreter(path: str, layout: Layout) -> bool:
+    """Whether a file belongs to the environment itself, whatever a RECORD claims."""
+    folder, name = os.path.split(path)
+    if folder == os.path.realpath(layout.scheme.scripts):
+        return INTERPRETER_NAME.fullmatch(name) is not None
+    return name == "pyvenv.cfg" and folder == os.path.realpath(layout.scheme.data)
 
 
 def _roots(layout: Layout) -> tuple[str, ...]:

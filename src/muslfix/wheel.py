@@ -34,8 +34,8 @@ _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
 _STRONG_HASHES = ("sha256", "sha384", "sha512")
-# The programs of the environment itself; a wheel that brings one of these takes it over.
-_INTERPRETER_NAME = re.compile(r"(python|pythonw|pypy)[0-9.]*t?", re.IGNORECASE)
+#: The programs of the environment itself; a wheel that brings one of these takes it over.
+INTERPRETER_NAME = re.compile(r"(python|pythonw|pypy)[0-9.]*t?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ def _check_scripts(archive: Archive, facts: WheelFacts) -> None:
     for name, count in Counter(names).items():
         if count > 1:
             raise InvalidWheel(archive.path, f"has {count} scripts of the name {name!r}")
-        if _INTERPRETER_NAME.fullmatch(name):
+        if INTERPRETER_NAME.fullmatch(name):
             raise InvalidWheel(archive.path, f"has a script {name!r}, which would replace the interpreter")
 
 

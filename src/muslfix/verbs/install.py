@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -80,6 +81,7 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         installed = scan_projects(layout.site_folders)
         coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
         _check_legacy(coming, installed, layout)
+        _check_owners(coming, installed, options)
         works = {wheel.facts.key: _stage(wheel, layout, target, transaction, options) for wheel in coming}
         leaving = leaving_files(
             [project for key, project in installed.items() if key in works],
@@ -147,6 +149,20 @@ def _check_legacy(coming: Sequence[Wheel], installed: dict[str, InstalledProject
                 legacy[wheel.facts.key],
                 f"is an installation of {wheel.facts.name} without RECORD, so its files are not known",
                 tip="remove it with the tool that installed it",
+            )
+
+
+def _check_owners(
+    coming: Sequence[Wheel], installed: dict[str, InstalledProject], options: InstallOptions
+) -> None:
+    """Leave to a distribution's package manager what belongs to it."""
+    for wheel in coming:
+        previous = installed.get(wheel.facts.key)
+        if previous is not None and previous.package_manager and not options.break_system_packages:
+            raise EnvironmentRefused(
+                os.path.join(previous.root, previous.dist_info),
+                f"belongs to the package manager {previous.package_manager}",
+                tip="change it by that, or use --break-system-packages if you know what you risk",
             )
 
 
