@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import hashlib
 import importlib.util
 import io
@@ -385,6 +386,16 @@ def profiled(
 def _is_writing(arguments: tuple[Any, ...]) -> bool:
     """Whether the audit event ``open`` tells of a file that is written."""
     return len(arguments) > 2 and isinstance(arguments[2], int) and bool(arguments[2] & _WRITING)
+
+
+def refuse(*events: str) -> None:
+    """Let this process live on a file system that refuses these."""
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in events:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM), arguments[0])
+
+    sys.addaudithook(hook)
 
 
 def kill() -> None:

@@ -330,5 +330,5 @@ def test_reports() -> None:
     assert (report.problem, report.tip, report.is_well) == ("it is bad", "do something", False)
     assert report_installed(project, "fixed").is_well
     missing = report_missing("a-b")
-    assert (missing.name, missing.action, missing.problem) == ("a-b", "failed", "is not installed")
+    assert (missing.name, missing.action, missing.problem) == ("a-b", "failed", "it is not installed")
     assert not missing.is_well

@@ -47,6 +47,7 @@ from fix_support import (
     lay,
     leftovers,
     profiled,
+    refuse,
     running,
     served_by,
     speed,
@@ -238,6 +239,27 @@ def test_killed_and_killed_again_while_that_is_put_right(scene: Scene) -> None:
             shutil.rmtree(site)
             if status == 0:
                 break
+
+
+@of_each(("fix", "copy"), ("fix", "rename"), ("undo", "rename"))
+def test_killed_where_there_are_no_hard_links(scene: Scene) -> None:
+    """There RECORD cannot be replaced at once, so for a moment there is none."""
+    trees = scene.trees()
+    for number in itertools.count(1):
+        site = scene.lay(number)
+
+        def work() -> int:
+            refuse("os.link")
+            return struck(lambda: scene.done(site), number, kill)()  # type: ignore[no-any-return] # noqa: B023
+
+        status = forked(work, scene.told)
+        assert status in (0, KILLED), scene.told.read_text()
+        recover_folder(str(site))
+        assert leftovers(site) == []
+        assert snapshot(site) in trees, f"killed before step {number}"
+        shutil.rmtree(site)
+        if status == 0:
+            break
 
 
 @of_each(*CASES)

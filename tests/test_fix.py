@@ -427,8 +427,8 @@ def test_a_project_that_is_not_there(tmp_path: Path, cli: Cli, command: str) -> 
     told = cli(command, "--path", site, "absent", "../etc", "demo" if command != "fix" else "Absent")
     assert told.status == 1
     assert told.err == ""
-    assert "absent ?: failed: is not installed" in told.out.splitlines()
-    assert told.out.count(": failed: is not installed") == 2
+    assert "absent: failed: it is not installed" in told.out.splitlines()
+    assert told.out.count(": failed: it is not installed") == 2
     assert states(site) == before
 
 
@@ -702,7 +702,7 @@ def test_an_installation_without_record_of_the_old_kind(
     told = cli("fix", "--path", site)
     assert told.status == 1
     assert told.out.splitlines()[2:] == [
-        f"old-thing ?: not looked at: {path} has no RECORD, so it is not known which files belong to it",
+        f"old-thing: not looked at: {path} has no RECORD, so it is not known which files belong to it",
         "tip: install the project again with pip or uv",
     ]
     assert speed(site) == SPEED["symlink"]
@@ -882,6 +882,38 @@ def test_a_name_that_is_taken(tmp_path: Path, cli: Cli) -> None:
         in told.out
     )
     assert states(site) == before
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "copy"])
+def test_a_name_that_somebody_has_given_by_hand(tmp_path: Path, cli: Cli, kind: str) -> None:
+    """``ln -s`` is the usual workaround: the target imports the module, and all is well."""
+    site = lay(tmp_path / "site")
+    old, new = site / "demo" / f"_speed{WRONG}", site / "demo" / f"_speed{RIGHT}"
+    if kind == "symbolic link":
+        new.symlink_to(old.name)
+    elif kind == "hard link":
+        os.link(old, new)
+    else:
+        shutil.copy(old, new)
+    before = states(site)
+    told = cli("fix", "--path", site, "--verbose")
+    assert (told.status, told.err) == (0, "")
+    assert f"demo/_speed{WRONG}: served: for this module the target imports _speed{RIGHT}" in told.out
+    assert states(site) == before
+    new.unlink()
+    assert actions(fix_paths(site)) == {"demo": "fixed"}
+
+
+def test_a_module_that_two_projects_list(tmp_path: Path) -> None:
+    site = lay(tmp_path / "site")
+    lay(site, "twin", small_files("demo"))
+    before = snapshot(site)
+    report = fix_paths(site)
+    assert report.is_well, lines(report)
+    assert actions(report) == {"demo": "fixed", "twin": "unchanged"}
+    assert speed(site) == SPEED["symlink"]
+    assert actions(undo_paths(site)) == {"demo": "undone", "twin": "unchanged"}
+    assert snapshot(site) == before
 
 
 @pytest.mark.parametrize("kind", ["folder", "broken link"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import resource
@@ -31,6 +30,7 @@ from fix_support import (
     lines,
     problems,
     record_of,
+    refuse,
     row_of,
     running,
     speed,
@@ -121,16 +121,6 @@ def test_a_tree_is_fixed_for_a_target_that_cannot_be_run_here(
 # -- where links are refused ------------------------------------------------------------------------
 
 
-def _without(*events: str) -> None:
-    """Let this process live on a file system that refuses these."""
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in events:
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM), arguments[0])
-
-    sys.addaudithook(hook)
-
-
 @pytest.mark.parametrize(
     ("refused", "mode", "done"),
     [
@@ -151,7 +141,7 @@ def test_where_the_file_system_refuses_links(
     told = tmp_path / "told"
 
     def work() -> int:
-        _without(*refused)
+        refuse(*refused)
         sys.stdout.write("\n".join(lines(fix_all(site, mode))))
         return 0
 
@@ -165,7 +155,7 @@ def test_where_the_file_system_refuses_links(
     assert leftovers(site) == []
 
     def back() -> int:
-        _without(*refused)
+        refuse(*refused)
         return 0 if undo([], running(), UndoOptions((str(site),))).is_well else 1
 
     assert forked(back, told) == 0, told.read_text()
@@ -184,16 +174,18 @@ def test_a_copy_keeps_permissions_and_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_module_that_is_a_symbolic_link(tmp_path: Path, mode: str) -> None:
     """As uv installs it with ``--link-mode symlink``; renamed, it is the link that gets another name."""
-    site = lay(tmp_path / "site")
-    (site / OLD).rename(tmp_path / "cached.so")
-    (site / OLD).symlink_to(tmp_path / "cached.so")
-    before, cached = snapshot(site), states(tmp_path)["cached.so"]
+    site, cache = lay(tmp_path / "site"), tmp_path / "cache"
+    cache.mkdir()
+    cached = cache / os.path.basename(OLD)
+    (site / OLD).rename(cached)
+    (site / OLD).symlink_to(cached)
+    before, known = snapshot(site), states(cache)
     assert actions(fix_all(site, mode)) == {"demo": "fixed"}
     assert os.path.lexists(site / OLD) == (mode != "rename")
-    leads_to = {"symlink": f"_speed{WRONG}", "copy": None}.get(mode, str(tmp_path / "cached.so"))
+    leads_to = {"symlink": cached.name, "copy": None}.get(mode, str(cached))
     assert (os.readlink(site / NEW) if (site / NEW).is_symlink() else None) == leads_to
     assert (site / NEW).read_bytes() == MODULE
-    assert states(tmp_path)["cached.so"] == cached
+    assert states(cache) == known
     assert undo([], running(), UndoOptions((str(site),))).is_well
     assert snapshot(site) == before
 

@@ -123,7 +123,7 @@ def report_installed(
 
 def report_missing(key: str) -> ProjectReport:
     """A report on a project that was named and is not there."""
-    return ProjectReport(key, "?", "", "", "failed", None, problem="is not installed")
+    return ProjectReport(key, "?", "", "", "failed", None, problem="it is not installed")
 
 
 def _reason_to_pass_over(project: InstalledProject, *, break_system_packages: bool) -> ProjectReport | None:

@@ -10,13 +10,13 @@ import errno
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
-from muslfix.files import open_regular
+from muslfix.files import hash_file, open_regular
 from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, plan, undecided
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
@@ -89,7 +89,31 @@ def plan_files(paths: Iterable[str], locate: Locate, target: Target, mode: Mode,
     # Only a file that was read can get a new name, which may be taken.
     taken = _names_beside([c for c in candidates if c.elf is not None], locate)
     needed = _needed_names(listed, locate) if mode is Mode.RENAME else frozenset()
-    return plan(candidates, target, mode, taken=taken, needed=needed)
+    twins = _twins(candidates, taken.difference(listed), locate, target)
+    return plan([*candidates, *twins], target, mode, taken=taken, needed=needed)
+
+
+def _twins(
+    candidates: Iterable[Candidate], unlisted: Collection[str], locate: Locate, target: Target
+) -> list[Candidate]:
+    """Files that somebody has made under the right name, with the very content of the one that lacks it.
+
+    A link that was set by hand, or what another project lists too: the target imports it, so all is well.
+    """
+    found = []
+    for candidate in candidates:
+        path = candidate.module + (target.suffix_for(candidate.name.abi) or "")
+        name = ExtensionFilename.parse(path)
+        if path in unlisted and name is not None and _have_one_content(locate(candidate.path), locate(path)):
+            found.append(replace(candidate, path=path, name=name))
+    return found
+
+
+def _have_one_content(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other) or hash_file(one) == hash_file(other)
+    except OSError:
+        return False
 
 
 def _names_beside(candidates: Iterable[Candidate], locate: Locate) -> frozenset[str]:

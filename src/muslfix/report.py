@@ -121,6 +121,11 @@ class ProjectReport:
     tip: str | None = None
 
     @property
+    def label(self) -> str:
+        """Name and version, as far as there is one."""
+        return self.name if self.version in ("?", "-") else f"{self.name} {self.version}"
+
+    @property
     def is_well(self) -> bool:
         """Whether all of it was looked at, each module is in the target's reach, and no file is amiss."""
         return self.action not in ("skipped", "failed", "differs") and not any(
@@ -286,7 +291,7 @@ def _summary(project: ProjectReport, *, dry_run: bool) -> str:
     would = "would be " if dry_run else ""
     done = project.action in ("installed", "replaced", "fixed", "undone")
     action = ACTIONS[project.action].format(project.previous)
-    line = f"{project.name} {project.version}: {would if done else ''}{action}"
+    line = f"{project.label}: {would if done else ''}{action}"
     if project.problem is not None:
         return f"{line}: {project.problem}"
     if not project.modules:

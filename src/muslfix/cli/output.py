@@ -39,7 +39,7 @@ class Output:
             self.warning(sentence)
         for project in report.projects:
             for sentence in project.warnings:
-                self.warning(f"{project.name} {project.version}: {sentence}")
+                self.warning(f"{project.label}: {sentence}")
         if as_json:
             self.data(report.to_json())
         else:

@@ -93,8 +93,15 @@ def _check_installed(keys: set[str], target: Target, options: CheckOptions) -> l
         reports += passed_over
         reports += [_check_project(project, target, options.mode) for project in projects]
     known = {normalize_name(report.name) for report in reports}
-    reports += [report_missing(key) for key in sorted(keys - known)]
+    reports += [_report_missing(key) for key in sorted(keys - known)]
     return sorted(reports, key=lambda report: report.name.lower())
+
+
+def _report_missing(key: str) -> ProjectReport:
+    if os.sep not in key:
+        return report_missing(key)
+    problem = "it is neither a wheel, nor a folder, nor the name of an installed project"
+    return replace(report_missing(key), problem=problem)
 
 
 def _check_project(project: InstalledProject, target: Target, mode: Mode) -> ProjectReport:
