@@ -15,6 +15,7 @@ from support import Cli, Lab, make_environment
 def _interruptible() -> None:
     """A shell lets what it runs in the background ignore Ctrl-C, and so would all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture

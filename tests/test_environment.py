@@ -198,11 +198,13 @@ def test_who_owns_a_project(tmp_path: Path, text: bytes | None, owner: str | Non
     assert project.package_manager == owner
 
 
-def test_installer_that_is_a_pipe(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["INSTALLER", "direct_url.json"])
+def test_whose_a_project_is_must_be_known(tmp_path: Path, name: str) -> None:
     site = lay(tmp_path)
-    (dist_info(site) / "INSTALLER").unlink()
-    os.mkfifo(dist_info(site) / "INSTALLER")
-    assert _choose(site) == (["demo"], {})
+    path = dist_info(site) / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    assert _choose(site) == ([], {"demo": ("failed", f"{path}: cannot be read (not a regular file)")})
 
 
 def test_a_project_is_known_by_its_folder(tmp_path: Path) -> None:

@@ -221,10 +221,18 @@ def test_uv_uninstall_leaves_nothing(template: Template, mode: str, tmp_path: Pa
     assert snapshot(environment) == template.empty
 
 
-@pytest.mark.parametrize("mode", ["symlink", "rename"])
+@pytest.mark.parametrize(
+    ("template", "mode"),
+    [
+        ("pip", "symlink"),
+        ("pip", "rename"),
+        ("uv", "rename"),
+        ("installer", "symlink"),
+        ("muslfix", "symlink"),
+    ],
+    indirect=["template"],
+)
 def test_pip_uninstall_leaves_nothing(template: Template, mode: str, tmp_path: Path, cli: Cli) -> None:
-    if template.tool in ("installer", "muslfix") and mode == "rename":
-        pytest.skip("each start of pip takes a second, and this differs from that of uv by nothing")
     environment = template.copy(tmp_path)
     assert cli("fix", "--python", environment, "--mode", mode).status == 0
     well(pip(environment, "uninstall", "--yes", "demo"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fix_support import BARE, MODES, RIGHT, WRONG, running
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muslfix import __version__
@@ -63,6 +63,7 @@ def test_what_is_written() -> None:
     assert trace_to_json([], target).endswith("}\n")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(
@@ -160,6 +161,7 @@ ALMOST = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(JSON | ALMOST)
 def test_whatever_it_says_the_paths_stay_in_the_folder_of_the_project(value: Any) -> None:
     try:
@@ -176,6 +178,7 @@ def test_whatever_it_says_the_paths_stay_in_the_folder_of_the_project(value: Any
                 path.encode("utf-8", "surrogateescape")
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape")))
 def test_any_text_is_read_or_refused(text: str) -> None:
     assert refused(text).reason
@@ -250,6 +253,7 @@ def records(draw: st.DrawFn) -> tuple[str, list[str]]:
     return (text_.rstrip("\r\n") if draw(st.booleans()) else text_), modules
 
 
+@settings(deadline=None)
 @given(records(), st.data())
 def test_back_is_the_way_there_whatever_record_looks_like(
     record: tuple[str, list[str]], data: st.DataObject

@@ -43,8 +43,8 @@ PIPS = ("21.3.1" if sys.version_info < (3, 12) else "23.2.1", "")
 # Without an index a test shall not take minutes to find out.
 _PATIENCE = ("--retries", "1")
 
-# Set by coverage in the process that it measures.
-_MEASURED = "COVERAGE_RUN" in os.environ
+# Set by coverage in the process that it measures. Before 3.11 coverage needs tomli in each environment.
+_MEASURED = "COVERAGE_RUN" in os.environ and sys.version_info >= (3, 11)
 
 
 def process_environment(**more: str) -> dict[str, str]:

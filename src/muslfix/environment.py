@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 
-from muslfix.errors import EnvironmentRefused, UsageError
+from muslfix.errors import EnvironmentRefused, InvalidProject, UsageError
 from muslfix.layout import STAGING_PREFIX, layout_of
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ProjectReport
@@ -91,7 +91,10 @@ def choose(
     for project in found.values():
         if keys and project.key not in keys:
             continue
-        reason = _reason_to_pass_over(project, break_system_packages=break_system_packages)
+        try:
+            reason = _reason_to_pass_over(project, break_system_packages=break_system_packages)
+        except InvalidProject as error:
+            reason = report_installed(project, "failed", str(error), error.tip)
         if reason is None:
             chosen.append(project)
         else:

@@ -70,7 +70,10 @@ class InstalledProject:
 
     @property
     def package_manager(self) -> str | None:
-        """Name of the distribution's package manager that it belongs to, by its INSTALLER, or ``None``."""
+        """Name of the distribution's package manager that it belongs to, by its INSTALLER, or ``None``.
+
+        :raises InvalidProject: if that cannot be read
+        """
         words = self._read("INSTALLER").split()
         return words[0] if words and words[0].lower() in _PACKAGE_MANAGERS else None
 
@@ -79,6 +82,8 @@ class InstalledProject:
         """Whether its modules stay in a source tree, by its ``direct_url.json``.
 
         Specification: https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
+
+        :raises InvalidProject: if that cannot be read
         """
         try:
             return bool(json.loads(self._read("direct_url.json"))["dir_info"]["editable"])
@@ -118,11 +123,14 @@ class InstalledProject:
             raise InvalidProject(self.record_path, error.reason, "install the project again") from error
 
     def _read(self, name: str) -> str:
+        path = os.path.join(self.root, self.dist_info, name)
         try:
-            with open_regular(os.path.join(self.root, self.dist_info, name)) as file:
+            with open_regular(path) as file:
                 return file.read().decode("utf-8", "replace")
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return ""
+        except OSError as error:
+            raise InvalidProject(path, f"cannot be read ({error.strerror})") from error
 
 
 def normalize_name(name: str) -> str:
