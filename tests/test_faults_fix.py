@@ -564,6 +564,40 @@ def test_a_full_disk(scene: Scene, limit: str) -> None:
     mounted(disk, limit, work, scene.told)
 
 
+@of_each(("fix", "symlink"), ("fix", "hardlink"), ("fix", "copy"), ("fix", "rename"))
+def test_a_tree_in_a_lower_layer_of_an_image(scene: Scene) -> None:
+    """As in ``RUN muslfix fix`` of a Dockerfile; such a layer is read-only, and what changes is copied up."""
+    disk = scene.folder / "disk"
+    trees = scene.trees()
+
+    def work() -> int:
+        lower, upper, aside, merged = (disk / name for name in ("lower", "upper", "aside", "merged"))
+        for folder in (lower, upper, aside, merged):
+            folder.mkdir()
+        scene.lay("disk/lower/site")
+        layers = f"lowerdir={lower},upperdir={upper},workdir={aside}"
+        words = ["mount", "-t", "overlay", "-o", layers, "overlay", str(merged)]
+        if subprocess.run(words, check=False, stderr=subprocess.DEVNULL).returncode != 0:
+            return NOT_PERMITTED
+        before, site = states(lower), merged / "site"
+        assert forked(scene.work(site), scene.folder / "out") == 0, (scene.folder / "out").read_text()
+        assert snapshot(site) == trees[1]
+        check_instant(site)
+        assert verify_all(site).is_well
+        assert undo_all(site).is_well
+        assert snapshot(site) == trees[0]
+        assert leftovers(site) == []
+        assert states(lower) == before
+        for number in (5, 11, 17, 23):
+            assert forked(struck(scene.work(site), number, kill), scene.folder / "out") == KILLED
+            recover_folder(str(site))
+            assert snapshot(site) == trees[0]
+            assert leftovers(site) == []
+        return 0
+
+    mounted(disk, "size=4m", work, scene.told)
+
+
 def test_a_site_folder_that_must_not_be_written_to(tmp_path: Path) -> None:
     """By somebody else than root, who may write anywhere."""
     if os.geteuid() != 0:

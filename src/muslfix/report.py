@@ -304,6 +304,6 @@ def _summary(project: ProjectReport, *, dry_run: bool) -> str:
         parts.append(f"{fixed} {would}given a new name")
     if refused:
         parts.append(f"{refused} out of the target's reach")
-    if not fixed and not refused:
+    if not fixed and not refused and project.action != "unchanged":
         parts.append("nothing to fix")
     return ", ".join(parts)
