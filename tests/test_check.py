@@ -1,0 +1,129 @@
+"""``muslfix check``: what it says of wheels, folders and installed projects, and that it changes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
+from fix_support import FOREIGN, MODULE, RIGHT, WRONG
+from support import FIXTURES, Cli, site_packages, snapshot
+
+WHEELS = FIXTURES / "wheels"
+TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
+SCHEMA = json.loads(files("muslfix").joinpath("report.schema.json").read_text(encoding="utf-8"))
+
+
+def make_module(folder: Path, name: str, content: bytes = MODULE, *, source: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    if source:
+        (folder / (name.partition(".")[0] + ".py")).write_text("")
+
+
+def make_project(site: Path, name: str, modules: dict[str, bytes]) -> None:
+    info = site / f"{name}-1.0.dist-info"
+    info.mkdir(parents=True)
+    for path, content in modules.items():
+        make_module((site / path).parent, Path(path).name, content)
+    (info / "RECORD").write_text("".join(f"{path},,\n" for path in modules) + f"{info.name}/RECORD,,\n")
+
+
+@pytest.mark.parametrize(
+    ("wheel", "status", "line"),
+    [
+        ("misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 1, ": misnamed: the target looks for"),
+        ("both-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 0, "2 extension module files, nothing to fix"),
+        ("stable-2.0-cp36-abi3-musllinux_1_1_x86_64.whl", 1, "_speed.abi3.so, which would link to it"),
+        (
+            "foreign-1.0-cp39-cp39-musllinux_1_1_x86_64.whl",
+            1,
+            ": other-libc: it is linked to glibc (needs libc.so.6",
+        ),
+        ("wrongcpu-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 1, ": other-machine: it is for aarch64"),
+        ("notelf-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 1, ": not-elf: it is not an ELF file"),
+        ("occupied-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 1, ": occupied: the target imports"),
+        ("pure-1.0-py3-none-any.whl", 0, "pure 1.0: checked"),
+    ],
+)
+def test_wheels(cli: Cli, wheel: str, status: int, line: str) -> None:
+    result = cli("check", "-v", "--target-file", TARGET, WHEELS / wheel)
+    assert (result.status, result.err) == (status, "")
+    assert line in result.out
+
+
+def test_a_module_that_runs_as_slow_python_is_named(cli: Cli) -> None:
+    wheel = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    out = cli("check", "--target-file", TARGET, wheel).out
+    assert "; today Python silently imports the .py of the same name, which is slower" in out
+
+
+def test_a_wheel_whose_tags_do_not_fit_is_judged_all_the_same(cli: Cli) -> None:
+    wheel = WHEELS / "plain-1.0-cp39-cp39-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+    result = cli("check", "--target-file", TARGET, wheel)
+    assert result.status == 1
+    assert result.err.startswith("warning: plain 1.0: is for cp39-cp39-manylinux2014_x86_64")
+    assert ": other-libc: " in result.out
+
+
+def test_a_damaged_wheel_does_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged-1.0-py3-none-any.whl"
+    damaged.write_bytes(b"PK no zip")
+    result = cli("check", "-v", "--target-file", TARGET, damaged, WHEELS / "pure-1.0-py3-none-any.whl")
+    assert result.status == 1
+    assert result.out.startswith(f"{damaged.name}: failed: {damaged}: is no readable zip archive")
+    assert result.out.endswith("pure 1.0: checked\n")
+
+
+def test_a_rename_that_another_file_does_not_allow(cli: Cli) -> None:
+    wheel = WHEELS / "chained-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    out = cli("check", "--mode", "rename", "--target-file", TARGET, wheel).out
+    assert "(another file of the project needs the old name)" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "verdict"),
+    [
+        pytest.param(f"m{RIGHT}", MODULE, 0, "importable", id="right"),
+        pytest.param(f"m{WRONG}", MODULE, 1, "misnamed", id="misnamed"),
+        pytest.param(f"m{RIGHT}", FOREIGN, 1, "other-libc", id="right name, foreign"),
+        pytest.param(f"m{WRONG}", b"text", 1, "not-elf", id="no ELF file"),
+        pytest.param("m.pypy310-pp73-x86_64-linux-gnu.so", b"", 0, "other-abi", id="another Python"),
+    ],
+)
+def test_bare_folders(cli: Cli, tmp_path: Path, name: str, content: bytes, status: int, verdict: str) -> None:
+    make_module(tmp_path / "pkg", name, content)
+    before = snapshot(tmp_path)
+    result = cli("check", "-v", "--python", sys.executable, tmp_path)
+    assert (result.status, snapshot(tmp_path)) == (status, before)
+    assert f"pkg/{name}: {verdict}: " in result.out
+
+
+def test_installed_projects(cli: Cli, environment: Path) -> None:
+    site = site_packages(environment)
+    make_project(site, "good", {f"good/m{RIGHT}": MODULE})
+    make_project(site, "bad", {f"bad/m{WRONG}": MODULE})
+    make_project(site, "alien", {f"alien/m{RIGHT}": FOREIGN})
+    (site / "broken-1.0.dist-info").mkdir()
+    before = snapshot(environment)
+    result = cli("check", "--json", "--python", environment)
+    assert (result.status, result.err, snapshot(environment)) == (1, "", before)
+    report = json.loads(result.out)
+    jsonschema.validate(report, SCHEMA)
+    found = {project["name"]: project for project in report["projects"]}
+    verdicts = {name: [module["verdict"] for module in project["modules"]] for name, project in found.items()}
+    assert verdicts == {"alien": ["other-libc"], "bad": ["misnamed"], "broken": [], "good": ["importable"]}
+    assert found["broken"]["action"] == "failed"
+    assert cli("check", "--python", environment, "Good").status == 0
+    assert cli("check", "--path", site, "--python", environment, "bad").status == 1
+
+
+def test_what_is_nothing_of_the_kind(cli: Cli, environment: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    result = cli("check", "--python", environment, missing, "absent")
+    assert result.status == 1
+    assert "neither a wheel, nor a folder, nor the name of an installed project" in result.out
+    assert "absent: failed: it is not installed\n" in result.out
