@@ -17,7 +17,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = bool(os.environ.get("CI"))
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-COVERAGE_AT_LEAST = "95"
+COVERAGE_AT_LEAST = "97"
 
 
 def works(python: str) -> bool:
