@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from muslfix.errors import EnvironmentRefused, InvalidProject, UsageError
+from muslfix.errors import EnvironmentRefused, InvalidProject, MuslfixError, UsageError
 from muslfix.layout import STAGING_PREFIX, layout_of
-from muslfix.project import InstalledProject, scan_legacy, scan_projects
+from muslfix.project import InstalledProject, normalize_name, scan_legacy, scan_projects
 from muslfix.report import ProjectReport
 from muslfix.target import Target
 
@@ -94,7 +94,7 @@ def choose(
         try:
             reason = _reason_to_pass_over(project, break_system_packages=break_system_packages)
         except InvalidProject as error:
-            reason = report_installed(project, "failed", str(error), error.tip)
+            reason = report_failed(project, error)
         if reason is None:
             chosen.append(project)
         else:
@@ -122,6 +122,21 @@ def report_installed(
         problem=problem,
         tip=tip,
     )
+
+
+def report_failed(project: InstalledProject, error: MuslfixError) -> ProjectReport:
+    """A report on an installed project that could not be worked on."""
+    return report_installed(project, "failed", str(error), error.tip)
+
+
+def reports_on_missing(keys: Collection[str], reports: Iterable[ProjectReport]) -> list[ProjectReport]:
+    """Reports on those that were named and are in no other report.
+
+    :param keys: normalised names
+    :param reports: on what was found
+    """
+    found = {normalize_name(report.name) for report in reports}
+    return [report_missing(key) for key in sorted(set(keys) - found)]
 
 
 def report_missing(key: str) -> ProjectReport:

@@ -117,8 +117,15 @@ class InstalledProject:
 
         :raises InvalidProject: if there is none, or it is damaged
         """
+        return self.parse_record(self.record_bytes())
+
+    def parse_record(self, content: bytes) -> Record:
+        """Its RECORD, from what :meth:`record_bytes` gave.
+
+        :raises InvalidProject: if it is damaged
+        """
         try:
-            return Record.parse(self.record_bytes().decode("utf-8", "surrogateescape"))
+            return Record.parse(content.decode("utf-8", "surrogateescape"))
         except InvalidRecord as error:
             raise InvalidProject(self.record_path, error.reason, "install the project again") from error
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from muslfix.compatibility import check_requires_python, check_tags
-from muslfix.environment import choose, report_installed, report_missing, site_folders
+from muslfix.environment import choose, report_failed, report_installed, report_missing, site_folders
 from muslfix.errors import IncompatibleWheel, MuslfixError
 from muslfix.modules import plan_files
 from muslfix.plan import Mode, Plan
@@ -108,7 +108,7 @@ def _check_project(project: InstalledProject, target: Target, mode: Mode) -> Pro
     try:
         _, plan = plan_project(project, target, mode, thorough=True)
     except MuslfixError as error:
-        return report_installed(project, "failed", str(error), error.tip)
+        return report_failed(project, error)
     return _with_modules(report_installed(project, "checked"), plan, target)
 
 

@@ -6,7 +6,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from muslfix.environment import choose, recover_folder, report_installed, report_missing, site_folders
+from muslfix.environment import (
+    choose,
+    recover_folder,
+    report_failed,
+    report_installed,
+    reports_on_missing,
+    site_folders,
+)
 from muslfix.errors import MuslfixError
 from muslfix.modules import plan_files
 from muslfix.plan import Mode, Plan
@@ -54,8 +61,7 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
     for folder in site_folders(target, options.paths, break_system_packages=options.break_system_packages):
         warnings += [] if options.dry_run else recover_folder(folder)
         reports += _fix_folder(folder, keys, target, options)
-    found = {normalize_name(report.name) for report in reports}
-    reports += [report_missing(key) for key in sorted(keys - found)]
+    reports += reports_on_missing(keys, reports)
     return Report("fix", options.dry_run, tuple(reports), tuple(warnings))
 
 
@@ -74,7 +80,7 @@ def _fix_folder(
             if plan.changes and options.dry_run:
                 _check_project(project, record, plan)
         except MuslfixError as error:
-            reports.append(report_installed(project, "failed", str(error), error.tip))
+            reports.append(report_failed(project, error))
             continue
         if plan.changes and not options.dry_run:
             needy.append(project)
@@ -97,9 +103,10 @@ def plan_project(
     :param thorough: read also the ELF files of modules with a right name
     :raises InvalidProject: if it has no RECORD, or a damaged one
     """
-    if b".so" not in project.record_bytes():
+    content = project.record_bytes()
+    if b".so" not in content:
         return Record(), Plan()
-    record = project.record()
+    record = project.parse_record(content)
     inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
     return record, plan_files(inside, project.locate, target, mode, thorough=thorough)
 
@@ -122,7 +129,7 @@ def _fix_project(
             record, plan = plan_project(project, target, mode)
             changes = fix_in_place(project, record, plan, target, transaction) if plan.changes else ()
     except MuslfixError as error:
-        return report_installed(project, "failed", str(error), error.tip)
+        return report_failed(project, error)
     return _report(project, plan, changes, target)
 
 

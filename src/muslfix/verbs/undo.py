@@ -6,7 +6,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from muslfix.environment import choose, recover_folder, report_installed, report_missing, site_folders
+from muslfix.environment import (
+    choose,
+    recover_folder,
+    report_failed,
+    report_installed,
+    reports_on_missing,
+    site_folders,
+)
 from muslfix.errors import MuslfixError
 from muslfix.inplace import find_way_back, undo_in_place
 from muslfix.plan import Mode
@@ -52,8 +59,7 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
         found, passed_over = choose(folder, keys, break_system_packages=options.break_system_packages)
         reports += passed_over if keys else []
         reports += _undo_folder(folder, found, options)
-    known = {normalize_name(report.name) for report in reports}
-    reports += [report_missing(key) for key in sorted(keys - known)]
+    reports += reports_on_missing(keys, reports)
     return Report("undo", options.dry_run, tuple(reports), tuple(warnings))
 
 
@@ -65,7 +71,7 @@ def _undo_folder(
         try:
             changes = find_way_back(project).changes
         except MuslfixError as error:
-            reports.append(report_installed(project, "failed", str(error), error.tip))
+            reports.append(report_failed(project, error))
             continue
         if changes and not options.dry_run:
             changed.append(project)
@@ -83,7 +89,7 @@ def _undo_project(project: InstalledProject, transaction: Transaction) -> Projec
         with transaction.part():
             changes = undo_in_place(project, transaction)
     except MuslfixError as error:
-        return report_installed(project, "failed", str(error), error.tip)
+        return report_failed(project, error)
     return _report(project, changes)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from muslfix.environment import choose, report_installed, report_missing, site_folders
+from muslfix.environment import choose, report_failed, report_installed, reports_on_missing, site_folders
 from muslfix.errors import InvalidRecord, MuslfixError
 from muslfix.files import hash_file
 from muslfix.project import InstalledProject, normalize_name, scan_projects
@@ -46,8 +46,7 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
         with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
             work = [pool.submit(_verify_project, project, listed, roots) for project in found]
             reports += [*passed_over, *(future.result() for future in work)]
-    known = {normalize_name(report.name) for report in reports}
-    reports += [report_missing(key) for key in sorted(keys - known)]
+    reports += reports_on_missing(keys, reports)
     return Report("verify", dry_run=False, projects=tuple(reports))
 
 
@@ -55,7 +54,7 @@ def _verify_project(project: InstalledProject, listed: frozenset[str], roots: Se
     try:
         rows = project.record().rows
     except MuslfixError as error:
-        return report_installed(project, "failed", str(error), error.tip)
+        return report_failed(project, error)
     findings = [finding for row in rows for finding in _verify_row(project, row, roots)]
     findings += _unlisted(project, rows, listed)
     files = tuple(sorted(findings, key=lambda file: file.path))
