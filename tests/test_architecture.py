@@ -19,7 +19,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "pure": ("record", "suffix", "elf", "target", "target_facts plan compatibility", "trace report"),
     "edges": (
         "_probe programs interpreter archive wheel source layout project staging files bytecode transaction"
-        " modules inplace placing environment quick",
+        " tree modules inplace placing environment quick",
     ),
     "verbs": ("verbs",),
     "face": ("__init__",),

@@ -45,13 +45,14 @@ from muslfix.errors import DestinationError, InvalidProject
 from muslfix.files import hash_file, open_regular, write_new_file
 from muslfix.inplace import check_in_place, find_way_back, fix_in_place, read_changes, undo_in_place
 from muslfix.interpreter import read_target_file
-from muslfix.modules import examine, give_name
+from muslfix.modules import give_name
 from muslfix.plan import Mode, Plan
 from muslfix.project import InstalledProject, scan_projects
 from muslfix.report import ModuleReport
 from muslfix.target import Target
 from muslfix.trace import Change
 from muslfix.transaction import Transaction
+from muslfix.tree import examine
 from muslfix.verbs.fix import FixOptions, fix, plan_project
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verbs.verify import VerifyOptions, verify

@@ -12,10 +12,11 @@ from support import FIXTURES, snapshot
 
 from muslfix.elf import ElfFacts
 from muslfix.interpreter import read_target_file
-from muslfix.modules import apply_names, examine, give_name, plan_files, scan_candidates
+from muslfix.modules import apply_names, give_name, plan_files, scan_candidates
 from muslfix.plan import Candidate, Decision, Mode, Plan, Verdict
 from muslfix.suffix import ExtensionFilename
 from muslfix.trace import Change
+from muslfix.tree import DiskTree, examine
 
 TARGET = read_target_file(str(FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"))
 ELF = FIXTURES / "elf"
@@ -42,6 +43,10 @@ class Files:
     def locate(self, path: str) -> str:
         return str(self.folder / path)
 
+    @property
+    def tree(self) -> DiskTree:
+        return DiskTree(self.locate)
+
     def plan(self, mode: Mode = Mode.SYMLINK) -> dict[str, tuple[str, str | None, Mode | None]]:
         decisions = plan_files(self.paths(), self.locate, TARGET, mode, thorough=True).decisions
         return {d.candidate.path: (str(d.verdict), d.new_path, d.mode) for d in decisions}
@@ -60,20 +65,20 @@ def test_only_names_of_extension_modules_are_looked_at(files: Files) -> None:
         files.write(name)
     for name in ("p.libs/libx-1a2b.so", "p/libx.so.1", "p/data.txt", "p/e.pyd"):
         files.write(name)
-    found = scan_candidates(files.paths(), files.locate, TARGET, thorough=True)
+    found = scan_candidates(files.paths(), files.tree, TARGET, thorough=True)
     assert [(candidate.path, candidate.has_source, candidate.elf is not None) for candidate in found] == [
         (f"p/a{GNU}", True, True),
         (f"p/b{MUSL}", False, True),
         ("p/c.abi3.so", False, True),
         ("p/d.cpython-38-x86_64-linux-gnu.so", False, False),  # for another Python, whatever it holds
     ]
-    assert scan_candidates([], files.locate, TARGET, thorough=True) == []
+    assert scan_candidates([], files.tree, TARGET, thorough=True) == []
 
 
 def test_without_thoroughness_only_what_is_needed_is_read(files: Files) -> None:
     files.write(f"p/a{GNU}")
     files.write(f"p/b{MUSL}")
-    found = scan_candidates([*files.paths(), f"p/lost{MUSL}"], files.locate, TARGET, thorough=False)
+    found = scan_candidates([*files.paths(), f"p/lost{MUSL}"], files.tree, TARGET, thorough=False)
     assert [(candidate.path, candidate.elf is not None) for candidate in found] == [
         (f"p/a{GNU}", True),
         (f"p/b{MUSL}", False),
@@ -84,7 +89,7 @@ def test_without_thoroughness_only_what_is_needed_is_read(files: Files) -> None:
 def test_a_lost_file_does_not_serve_its_module(files: Files) -> None:
     files.write(f"p/a{GNU}")
     paths = [f"p/a{GNU}", f"p/a{MUSL}"]
-    (candidate,) = scan_candidates(paths, files.locate, TARGET, thorough=False)
+    (candidate,) = scan_candidates(paths, files.tree, TARGET, thorough=False)
     assert candidate.path == f"p/a{GNU}"
     assert plan_files(paths, files.locate, TARGET, Mode.COPY, thorough=False).changes
 

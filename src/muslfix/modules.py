@@ -1,7 +1,7 @@
 """The extension modules of one project on disk: judging them, and giving them new names.
 
-What ``install`` has staged and what another installer left in ``site-packages`` is the same thing here: a
-list of paths as RECORD spells them, and a way to find each on disk.
+What ``install`` has staged, what another installer left in ``site-packages`` and what a wheel holds is the
+same thing here: a list of paths as RECORD spells them, and a tree to ask of each.
 """
 
 from __future__ import annotations
@@ -10,29 +10,23 @@ import errno
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from muslfix.elf import ElfFacts, read_elf
-from muslfix.errors import InvalidElf
-from muslfix.files import hash_file, open_regular
+from muslfix.elf import ElfFacts
 from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, plan, undecided
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 from muslfix.trace import Change
-
-#: From a path as RECORD spells it to where the file is now.
-Locate = Callable[[str], str]
+from muslfix.tree import DiskTree, Locate, Tree
 
 
-def scan_candidates(
-    paths: Iterable[str], locate: Locate, target: Target, *, thorough: bool
-) -> list[Candidate]:
+def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:
     """Find the files that may be extension modules, and read what the planner must know of them.
 
     :param paths: the paths of a project's files, as RECORD spells them
-    :param locate: from such a path to where the file is now
+    :param tree: where they are
     :param target: decides which files must be read
     :param thorough: read those with a right name too, to find foreign ones among them
     """
@@ -40,13 +34,13 @@ def scan_candidates(
     named = [(path, ExtensionFilename.parse(path)) for path in sorted(listed)]
     candidates = [Candidate(path, name) for path, name in named if name is not None]
     if not thorough:
-        candidates = _without_lost(candidates, locate)
+        candidates = _without_lost(candidates, tree)
     unread = undecided(candidates, target)
     return [
         replace(
             candidate,
             has_source=candidate.module + ".py" in listed,
-            elf=examine(locate(candidate.path))
+            elf=tree.examine(candidate.path)
             if candidate in unread or (thorough and is_judged(candidate, target))
             else None,
         )
@@ -54,47 +48,41 @@ def scan_candidates(
     ]
 
 
-def _without_lost(candidates: list[Candidate], locate: Locate) -> list[Candidate]:
+def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
     """Drop files that are not there, so that they do not pass for what serves the others of their module.
 
     Only these are looked for: a file that is alone stays, whether it is there or not.
     """
     files = Counter(candidate.module for candidate in candidates)
-    return [c for c in candidates if files[c.module] == 1 or os.path.exists(locate(c.path))]
-
-
-def examine(path: str) -> ElfFacts | str:
-    """The ELF facts of a file, or the reason why there are none.
-
-    :param path: where the file is
-    """
-    try:
-        with open_regular(path) as stream:
-            return read_elf(stream)
-    except InvalidElf as error:
-        return error.reason
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
+    return [c for c in candidates if files[c.module] == 1 or tree.exists(c.path)]
 
 
 def plan_files(paths: Iterable[str], locate: Locate, target: Target, mode: Mode, *, thorough: bool) -> Plan:
     """Plan for the files of one project, from what they are on disk.
 
+    :param locate: from a path as RECORD spells it to where the file is now
+    """
+    return plan_tree(paths, DiskTree(locate), target, mode, thorough=thorough)
+
+
+def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, thorough: bool) -> Plan:
+    """Plan for the files of one project, from what they are.
+
     :param paths: as for :func:`scan_candidates`, and so the others
     """
     listed = list(paths)
-    candidates = scan_candidates(listed, locate, target, thorough=thorough)
+    candidates = scan_candidates(listed, tree, target, thorough=thorough)
     if not candidates:
         return Plan()
     # Only a file that was read can get a new name, which may be taken.
-    taken = _names_beside([c for c in candidates if c.elf is not None], locate)
-    needed = _needed_names(listed, locate) if mode is Mode.RENAME else frozenset()
-    twins = _twins(candidates, taken.difference(listed), locate, target)
+    taken = _names_beside([c for c in candidates if c.elf is not None], tree)
+    needed = _needed_names(listed, tree) if mode is Mode.RENAME else frozenset()
+    twins = _twins(candidates, taken.difference(listed), tree, target)
     return plan([*candidates, *twins], target, mode, taken=taken, needed=needed)
 
 
 def _twins(
-    candidates: Iterable[Candidate], unlisted: Collection[str], locate: Locate, target: Target
+    candidates: Iterable[Candidate], unlisted: Collection[str], tree: Tree, target: Target
 ) -> list[Candidate]:
     """Files that somebody has made under the right name, with the very content of the one that lacks it.
 
@@ -104,36 +92,25 @@ def _twins(
     for candidate in candidates:
         path = candidate.module + (target.suffix_for(candidate.name.abi) or "")
         name = ExtensionFilename.parse(path)
-        if path in unlisted and name is not None and _have_one_content(locate(candidate.path), locate(path)):
+        if path in unlisted and name is not None and tree.have_one_content(candidate.path, path):
             found.append(replace(candidate, path=path, name=name))
     return found
 
 
-def _have_one_content(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other) or hash_file(one) == hash_file(other)
-    except OSError:
-        return False
-
-
-def _names_beside(candidates: Iterable[Candidate], locate: Locate) -> frozenset[str]:
+def _names_beside(candidates: Iterable[Candidate], tree: Tree) -> frozenset[str]:
     """All names in the folders of the candidates, whoever they belong to."""
-    folders = {candidate.folder: os.path.dirname(locate(candidate.path)) for candidate in candidates}
-    names: set[str] = set()
-    for folder, place in folders.items():
-        with suppress(OSError):  # then its files cannot be read either, or a name turns out to be taken
-            names.update(folder + name for name in os.listdir(place))
-    return frozenset(names)
+    folders = {candidate.folder: candidate.path for candidate in candidates}
+    return frozenset(folder + name for folder, path in folders.items() for name in tree.names_beside(path))
 
 
-def _needed_names(paths: Iterable[str], locate: Locate) -> frozenset[str]:
+def _needed_names(paths: Iterable[str], tree: Tree) -> frozenset[str]:
     """Base names in ``DT_NEEDED`` of all shared objects of the project, and where its links lead to."""
     needed: set[str] = set()
     for path in paths:
         if path.endswith(".so") or ".so." in os.path.basename(path):
-            with suppress(OSError):
-                needed.add(os.readlink(locate(path)))  # no base name where it leads to another folder
-            facts = examine(locate(path))
+            if link := tree.link_of(path):
+                needed.add(link)  # no base name where it leads to another folder
+            facts = tree.examine(path)
             if isinstance(facts, ElfFacts):
                 needed.update(os.path.basename(name) for name in facts.needed)
     return frozenset(needed)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import posixpath
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, cast
 
 from installer.sources import WheelSource
@@ -19,11 +19,15 @@ from installer.sources import WheelSource
 from muslfix.archive import Archive, Member, open_archive
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf, InvalidWheel
-from muslfix.plan import Candidate, Mode, Plan, is_judged, plan
+from muslfix.modules import plan_tree
+from muslfix.plan import Mode, Plan
 from muslfix.record import RecordRow
-from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
+from muslfix.transaction import told_as_sentences
 from muslfix.wheel import WheelFacts, judge_wheel, parse_wheel_path, read_text
+
+# A larger file is inflated to disk, so that memory stays bounded.
+_IN_MEMORY = 16 * 1024 * 1024
 
 
 class Wheel(WheelSource):
@@ -54,6 +58,17 @@ class Wheel(WheelSource):
         """Names of the files in the ``.dist-info`` folder, relative to it."""
         folder = self.facts.dist_info + "/"
         return [name[len(folder) :] for name in self.archive.members if name.startswith(folder)]
+
+    def installed_modules(self) -> dict[str, Member]:
+        """The files that go to ``purelib`` or ``platlib``, by the path that they have there."""
+        roots = tuple(f"{self.facts.data}/{scheme}/" for scheme in ("platlib", "purelib"))
+        found = {}
+        for name, member in self.archive.members.items():
+            if name.startswith(roots):
+                found[name.split("/", 2)[2]] = member
+            elif not name.startswith(self.facts.data + "/"):
+                found[name] = member
+        return found
 
     def read_dist_info(self, filename: str) -> str:
         """The text of a file in the ``.dist-info`` folder.
@@ -131,6 +146,56 @@ class MemberStream(io.RawIOBase):
         return count
 
 
+class WheelTree:
+    """A wheel as a :class:`~muslfix.tree.Tree`: its files under the paths that they will have when installed.
+
+    :param wheel: the open wheel
+    """
+
+    def __init__(self, wheel: Wheel) -> None:
+        self.members = wheel.installed_modules()
+        self._wheel = wheel
+        self._examined: dict[str, ElfFacts | str] = {}
+
+    def exists(self, path: str) -> bool:
+        """See :class:`~muslfix.tree.Tree`."""
+        return path in self.members
+
+    def examine(self, path: str) -> ElfFacts | str:
+        """See :class:`~muslfix.tree.Tree`; read once, and verified then.
+
+        :raises InvalidWheel: if it is damaged, or not the file that RECORD lists
+        """
+        if path not in self._examined:
+            self._examined[path] = self._examine(self.members[path])
+        return self._examined[path]
+
+    def _examine(self, member: Member) -> ElfFacts | str:
+        row = self._wheel.facts.record.get(member.name) or RecordRow.listed(member.name)
+        with told_as_sentences("the folder for temporary files"), ExitStack() as stack:
+            whole = member.size <= _IN_MEMORY
+            file = io.BytesIO() if whole else stack.enter_context(tempfile.TemporaryFile(prefix="muslfix-"))
+            file.writelines(MemberStream(self._wheel.archive, member, row).chunks())
+            try:
+                return read_elf(cast("BinaryIO", file))
+            except InvalidElf as error:
+                return error.reason
+
+    def names_beside(self, path: str) -> Iterable[str]:
+        """See :class:`~muslfix.tree.Tree`."""
+        folder = posixpath.dirname(path)
+        return [posixpath.basename(other) for other in self.members if posixpath.dirname(other) == folder]
+
+    def link_of(self, path: str) -> None:  # noqa: ARG002
+        """Nothing: a wheel cannot hold links."""
+        return
+
+    def have_one_content(self, one: str, other: str) -> bool:
+        """See :class:`~muslfix.tree.Tree`."""
+        pair = self.members[one], self.members[other]
+        return len({self._wheel.archive.read(member) for member in pair}) == 1
+
+
 def plan_wheel(wheel: Wheel, target: Target, mode: Mode) -> Plan:
     """Plan for the files of a wheel as it is, reading the ELF file of each extension module.
 
@@ -138,35 +203,8 @@ def plan_wheel(wheel: Wheel, target: Target, mode: Mode) -> Plan:
     :param mode: how new names would be given
     :raises InvalidWheel: if a file that is read is damaged
     """
-    members = wheel.archive.members
-    root = f"{wheel.facts.data}/platlib/", f"{wheel.facts.data}/purelib/"
-    candidates = []
-    for path in members:
-        name = ExtensionFilename.parse(path)
-        if name is not None and (path.startswith(root) or not path.startswith(wheel.facts.data + "/")):
-            candidate = Candidate(path, name)
-            source = candidate.module + ".py" in members
-            elf = _examine(wheel.archive, path) if is_judged(candidate, target) else None
-            candidates.append(replace(candidate, elf=elf, has_source=source))
-    return plan(candidates, target, mode, taken=members, needed=_needed_names(wheel.archive, mode))
-
-
-def _examine(archive: Archive, path: str) -> ElfFacts | str:
-    try:
-        return read_elf(io.BytesIO(archive.read(archive.members[path])))
-    except InvalidElf as error:
-        return error.reason
-
-
-def _needed_names(archive: Archive, mode: Mode) -> frozenset[str]:
-    """Base names in ``DT_NEEDED`` of all shared objects; only a rename takes a name away."""
-    if mode is not Mode.RENAME:
-        return frozenset()
-    objects = [path for path in archive.members if ".so" in posixpath.basename(path)]
-    facts = [_examine(archive, path) for path in objects]
-    return frozenset(
-        posixpath.basename(name) for elf in facts if isinstance(elf, ElfFacts) for name in elf.needed
-    )
+    tree = WheelTree(wheel)
+    return plan_tree(tree.members, tree, target, mode, thorough=True)
 
 
 @contextmanager

@@ -1,0 +1,87 @@
+"""Where the files of one project are: on disk, or in a wheel. What the planner asks of either is the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from muslfix.elf import ElfFacts, read_elf
+from muslfix.errors import InvalidElf
+from muslfix.files import hash_file, open_regular
+
+#: From a path as RECORD spells it to where the file is now.
+Locate = Callable[[str], str]
+
+
+class Tree(Protocol):
+    """The files of one project. Paths are those of an installed project, as RECORD spells them."""
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there; one that is listed may not be."""
+
+    def examine(self, path: str) -> ElfFacts | str:
+        """The ELF facts of a file, or the reason why there are none."""
+
+    def names_beside(self, path: str) -> Iterable[str]:
+        """All names in the folder of a file, whoever they belong to."""
+
+    def link_of(self, path: str) -> str | None:
+        """Where a symbolic link leads to, or ``None`` for any other file."""
+
+    def have_one_content(self, one: str, other: str) -> bool:
+        """Whether two files have the same bytes."""
+
+
+@dataclass(frozen=True)
+class DiskTree:
+    """A :class:`Tree` on disk.
+
+    :param locate: from a path as RECORD spells it to where the file is now
+    """
+
+    locate: Locate
+
+    def exists(self, path: str) -> bool:
+        """See :class:`Tree`."""
+        return os.path.exists(self.locate(path))
+
+    def examine(self, path: str) -> ElfFacts | str:
+        """See :class:`Tree`."""
+        return examine(self.locate(path))
+
+    def names_beside(self, path: str) -> Iterable[str]:
+        """See :class:`Tree`."""
+        with suppress(OSError):  # then its files cannot be read either, or a name turns out to be taken
+            return os.listdir(os.path.dirname(self.locate(path)))
+        return ()
+
+    def link_of(self, path: str) -> str | None:
+        """See :class:`Tree`."""
+        with suppress(OSError):
+            return os.readlink(self.locate(path))
+        return None
+
+    def have_one_content(self, one: str, other: str) -> bool:
+        """See :class:`Tree`."""
+        one, other = self.locate(one), self.locate(other)
+        try:
+            return os.path.samefile(one, other) or hash_file(one) == hash_file(other)
+        except OSError:
+            return False
+
+
+def examine(path: str) -> ElfFacts | str:
+    """The ELF facts of a file, or the reason why there are none.
+
+    :param path: where the file is
+    """
+    try:
+        with open_regular(path) as stream:
+            return read_elf(stream)
+    except InvalidElf as error:
+        return error.reason
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
