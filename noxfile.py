@@ -18,6 +18,8 @@ nox.options.error_on_missing_interpreters = bool(os.environ.get("CI"))
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 COVERAGE_AT_LEAST = "97"
+# A worker for each core; what the tests of one file share is made once, by one worker.
+PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
 
 
 def works(python: str) -> bool:
@@ -51,7 +53,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests, and note which lines they run."""
     install(session)
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
@@ -59,7 +61,7 @@ def lowest(session: nox.Session) -> None:
     """Run the tests with the lowest supported version of each dependency."""
     lowest = [re.sub(r">=([^,; ]+)[^;]*", r"==\1", line) for line in PROJECT["project"]["dependencies"]]
     install(session, *lowest)
-    session.run("pytest", "-m", "not lab and not network", *session.posargs)
+    session.run("pytest", "-m", "not lab and not network", *PARALLEL, *session.posargs)
 
 
 @nox.session
