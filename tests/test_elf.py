@@ -423,7 +423,7 @@ def test_section_headers_that_lie_are_ignored(lies: dict[str, int]) -> None:
         ),
         pytest.param({"versions": {"l": ["X"]}, "lies": ENDLESS_VERSIONS}, None, id="endless versions"),
         pytest.param({"needed": ["l"] * 30_000}, None, id="endless dynamic section"),
-        pytest.param({"functions": ["PyInit_x" * 500_000]}, 1, id="long string table"),
+        pytest.param({"functions": ["PyInit_x" * 500_000]}, 0, id="long string table"),
         pytest.param({"functions": ["\0PyInit_a" * 500_000]}, 1, id="one function 500000 times"),
         pytest.param({"functions": map("PyInit_{}".format, range(20_000))}, 10_000, id="20000 functions"),
         pytest.param({"functions": ["x" * 99_999], "lies": {"e_phnum": 1_000}}, 0, id="many program headers"),

@@ -66,8 +66,10 @@ _MAX_PROGRAM_HEADERS = 1_000
 _MAX_DYNAMIC_ENTRIES = 10_000
 _MAX_VERSIONS = 10_000
 _MAX_STRING = 4_096
+_MAX_TEXT = 1024 * 1024
 _MAX_STRING_TABLE = 64 * 1024 * 1024
 _MAX_INIT_FUNCTIONS = 10_000
+_MAX_INIT_FUNCTION = 1_000
 
 
 class _Header(NamedTuple):
@@ -176,11 +178,15 @@ class _Reader:
             self._dynamic.setdefault(tag, []).append(value)
         # A damaged file can name one string thousands of times; each is looked up once.
         self._strings: dict[int, str] = {}
+        self._strings_at: int | None = None
+        self._text_left = _MAX_TEXT
 
     def facts(self) -> ElfFacts:
         needed = tuple(self._string(value) for value in self._values(_DT_NEEDED))
         sonames = [self._string(value) for value in self._values(_DT_SONAME)]
-        glibc = [f"needs {name}" for name in needed if _GLIBC_SONAME.fullmatch(name)]
+        # A damaged file can need one name thousands of times; each is one piece of evidence.
+        names = tuple(dict.fromkeys(needed))
+        glibc = [f"needs {name}" for name in names if _GLIBC_SONAME.fullmatch(name)]
         glibc += [
             f"needs version {version} of {library}"
             for library, version in self._needed_versions()
@@ -193,7 +199,7 @@ class _Reader:
             soname=sonames[0] if sonames else None,
             needed=needed,
             glibc_evidence=tuple(glibc),
-            musl_evidence=tuple(f"needs {name}" for name in needed if _MUSL_SONAME.fullmatch(name)),
+            musl_evidence=tuple(f"needs {name}" for name in names if _MUSL_SONAME.fullmatch(name)),
             init_functions=self._init_functions(),
         )
 
@@ -253,7 +259,9 @@ class _Reader:
             library, at_version = self._string(file), at + first
             for _ in range(count):
                 _, _, _, name, step = self._unpack(_VERSION_NEED_ENTRY, at_version)
-                yield library, self._string(name)
+                version = self._string(name)
+                self._charge(len(library) + len(version))
+                yield library, version
                 at_version += step
                 budget -= 1
                 if budget < 0:
@@ -269,7 +277,7 @@ class _Reader:
             return ()
         strings = self._read(self._offset_of(tables[0]), min(sizes[0], _MAX_STRING_TABLE))
         found = islice(_INIT_FUNCTION.finditer(strings), _MAX_INIT_FUNCTIONS)
-        return tuple(sorted({match[0].decode() for match in found}))
+        return tuple(sorted({m[0].decode() for m in found if m.end() - m.start() <= _MAX_INIT_FUNCTION}))
 
     def _values(self, tag: int) -> list[int]:
         return self._dynamic.get(tag, [])
@@ -277,13 +285,22 @@ class _Reader:
     def _string(self, index: int) -> str:
         if index not in self._strings:
             self._strings[index] = self._read_string(index)
+            self._charge(len(self._strings[index]))
         return self._strings[index]
 
+    def _charge(self, characters: int) -> None:
+        """Keep account of the text that the facts will hold."""
+        self._text_left -= characters
+        if self._text_left < 0:
+            raise InvalidElf(None, "has names of more than 1 MiB in its dynamic section")
+
     def _read_string(self, index: int) -> str:
-        tables = self._values(_DT_STRTAB)
-        if not tables:
-            raise InvalidElf(None, "has a dynamic section without a string table")
-        text = self._read(self._offset_of(tables[0]) + index, _MAX_STRING, at_most=True)
+        if self._strings_at is None:
+            tables = self._values(_DT_STRTAB)
+            if not tables:
+                raise InvalidElf(None, "has a dynamic section without a string table")
+            self._strings_at = self._offset_of(tables[0])
+        text = self._read(self._strings_at + index, _MAX_STRING, at_most=True)
         if b"\0" not in text:
             raise InvalidElf(None, "has a name without an end in its string table")
         return _decode(text)

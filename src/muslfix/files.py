@@ -39,6 +39,19 @@ def open_regular(path: str) -> BinaryIO:
     return open(path, "rb", opener=_open_regular)
 
 
+def read_regular(path: str, at_most: int) -> bytes:
+    """The whole content of a file, which may have been put there to exhaust the memory.
+
+    :param at_most: its largest size, in MiB
+    :raises OSError: if it cannot be read, is larger, or is something else than a file
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > at_most * 1024 * 1024:
+            raise OSError(errno.EFBIG, f"larger than {at_most} MiB", path)
+        return file.read(size)
+
+
 def _open_regular(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.files import hash_file, open_regular, write_new_file
+from muslfix.files import hash_file, read_regular, write_new_file
 from muslfix.modules import give_name
 from muslfix.plan import Decision, Mode, Plan
-from muslfix.project import InstalledProject, is_inside
+from muslfix.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.record import Record, RecordRow
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, record_before, trace_to_json
@@ -128,8 +128,7 @@ def read_changes(project: InstalledProject) -> tuple[Change, ...]:
     """
     path = os.path.join(project.root, project.dist_info, TRACE)
     try:
-        with open_regular(path) as file:
-            return changes_from_json(file.read().decode("utf-8", "surrogateescape"))
+        return changes_from_json(read_regular(path, MAX_OTHER).decode("utf-8", "surrogateescape"))
     except FileNotFoundError:
         return ()
     except OSError as error:

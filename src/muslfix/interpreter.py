@@ -21,6 +21,7 @@ from typing import Any
 from muslfix._probe import MARK, facts
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget
+from muslfix.files import open_regular
 from muslfix.suffix import Libc
 from muslfix.target import FORMAT, OLDEST, OLDEST_VERSION, Target
 from muslfix.target_facts import target_from_facts, target_from_json
@@ -28,10 +29,13 @@ from muslfix.target_facts import target_from_facts, target_from_json
 _MAX_TARGET_FILE = 1024 * 1024
 _LOADER_TIMEOUT = 5.0
 
+# What a Python says first of itself is not checked yet.
+_NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
+
 _ANSWER = re.compile(rb"^" + MARK.encode() + rb"(\{.*\})$", re.MULTILINE)
 _MUSL_LOADER = re.compile(r"ld-musl-.+")
 _GLIBC_LOADER = re.compile(r"ld-linux.*|ld64\.so\..+|ld\.so\.1")
-_MUSL_VERSION = re.compile(rb"\Amusl libc.*\s*^Version (\d+(?:\.\d+)+)", re.MULTILINE)
+_MUSL_VERSION = re.compile(rb"\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)", re.MULTILINE)
 _GLIBC_VERSION = re.compile(r"glibc (\d+(?:\.\d+)+)")
 
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
@@ -85,10 +89,10 @@ def read_target_file(path: str) -> Target:
     :raises InvalidTarget: if it cannot be read, or its facts are incomplete or contradict each other
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
             data = file.read(_MAX_TARGET_FILE + 1)
-    except OSError as error:
-        raise InvalidTarget(path, f"cannot be read ({error.strerror})") from error
+    except (OSError, ValueError) as error:
+        raise InvalidTarget(path, f"cannot be read ({_why(error)})") from error
     if len(data) > _MAX_TARGET_FILE:
         raise InvalidTarget(path, "is larger than 1 MiB, so it is no target file")
     try:
@@ -97,6 +101,17 @@ def read_target_file(path: str) -> Target:
         raise InvalidTarget(path, f"is no JSON ({error})") from error
     except InvalidTarget as error:
         raise InvalidTarget(path, error.reason, error.tip) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, or a pipe that somebody writes to, as a shell's ``<(...)``; wait for no writer to come."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
@@ -129,10 +144,10 @@ def _ask_itself() -> dict[str, Any]:
 
 def _ask(path: str, timeout: float) -> dict[str, Any]:
     """The answer of the probe, which may still say anything."""
-    import json
     import pkgutil
 
     from muslfix.programs import run_program, why_no_answer, why_not_started
+    from muslfix.untrusted import parse_json
 
     source = pkgutil.get_data("muslfix", "_probe.py") or b""
     try:
@@ -148,8 +163,8 @@ def _ask(path: str, timeout: float) -> dict[str, Any]:
         raise InterpreterError(path, f"answered {len(answers)} times", "it should run one Python, and once")
     try:
         # The answer is in the bytes of the file system, so that paths keep theirs.
-        answer = json.loads(os.fsdecode(answers[0]))
-    except (ValueError, RecursionError) as error:
+        answer = parse_json(os.fsdecode(answers[0]))
+    except ValueError as error:
         raise InterpreterError(path, f"gave a damaged answer ({error})") from error
     return dict(answer)  # the pattern lets nothing but an object through
 
@@ -159,10 +174,10 @@ def _check_identity(path: str, answer: dict[str, Any]) -> None:
     implementation, version = str(answer.get("implementation")), str(answer.get("version"))
     if implementation != "cpython":
         name = _IMPLEMENTATIONS.get(implementation, implementation)
-        raise InterpreterError(path, f"is {name}; muslfix serves CPython only")
-    numbers = re.match(r"(\d+)\.(\d+)", version)
+        raise InterpreterError(path, f"is {name:.80}; muslfix serves CPython only")
+    numbers = _NUMBERS.match(version)
     if numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_VERSION:
-        raise InterpreterError(path, f"is Python {version}; {OLDEST}")
+        raise InterpreterError(path, f"is Python {version:.80}; {OLDEST}")
 
 
 @dataclass(frozen=True)
@@ -190,12 +205,12 @@ def _read_program(path: str, answer: dict[str, Any]) -> _Program:
         if not isinstance(candidate, str) or not candidate.startswith("/"):
             continue
         try:
-            with open(candidate, "rb") as file:
+            with open_regular(candidate) as file:
                 elf = read_elf(file)
         except (OSError, ValueError) as error:
-            reason = f"runs {candidate}, which cannot be read ({error})"
+            reason = f"runs {candidate:.4096}, which cannot be read ({_why(error)})"
         except InvalidElf as error:
-            reason = f"runs {candidate}, which {error.reason}"
+            reason = f"runs {candidate:.4096}, which {error.reason}"
         else:
             if elf.interpreter is not None:
                 return _Program(elf, _libc_of(path, elf.interpreter), called_by_hand or elf.interpreter)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.files import open_regular
+from muslfix.files import read_regular
 from muslfix.record import Record
 
 # What package managers of distributions write into INSTALLER.
@@ -33,6 +33,10 @@ _PACKAGE_MANAGERS = frozenset(
         "xbps",
     }
 )
+
+#: The largest RECORD that is read, in MiB: some 500 000 files; and the largest of the small files beside it.
+MAX_RECORD = 64
+MAX_OTHER = 16
 
 # Specification: https://packaging.python.org/en/latest/specifications/name-normalization/
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -103,8 +107,7 @@ class InstalledProject:
         :raises InvalidProject: if it cannot be read
         """
         try:
-            with open_regular(self.record_path) as file:
-                return file.read()
+            return read_regular(self.record_path, MAX_RECORD)
         except OSError as error:
             raise InvalidProject(
                 self.record_path,
@@ -132,8 +135,7 @@ class InstalledProject:
     def _read(self, name: str) -> str:
         path = os.path.join(self.root, self.dist_info, name)
         try:
-            with open_regular(path) as file:
-                return file.read().decode("utf-8", "replace")
+            return read_regular(path, MAX_OTHER).decode("utf-8", "replace")
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:

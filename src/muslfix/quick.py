@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # A row of RECORD whose file may be an extension module. A quoted path is left to the real parser.
-_ROW = re.compile(rb"^([^\",\r\n]*?)([^/\",\r\n]+)\.so,", re.MULTILINE)
+_ROW = re.compile(rb"^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,", re.MULTILINE)
+
+# In bytes; what is larger is left to the real work, which has a sentence for it.
+_MAX_FILE = 64 * 1024 * 1024
 
 
 def has_nothing_to_fix(words: Sequence[str]) -> bool:
@@ -105,13 +108,13 @@ def _are_modules_well(folder: str, record: bytes, suffixes: frozenset[bytes]) ->
 
 
 def _read(path: str) -> bytes | None:
-    """The content of a regular file, or ``None``."""
+    """The content of a regular file that is not too large, or ``None``."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     with open(descriptor, "rb", buffering=0) as file:
         try:
-            return file.read()
+            return file.read() if os.fstat(descriptor).st_size <= _MAX_FILE else None
         except OSError:
             return None

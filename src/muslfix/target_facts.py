@@ -5,7 +5,6 @@ Each fact must be there, of its kind, and fit the others; what is wrong is named
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -15,6 +14,7 @@ from muslfix.elf import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.target import ENVIRONMENTS, FORMAT, OLDEST, OLDEST_VERSION, Scheme, Target
+from muslfix.untrusted import parse_json
 
 # The names of https://packaging.python.org/en/latest/specifications/dependency-specifiers/. All must be
 # there: packaging takes a missing one from the Python that runs muslfix.
@@ -24,7 +24,13 @@ _MARKERS = (
     "python_version", "sys_platform",
 )  # fmt: skip
 
-_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}(\.[0-9a-z]+)?")
+# Of these the compatibility tags are made, one for each version up to the last: bounded, so that they are too.
+_VERSION = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}(\.[0-9]{1,9}((a|b|c|rc)[0-9]{1,9})?)?")
+_PLATFORM = re.compile(r"linux-[A-Za-z0-9_.-]{1,64}")
+
+# In characters; no path of Linux is longer (PATH_MAX).
+_MAX_TEXT = 4_096
+_MAX_SUFFIXES = 100
 
 
 def target_from_json(text: str) -> Target:
@@ -34,8 +40,8 @@ def target_from_json(text: str) -> Target:
         contradicts another; the reason names the value
     """
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise InvalidTarget(None, f"is no JSON ({error})") from error
     return target_from_facts(data)
 
@@ -105,6 +111,8 @@ class _Facts:
 
     def text(self, name: str) -> str:
         text: str = self.value(name, str)
+        if len(text) > _MAX_TEXT:
+            raise InvalidTarget(None, f"{self._path}{name} has {len(text)} characters, which is too long")
         if any(ord(character) < 32 for character in text):
             raise InvalidTarget(None, f"{self._path}{name} has control characters: {text!r:.80}")
         return text
@@ -114,6 +122,8 @@ class _Facts:
 
     def texts(self, name: str) -> tuple[str, ...]:
         items = self.value(name, list)
+        if len(items) > _MAX_SUFFIXES:
+            raise InvalidTarget(None, f"{self._path}{name} has {len(items)} entries, which is too many")
         numbered = _Facts({str(n): item for n, item in enumerate(items)}, f"{self._path}{name}.")
         return tuple(numbered.text(str(n)) for n in range(len(items)))
 
@@ -142,6 +152,8 @@ def _check(target: Target) -> None:
         raise InvalidTarget(None, f"version is {target.version}; {OLDEST}")
     if not target.platform.startswith("linux-"):
         raise InvalidTarget(None, f"platform is {target.platform}; muslfix serves Linux only")
+    if _PLATFORM.fullmatch(target.platform) is None:
+        raise InvalidTarget(None, f"platform is {target.platform!r:.80}, which is no platform")
     if target.machine.bits not in (32, 64) or target.machine.byte_order not in ("little", "big"):
         raise InvalidTarget(None, f"machine is {target.machine}, which no machine is")
     if target.environment not in ENVIRONMENTS:

@@ -16,6 +16,7 @@ from muslfix.plan import Mode
 from muslfix.record import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
+from muslfix.untrusted import parse_json
 
 #: Name of the file.
 TRACE = "muslfix.json"
@@ -64,8 +65,7 @@ def changes_from_json(text: str) -> tuple[Change, ...]:
     :raises InvalidProject: if the text is no such file, or names a path that leaves the project's folder
     """
     try:
-        facts = json.loads(text)
-        json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogateescape")  # what no file name can hold
+        facts = parse_json(text)
         if facts["format"] != _FORMAT:
             raise InvalidProject(
                 None,
@@ -76,7 +76,7 @@ def changes_from_json(text: str) -> tuple[Change, ...]:
             Change(str(change["old"]), str(change["new"]), Mode(change["mode"]), change.get("row"))
             for change in facts["changes"]
         )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InvalidProject(None, "is not a file that muslfix wrote") from error
     for change in changes:
         _check_change(change)
