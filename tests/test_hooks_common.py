@@ -127,10 +127,10 @@ def test_a_python_that_reads_no_toml(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.mkdir()
-    assert "(Is a directory)" in read_settings(str(path))[1][0]
+    assert "(not a regular file)" in read_settings(str(path))[1][0]
     path.rmdir()
     os.mkfifo(path)
-    assert "(it is no file)" in read_settings(str(path))[1][0]
+    assert "(not a regular file)" in read_settings(str(path))[1][0]
     path.unlink()
     path.symlink_to(path)
     assert "(Too many levels of symbolic links)" in read_settings(str(path))[1][0]

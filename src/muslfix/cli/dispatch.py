@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from muslfix._version import __version__
 from muslfix.cli import check, fix, install, interpreter, run, undo, verify
-from muslfix.cli.output import Output
+from muslfix.cli.output import Output, printable
 from muslfix.errors import MuslfixError, RefusedModules, UsageError
 
 _COMMANDS = (install, fix, check, undo, verify, interpreter, run)
@@ -62,8 +62,15 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints quote what was given without passing it to the terminal as it is."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="muslfix",
         description="Make misnamed extension modules importable on musl and glibc Pythons.",
         epilog="Exit status: 0 done, or nothing to do; 1 refused or failed; 2 usage.",

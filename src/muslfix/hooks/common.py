@@ -15,17 +15,20 @@ in it is a warning.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from muslfix.errors import MuslfixError
+from muslfix.files import read_regular
 from muslfix.plan import Mode
 from muslfix.report import ProjectReport, Report
 
-# No pyproject.toml is nearly as long; what is longer was not written by a person.
-_MAX_SETTINGS = 4 * 1024 * 1024
+# In MiB. No pyproject.toml is nearly as long; what is longer was not written by a person.
+_MAX_SETTINGS = 4
+
+# What keys of very many parts may cost the parser of TOML, see _check_effort; a second or two.
+_MAX_EFFORT = 50_000_000
 
 # How many projects or modules a line names before it counts the rest.
 _NAMED = 3
@@ -167,7 +170,7 @@ def read_settings(path: str) -> tuple[Settings, list[str]]:
     :return: the settings, with their default where there is nothing usable; and what is wrong, as sentences
     """
     try:
-        content = _read(path)
+        content = read_regular(path, _MAX_SETTINGS)
         table = _table(_parse(content)) if b"muslfix" in content else {}
     except FileNotFoundError:
         return Settings(), []
@@ -183,24 +186,28 @@ def read_settings(path: str) -> tuple[Settings, list[str]]:
     return settings, [f"{path}: {problem}" for problem in problems]
 
 
-def _read(path: str) -> bytes:
-    """The content of a regular file; whatever else is there could keep a reader waiting."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is no file")
-        content = file.read(_MAX_SETTINGS + 1)
-    if len(content) > _MAX_SETTINGS:
-        raise ValueError("it is larger than 4 MiB")
-    return content
-
-
 def _parse(content: bytes) -> dict[str, Any]:
     try:
         import tomllib as toml  # new in Python 3.11
     except ModuleNotFoundError:
         import tomli as toml
+    _check_effort(content)
     return dict(toml.loads(content.decode()))
+
+
+def _check_effort(content: bytes) -> None:
+    """Refuse keys that would keep the parser busy for minutes: ``a.a.a.a.a`` and so on for some kilobytes.
+
+    Its work grows with the square of a key's parts, and with those of a table's name for each key in it.
+    Newer versions of tomli have a limit of their own: https://github.com/hukkin/tomli/blob/master/CHANGELOG.md
+
+    :raises ValueError: if there are such keys
+    """
+    dots = [(line.count(b"."), line.lstrip().startswith(b"[")) for line in content.split(b"\n")]
+    longest_name = max(count for count, is_header in [*dots, (0, True)] if is_header)
+    effort = sum(count * count + 20 * longest_name * (1 + count) for count, _ in dots)
+    if effort > _MAX_EFFORT:
+        raise ValueError("it has keys of too many parts")
 
 
 def _table(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from muslfix.files import open_regular, read_regular
+
 _PIP = re.compile(r"pip(?P<version>[0-9.]*)")
 _PYTHON = re.compile(r"python[0-9.]*t?|pypy[0-9.]*")
 
@@ -173,7 +175,7 @@ def _python_of_pip(program: str | None) -> str | None:
 def _named_by_script(program: str) -> str | None:
     """The interpreter in the first line of a script."""
     try:
-        with open(program, "rb") as file:
+        with open_regular(program) as file:
             first = file.readline(4096)
     except OSError:
         return None
@@ -193,8 +195,8 @@ def _saved_by_pdm(folder: str) -> str | None:
     """The interpreter that PDM has noted for the project."""
     for parent in _parents(folder):
         try:
-            with open(os.path.join(parent, ".pdm-python"), encoding="utf-8") as file:
-                path = file.readline().strip()
+            content = read_regular(os.path.join(parent, ".pdm-python"), 1)
+            path = content.partition(b"\n")[0].decode().strip()
         except (OSError, ValueError):
             continue
         return path if os.path.lexists(path) else None
