@@ -16,7 +16,14 @@ ROOT = Path(muslfix.__file__).parent
 #: and in :data:`OPEN_LAYERS` from its own row. A package stands for all of its modules.
 LAYERS: dict[str, tuple[str, ...]] = {
     "ground": ("_version", "errors"),
-    "pure": ("untrusted record", "suffix", "elf", "target", "target_facts plan compatibility", "trace report"),
+    "pure": (
+        "untrusted record",
+        "suffix",
+        "elf",
+        "target",
+        "target_facts plan compatibility",
+        "trace report",
+    ),
     "edges": (
         "_probe programs interpreter archive wheel source layout project staging files bytecode transaction"
         " tree modules inplace placing environment quick",

@@ -156,7 +156,9 @@ BOMBS: dict[str, dict[str, Any]] = {
     "one piece of evidence 9000 times": {"needed": ["ld-linux" + "~" * 4_000] * 9_000},
     "many long names": {"needed": [f"{n}" + "~" * 4_000 for n in range(500)]},
     "libraries times versions": {
-        "versions": {f"lib{n}" + "~" * 4_000: [f"GLIBC_{m}" + "~" * 4_000 for m in range(60)] for n in range(60)}
+        "versions": {
+            f"lib{n}" + "~" * 4_000: [f"GLIBC_{m}" + "~" * 4_000 for m in range(60)] for n in range(60)
+        }
     },
     "a function with a long name": {"functions": ["PyInit_" + "x" * 50_000_000]},
     "many functions": {"functions": ["\0".join(f"PyInit_{n}" + "x" * 4_000 for n in range(10_000))]},

@@ -1,7 +1,7 @@
-"""Files that were written to harm: target files, a probe's answer, RECORD, ``muslfix.json``, ``pyproject.toml``.
+"""Files that were written to harm: target files, answers of probes, RECORD, ``muslfix.json``, settings.
 
-Each case goes through the command line where there is one: a sentence, no traceback, no hang, nothing changed.
-A file of 20 GiB is a hole, and takes no place.
+Each case goes through the command line where there is one: a sentence, no traceback, no hang, nothing
+changed. A file of 20 GiB is a hole, and takes no place.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,10 @@ def with_facts(**changes: Any) -> Make:
 LONG = "x" * 100_000
 BAD_TARGETS: dict[str, tuple[Make, str]] = {
     **{name: (make, "") for name, make in BAD_JSON.items()},
-    "a fact twice": (text(TARGET.read_text().replace('"libc":', '"libc": "glibc", "libc":')), "'libc' stands twice"),
+    "a fact twice": (
+        text(TARGET.read_text().replace('"libc":', '"libc": "glibc", "libc":')),
+        "'libc' stands twice",
+    ),
     "long path": (with_facts(prefix="/" + LONG), "prefix has 100001 characters, which is too long"),
     "long suffix": (with_facts(extension_suffixes=["." + LONG + ".so"]), "extension_suffixes.0 has 100004"),
     "many suffixes": (with_facts(extension_suffixes=[".so"] * 9_999), "has 9999 entries, which is too many"),
@@ -141,11 +145,14 @@ BAD_TARGETS: dict[str, tuple[Make, str]] = {
     "bidi": (with_facts(implementation="\u202e"), r"implementation is \u202e"),
     "surrogate": (with_facts(scheme__purelib="/\ud800"), "surrogates not allowed"),
     "a list for a text": (with_facts(loader=[["/"]]), "loader is [['/']], which is not of its kind"),
-    "an object for a text": (with_facts(scheme__scripts={}), "scheme.scripts is {}, which is not of its kind"),
+    "an object for a text": (
+        with_facts(scheme__scripts={}),
+        "scheme.scripts is {}, which is not of its kind",
+    ),
     "a text for an object": (with_facts(markers="x"), "markers is 'x', which is not of its kind"),
     "not absolute": (with_facts(scheme__platlib="lib"), "which is no absolute path"),
     "leaves the prefix": (with_facts(prefix_scheme__data="../.."), "which leaves the prefix"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_TARGETS)
@@ -173,11 +180,36 @@ def test_a_target_file_may_be_a_pipe_that_somebody_writes_to(cli: Cli, tmp_path:
     assert (result.status, result.err) == (0, "")
 
 
-HOSTILE = st.sampled_from(
-    ["", "x", "/", "/x", "..", "\u202e", "\x9b", "é", "3.12", "linux-", "\udcff", "9" * 99, "<1", 0, -1, 2**70,
-     1.5, None, True, [], {}, [[]]]
-)  # fmt: skip
-NAMES = [*FACTS, *(f"{name}__{inner}" for name in FACTS if isinstance(FACTS[name], dict) for inner in FACTS[name])]
+HOSTILE: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        "",
+        "x",
+        "/",
+        "/x",
+        "..",
+        "\u202e",
+        "\x9b",
+        "é",
+        "3.12",
+        "linux-",
+        "\udcff",
+        "9" * 99,
+        "<1",
+        0,
+        -1,
+        2**70,
+        1.5,
+        None,
+        True,
+        [],
+        {},
+        [[]],
+    ]
+)
+NAMES = [
+    *FACTS,
+    *(f"{name}__{inner}" for name in FACTS if isinstance(FACTS[name], dict) for inner in FACTS[name]),
+]
 
 
 @settings(deadline=None, max_examples=300)
@@ -199,11 +231,12 @@ def test_a_target_that_is_accepted_can_be_used(changes: dict[str, Any]) -> None:
     assert target.tags()
     assert target_from_facts(json.loads(target.to_json())) == target
     markers = [f"x; {name} >= '1'" for name in facts["markers"]]
-    assert unmet_requirements([*markers, *(text.replace(">=", "==") for text in markers)], {}, target) is not None
-    try:
+    assert (
+        unmet_requirements([*markers, *(text.replace(">=", "==") for text in markers)], {}, target)
+        is not None
+    )
+    with suppress(IncompatibleWheel):
         check_requires_python("x.whl", ">=3", target)
-    except IncompatibleWheel:
-        pass
 
 
 # -- what a probe answers ---------------------------------------------------------------------------
@@ -217,29 +250,59 @@ def says(answer: str) -> str:
 
 
 ANSWERS: dict[str, tuple[str, str]] = {
-    "version of 5000 digits": (says('{"implementation": "cpython", "version": "' + "9" * 5_000 + '.1"}'), "does not tell"),
-    "old, and 5000 digits": (says('{"implementation": "cpython", "version": "2.7.' + "9" * 5_000 + '"}'), "is Python 2.7.999"),
-    "number of 5000 digits": (says('{"version": ' + "9" * 5_000 + "}"), "gave a damaged answer (a number of 5000 digits)"),
+    "version of 5000 digits": (
+        says('{"implementation": "cpython", "version": "' + "9" * 5_000 + '.1"}'),
+        "does not tell",
+    ),
+    "old, and 5000 digits": (
+        says('{"implementation": "cpython", "version": "2.7.' + "9" * 5_000 + '"}'),
+        "is Python 2.7.999",
+    ),
+    "number of 5000 digits": (
+        says('{"version": ' + "9" * 5_000 + "}"),
+        "gave a damaged answer (a number of 5000 digits)",
+    ),
     "long name": (says('{"implementation": "' + "p" * 9_999 + '"}'), "is ppp"),
     "a name twice": (says('{"version": 1, "version": 2}'), "gave a damaged answer ('version' stands twice"),
     "NaN": (says('{"version": NaN}'), "gave a damaged answer (NaN is no number"),
     "deep": (says('{"x": ' + "[" * 50_000 + "}"), "gave a damaged answer (maximum recursion depth"),
-    "deep and closed": (says('{"x": ' + "[" * 300 + "]" * 300 + "}"), "gave a damaged answer (nested more than"),
+    "deep and closed": (
+        says('{"x": ' + "[" * 300 + "]" * 300 + "}"),
+        "gave a damaged answer (nested more than",
+    ),
     "two objects on a line": (says("{} {}"), "gave a damaged answer (Extra data"),
     "two objects on two lines": (f"{says('{}')}; {says('{}')}", "answered 2 times"),
     "half a character": (says('{"version": "\\ud800"}'), "gave a damaged answer ("),
-    "not UTF-8": (f"printf '{MARK}{{\"implementation\": \"\\377\"}}\\n'", "is \\udcff; muslfix serves CPython only"),
+    "not UTF-8": (
+        f'printf \'{MARK}{{"implementation": "\\377"}}\\n\'',
+        "is \\udcff; muslfix serves CPython only",
+    ),
     "UTF-16": ("printf '" + "".join(f"{c}\\000" for c in "muslfix") + "'", "is no Python: it printed"),
     "escapes": (says('{"implementation": "\\u001b[31m\\u009b\\u202e"}'), r"is \x1b[31m\x9b\u202e; muslfix"),
-    "escapes on stderr": ("printf '\\033]0;x\\007\\302\\233 \\342\\200\\256' >&2; exit 1", "is no working Python"),
+    "escapes on stderr": (
+        "printf '\\033]0;x\\007\\302\\233 \\342\\200\\256' >&2; exit 1",
+        "is no working Python",
+    ),
     "image is a FIFO": (says("{" + CPYTHON + ', "image": "@/fifo"}'), "cannot be read (not a regular file)"),
-    "image is a device": (says("{" + CPYTHON + ', "image": "/dev/zero"}'), "cannot be read (not a regular file)"),
+    "image is a device": (
+        says("{" + CPYTHON + ', "image": "/dev/zero"}'),
+        "cannot be read (not a regular file)",
+    ),
     "image is a folder": (says("{" + CPYTHON + ', "image": "/"}'), "cannot be read (not a regular file)"),
-    "image with NUL": (says("{" + CPYTHON + ', "image": "/a\\u0000"}'), "cannot be read (embedded null byte)"),
-    "image with escapes": (says("{" + CPYTHON + ', "image": "/\\u001b[31m"}'), r"runs /\x1b[31m, which cannot"),
-    "image of 100 000 letters": (says("{" + CPYTHON + ', "image": "/' + "x" * 100_000 + '"}'), "cannot be read"),
+    "image with NUL": (
+        says("{" + CPYTHON + ', "image": "/a\\u0000"}'),
+        "cannot be read (embedded null byte)",
+    ),
+    "image with escapes": (
+        says("{" + CPYTHON + ', "image": "/\\u001b[31m"}'),
+        r"runs /\x1b[31m, which cannot",
+    ),
+    "image of 100 000 letters": (
+        says("{" + CPYTHON + ', "image": "/' + "x" * 100_000 + '"}'),
+        "cannot be read",
+    ),
     "image of another kind": (says("{" + CPYTHON + ', "image": [[1]]}'), "does not tell which file it is"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", ANSWERS)
@@ -267,7 +330,9 @@ def test_a_loader_that_prints_to_keep_us_busy(tmp_path: Path) -> None:
 
     (tmp_path / "image").write_bytes(make_elf(interpreter=str(loader)))
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", Path(muslfix._probe.__file__).read_text()], capture_output=True, check=True
+        [sys.executable, "-I", "-S", "-c", Path(muslfix._probe.__file__).read_text()],
+        capture_output=True,
+        check=True,
     )
     answer = json.loads(done.stdout.decode().strip()[len(MARK) :])
     (tmp_path / "answer").write_text(MARK + json.dumps({**answer, "image": str(tmp_path / "image")}) + "\n")
@@ -491,21 +556,23 @@ def test_the_note_of_pdm(tmp_path: Path, make: Make) -> None:
 # -- JSON -------------------------------------------------------------------------------------------
 
 
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4),
-))  # fmt: skip
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+LEAVES = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(-1e9, 1e9) | WORDS
+
+
+@given(
+    st.recursive(
+        LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4)
+    )
+)
 def test_what_is_honest_is_read_as_it_is(value: Any) -> None:
     assert parse_json(json.dumps(value)) == value
 
 
 @given(st.text())
 def test_no_text_does_harm(content: str) -> None:
-    try:
+    with suppress(ValueError):
         parse_json(content)
-    except ValueError:
-        pass
 
 
 def test_depth() -> None:

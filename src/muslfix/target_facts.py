@@ -24,7 +24,7 @@ _MARKERS = (
     "python_version", "sys_platform",
 )  # fmt: skip
 
-# Of these the compatibility tags are made, one for each version up to the last: bounded, so that they are too.
+# Compatibility tags are made for each version up to this one, so it is bounded.
 _VERSION = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}(\.[0-9]{1,9}((a|b|c|rc)[0-9]{1,9})?)?")
 _PLATFORM = re.compile(r"linux-[A-Za-z0-9_.-]{1,64}")
 
