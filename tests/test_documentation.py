@@ -46,6 +46,14 @@ def test_the_package_docstring_shows_what_happens() -> None:
     assert shown.failed == 0
 
 
+def test_the_tests_that_security_names_are_there() -> None:
+    named = re.findall(
+        r"`(?:python )?((?:tests|fixtures)/[\w/]+\.py)", (ROOT / "SECURITY.md").read_text("utf-8")
+    )
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
 def test_the_library_example_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     names = {"python": sys.executable, "folder": str(tmp_path / "folder")}
