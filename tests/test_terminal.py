@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from fix_support import WRONG, lay, make_demo, small_files, target_file
-from support import Cli, Result, make_environment
+from fix_support import RIGHT, WRONG, lay, make_demo, small_files, target_file
+from support import Cli, Result, make_environment, snapshot
 from wheelmaker import make_wheel
 
 EVIL = "\x1b]0;x\x07\x9b31m\u202e\u2066\nerror: all is lost"
@@ -146,6 +148,46 @@ def test_wheels_that_are_installed(cli: Cli, tmp_path: Path, target: Path) -> No
     assert_harmless(cli("install", tmp_path / f"{NAME}.whl", *words))
     (folder / f"file{NAME}").write_bytes(b"")
     assert_harmless(cli("install", make_demo(tmp_path), *words[:2], "--target", folder / f"file{NAME}"))
+
+
+def in_the_c_locale(*words: str | os.PathLike[str]) -> tuple[int, str, str]:
+    """Call muslfix where names of files are ASCII, and all else in them is bytes without a meaning."""
+    done = subprocess.run(
+        [sys.executable, "-m", "muslfix", *words],
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode("ascii"), done.stderr.decode("ascii")
+
+
+def test_installed_projects_in_a_locale_that_lacks_the_letters(tmp_path: Path, target: Path) -> None:
+    module = small_files()[f"demo/_speed{WRONG}"]
+    site = lay(tmp_path / "site", files={f"demo/é{WRONG}": module, "demo/日.py": b""})
+    before = snapshot(site)
+    words = ("--path", site, "--target-file", target)
+    assert in_the_c_locale("verify", *words) == (0, "", "")
+    status, out, err = in_the_c_locale("fix", *words)
+    assert (status, err, out.count("misnamed")) == (0, "", 1)
+    assert os.readlink(site / f"demo/é{RIGHT}") == f"é{WRONG}"
+    assert f"demo/é{RIGHT},sha256=" in (site / "demo-1.0.dist-info" / "RECORD").read_text("utf-8")
+    assert in_the_c_locale("verify", *words) == (0, "", "")
+    assert in_the_c_locale("undo", *words)[::2] == (0, "")
+    assert snapshot(site) == before
+
+
+def test_a_wheel_in_a_locale_that_lacks_the_letters(tmp_path: Path, target: Path) -> None:
+    wheel = make_wheel(tmp_path / "demo-1.0-py3-none-any.whl", {"demo/é.py": b""})
+    before = snapshot(tmp_path)
+    status, out, err = in_the_c_locale(
+        "install", wheel, "--target-file", target, "--target", tmp_path / "new"
+    )
+    assert (status, out) == (1, "")
+    assert err == (
+        "error: the locale's encoding, ascii, cannot spell a file name\n"
+        "tip: set the environment variable PYTHONUTF8=1\n"
+    )
+    assert snapshot(tmp_path) == before
 
 
 def test_environments(cli: Cli, tmp_path: Path) -> None:

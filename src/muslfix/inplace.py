@@ -268,4 +268,4 @@ def _trace_path(project: InstalledProject) -> str:
 
 
 def _encode(record: Record) -> bytes:
-    return record.text.encode("utf-8", "surrogateescape")
+    return os.fsencode(record.text)

@@ -128,7 +128,8 @@ class InstalledProject:
         :raises InvalidProject: if it is damaged
         """
         try:
-            return Record.parse(content.decode("utf-8", "surrogateescape"))
+            # Its names are bytes, and are to be found on disk by these, whatever the locale's encoding is.
+            return Record.parse(os.fsdecode(content))
         except InvalidRecord as error:
             raise InvalidProject(self.record_path, error.reason, "install the project again") from error
 

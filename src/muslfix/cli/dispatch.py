@@ -47,6 +47,15 @@ def run_command(words: Sequence[str]) -> int:
             output.diagnostic(line)
         output.error(error)
         return _FAILED
+    except UnicodeEncodeError as error:  # a locale of the user's that is not UTF-8, and a name that is
+        output.error(
+            MuslfixError(
+                None,
+                f"the locale's encoding, {error.encoding}, cannot spell a file name",
+                tip="set the environment variable PYTHONUTF8=1",
+            )
+        )
+        return _FAILED
     except KeyboardInterrupt:
         output.diagnostic("interrupted: nothing is left half done")
         return _INTERRUPTED
