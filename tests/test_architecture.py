@@ -15,7 +15,7 @@ ROOT = Path(muslfix.__file__).parent
 #: The layers, lowest first, and within each its rows, lowest first. A module imports from lower rows only,
 #: and in :data:`OPEN_LAYERS` from its own row. A package stands for all of its modules.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "ground": ("_version", "errors"),
+    "ground": ("_version limits", "errors"),
     "pure": (
         "untrusted record",
         "suffix",
@@ -25,7 +25,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "trace report",
     ),
     "edges": (
-        "_probe programs interpreter archive wheel source layout project staging files bytecode transaction"
+        "_probe programs interpreter zip_directory zip_entries zip_members archive wheel_record wheel_scripts"
+        " wheel source layout project staging files bytecode transaction"
         " tree modules inplace placing environment quick",
     ),
     "verbs": ("verbs",),

@@ -6,7 +6,6 @@ import io
 import os
 import random
 import struct
-import sys
 import threading
 import zipfile
 import zlib
@@ -92,10 +91,6 @@ def test_names_may_have_any_letters(tmp_path: Path) -> None:
     assert list(contents(written(tmp_path, *(Member(name, TEXT) for name in names)))) == names
 
 
-def test_old_names_are_of_code_page_437(tmp_path: Path) -> None:
-    assert list(contents(written(tmp_path, Member(b"\x84.py", TEXT)))) == ["ä.py"]
-
-
 class Pipe(io.RawIOBase):
     """A stream that cannot be sought: into one, :mod:`zipfile` writes data descriptors."""
 
@@ -123,11 +118,9 @@ def test_archive_of_a_pipe(tmp_path: Path, zip64: bool) -> None:
     assert contents(str(path)) == {"a.py": TEXT, "b/c.py": TEXT}
 
 
-def test_comments_extra_fields_and_a_program_in_front_are_allowed(tmp_path: Path) -> None:
+def test_comments_and_extra_fields_are_allowed(tmp_path: Path) -> None:
     extra = struct.pack("<2H", 0x5455, 4) + b"time"
     path = written(tmp_path, Member("a", TEXT, extra=extra, comment=b"of a"), comment=b"of all")
-    assert contents(path) == {"a": TEXT}
-    Path(path).write_bytes(b"#!/bin/sh\nexit\n" + Path(path).read_bytes())
     assert contents(path) == {"a": TEXT}
 
 
@@ -138,7 +131,6 @@ def test_comments_extra_fields_and_a_program_in_front_are_allowed(tmp_path: Path
         (0o100644 << 16, False),
         (0o100001 << 16, True),
         (0o755 << 16, False),  # as pip: only where the mode says that it is a file
-        (0o040755 << 16, False),
         (0, False),
         (0x20, False),
     ],
@@ -228,7 +220,7 @@ HOSTILE: dict[str, tuple[Sequence[Member], str]] = {
     "two sizes of what is stored": ([Member("x", TEXT, STORED, size=3)], "two different sizes of 'x'"),
     "overlapping": (
         [Member("x", TEXT), Member("y", TEXT, offset=0, local=Member("y", TEXT))],
-        "two different things of 'y'",
+        "overlap what follows: 'x'",
     ),
     "in another one's data": (
         [Member("x", Member("y", TEXT).local_part(), STORED), Member("y", TEXT, offset=len(b"x") + 30)],
@@ -253,7 +245,6 @@ def test_what_no_honest_tool_writes_is_refused(
     assert sentence in refusal(written(tmp_path, *members))
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="zipfile does not know this field")
 @pytest.mark.parametrize("other", ["../y", "/y", "y"])
 def test_a_second_name_in_an_extra_field_is_refused(tmp_path: Path, other: str) -> None:
     path = written(tmp_path, Member("x", TEXT, extra=unicode_path("x", other)))
@@ -318,11 +309,11 @@ NO_ARCHIVES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (Path.touch, "is empty"),
     "two bytes": (
         lambda path: path.write_bytes(b"PK"),
-        "is no readable zip archive (File is not a zip file)",
+        "is no zip archive",
     ),
     "text": (
         lambda path: path.write_bytes(TEXT * 999),
-        "is no readable zip archive (File is not a zip file)",
+        "is no zip archive",
     ),
 }
 

@@ -202,7 +202,6 @@ def test_other_groups_of_entry_points_are_none_of_our_business(tmp_path: Path) -
         ),
         ({"demo-1.0.data/data/.muslfix-x/y": CODE}, {}, "a name that muslfix keeps for itself"),
         ({".muslfix-x/journal": CODE}, {}, "'.muslfix-x/journal', a name that muslfix keeps for itself"),
-        ({"demo-1.0.data/scripts/x": CODE}, {"x": "demo:main"}, "has 2 scripts of the name 'x'"),
         ({}, {"demo": "demo.main"}, "an entry is not of the form name = module:function"),
         ({}, {"demo": "demo:"}, "an entry is not of the form name = module:function"),
         ({}, {"demo": "de mo:main"}, "an entry is not of the form"),

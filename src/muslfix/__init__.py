@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from muslfix.errors import MuslfixError
     from muslfix.interpreter import probe_interpreter as probe
     from muslfix.interpreter import read_target_file
+    from muslfix.limits import Limits
     from muslfix.plan import Mode, Verdict
     from muslfix.report import Report
     from muslfix.target import Target
@@ -30,6 +31,7 @@ __all__ = [
     "CheckOptions",
     "FixOptions",
     "InstallOptions",
+    "Limits",
     "Mode",
     "MuslfixError",
     "Report",
@@ -53,6 +55,7 @@ _HOMES = {
     "CheckOptions": ("verbs.check", "CheckOptions"),
     "FixOptions": ("verbs.fix", "FixOptions"),
     "InstallOptions": ("verbs.install", "InstallOptions"),
+    "Limits": ("limits", "Limits"),
     "Mode": ("plan", "Mode"),
     "MuslfixError": ("errors", "MuslfixError"),
     "Report": ("report", "Report"),

@@ -19,7 +19,7 @@ from muslfix.layout import Layout
 from muslfix.project import InstalledProject, scan_projects
 from muslfix.staging import StagedFile, StagedWheel
 from muslfix.transaction import Transaction
-from muslfix.wheel import INTERPRETER_NAME
+from muslfix.wheel_scripts import INTERPRETER_NAME
 
 _BYTECODE = re.compile(r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
 
@@ -96,6 +96,10 @@ def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: L
             if not _is_below(path, _roots(wheel.layout)):
                 raise FileConflict(
                     folder, f"is reached through a link, and would receive files of {wheel.facts.name}"
+                )
+            if _is_interpreter(path, wheel.layout):
+                raise FileConflict(
+                    path, f"is of the environment itself, and no place for a file of {wheel.facts.name}"
                 )
             twin = coming.setdefault(path, file)
             if twin is not file:

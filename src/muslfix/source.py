@@ -16,15 +16,17 @@ from typing import Any, BinaryIO, cast
 
 from installer.sources import WheelSource
 
-from muslfix.archive import Archive, Member, open_archive
+from muslfix.archive import Archive, Member, open_archive, read_text
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf, InvalidWheel
+from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.modules import plan_tree
 from muslfix.plan import Mode, Plan
 from muslfix.record import RecordRow
 from muslfix.target import Target
 from muslfix.transaction import told_as_sentences
-from muslfix.wheel import WheelFacts, judge_wheel, parse_wheel_path, read_text
+from muslfix.wheel import WheelFacts, judge_wheel, parse_wheel_path
+from muslfix.wheel_record import RECORD_TIP
 
 # A larger file is inflated to disk, so that memory stays bounded.
 _IN_MEMORY = 16 * 1024 * 1024
@@ -86,8 +88,9 @@ class Wheel(WheelSource):
         files that only the wheel needs, and bytecode, which would be run without being compared with its
         source (``installer`` leaves it out too).
         """
+        left_out = frozenset(self.facts.of_the_wheel_alone)
         for name, member in self.archive.members.items():
-            if name not in self.facts.of_the_wheel_alone and "__pycache__" not in name.split("/")[:-1]:
+            if name not in left_out and "__pycache__" not in name.split("/")[:-1]:
                 row = self.facts.record.get(name) or RecordRow.listed(name)
                 stream = MemberStream(self.archive, member, row)
                 yield (name, "", ""), cast("BinaryIO", stream), member.executable
@@ -124,6 +127,7 @@ class MemberStream(io.RawIOBase):
             raise InvalidWheel(
                 self.archive.path,
                 f"has a {self.member.name!r} that is not the one in RECORD: its hash differs",
+                RECORD_TIP,
             )
 
     def readable(self) -> bool:
@@ -208,11 +212,13 @@ def plan_wheel(wheel: Wheel, target: Target, mode: Mode) -> Plan:
 
 
 @contextmanager
-def open_wheel(path: str) -> Iterator[Wheel]:
+def open_wheel(path: str, limits: Limits = DEFAULT_LIMITS, *, ignore_record: bool = False) -> Iterator[Wheel]:
     """Open a wheel and judge all of it but the bytes of its files.
 
+    :param limits: how large it may become
+    :param ignore_record: take the files as they are, whatever RECORD says of them
     :raises InvalidWheel: if it is not a wheel that may be installed; the reason says why
     """
     parse_wheel_path(path)
-    with open_archive(path) as archive:
-        yield Wheel(archive, judge_wheel(archive))
+    with open_archive(path, limits) as archive:
+        yield Wheel(archive, judge_wheel(archive, ignore_record=ignore_record))

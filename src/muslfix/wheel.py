@@ -10,32 +10,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import Message
-from typing import TYPE_CHECKING
 
-from installer.utils import SCHEME_NAMES, parse_entrypoints, parse_metadata_file
+from installer.utils import SCHEME_NAMES, parse_metadata_file
+from packaging.tags import Tag, parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from muslfix.archive import Archive, Member
-from muslfix.errors import InvalidRecord, InvalidWheel
+from muslfix.archive import Archive, read_text
+from muslfix.errors import InvalidWheel
 from muslfix.layout import STAGING_PREFIX
-from muslfix.record import Record, RecordRow
+from muslfix.record import Record
 from muslfix.trace import TRACE
+from muslfix.wheel_record import SIGNATURES, judge_record
+from muslfix.wheel_scripts import judge_scripts
 
-if TYPE_CHECKING:
-    from packaging.tags import Tag
-
-_SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 # What an installer notes; a wheel that was made of an installed project brings what another one did.
 _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
-_STRONG_HASHES = ("sha256", "sha384", "sha512")
-#: The programs of the environment itself; a wheel that brings one of these takes it over.
-INTERPRETER_NAME = re.compile(r"(python|pythonw|pypy)[0-9.]*t?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,8 @@ class WheelFacts:
     :param data: name of the ``.data`` folder; there may be none of that name
     :param metadata: the parsed ``METADATA``
     :param root_is_purelib: whether its root goes to ``purelib``, else to ``platlib``
-    :param record: its RECORD
+    :param record: its RECORD; one without rows if it is to be ignored
+    :param superseded: scripts in it that its entry points make anew, by their path in the archive
     :param warnings: what is odd about it and no reason to refuse it, each a sentence
     """
 
@@ -65,6 +60,7 @@ class WheelFacts:
     metadata: Message
     root_is_purelib: bool
     record: Record
+    superseded: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -81,39 +77,42 @@ class WheelFacts:
     @property
     def of_the_wheel_alone(self) -> tuple[str, ...]:
         """Files not to be installed: RECORD, which changes, its signatures, what another installer noted."""
-        return tuple(f"{self.dist_info}/{name}" for name in ("RECORD", *_SIGNATURES, *_NOTES))
+        notes = (f"{self.dist_info}/{name}" for name in ("RECORD", *SIGNATURES, *_NOTES))
+        return (*notes, *self.superseded)
 
     def has_version(self, text: str) -> bool:
         """Whether a version, written in whatever way, is the one of this wheel."""
         return _version(text) == self.version
 
 
-def judge_wheel(archive: Archive) -> WheelFacts:
+def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
     """Read what a wheel is and refuse it where that is not sound.
 
     :param archive: its open archive; the bytes of its files are not judged here
+    :param ignore_record: take the files as they are, whatever RECORD says of them
     :raises InvalidWheel: with the first thing that is wrong
     """
-    key, version, tags = parse_wheel_path(archive.path)
+    path = archive.path
+    key, version, tags = parse_wheel_path(path)
     dist_info, data = _find_folders(archive, key, version)
     metadata = parse_metadata_file(read_text(archive, f"{dist_info}/METADATA"))
-    root_is_purelib, warnings = _check_wheel_file(archive, dist_info)
-    facts = WheelFacts(
-        path=archive.path,
+    wheel = parse_metadata_file(read_text(archive, f"{dist_info}/WHEEL"))
+    record, record_warnings = _record(archive, dist_info, ignore=ignore_record)
+    _check_places(archive, data)
+    return WheelFacts(
+        path=path,
         key=key,
-        name=_check_metadata(archive.path, metadata, key, version),
+        name=_check_metadata(path, metadata, key, version),
         version=version,
         tags=tags,
         dist_info=dist_info,
         data=data,
         metadata=metadata,
-        root_is_purelib=root_is_purelib,
-        record=_check_record(archive, dist_info),
-        warnings=warnings,
+        root_is_purelib=_root_is_purelib(path, wheel),
+        record=record,
+        superseded=judge_scripts(archive, dist_info, data),
+        warnings=(*_check_format(path, wheel), *_check_tags(path, wheel, tags), *record_warnings),
     )
-    _check_places(archive, data)
-    _check_scripts(archive, facts)
-    return facts
 
 
 def parse_wheel_path(path: str) -> tuple[str, Version, frozenset[Tag]]:
@@ -132,19 +131,6 @@ def parse_wheel_path(path: str) -> tuple[str, Version, frozenset[Tag]]:
     return key, version, tags
 
 
-def read_text(archive: Archive, name: str) -> str:
-    """The text of a member.
-
-    :raises InvalidWheel: if it is missing, damaged or no UTF-8
-    """
-    if name not in archive.members:
-        raise InvalidWheel(archive.path, f"has no {name}")
-    try:
-        return archive.read(archive.members[name]).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidWheel(archive.path, f"has a {name} that is no UTF-8") from error
-
-
 def _find_folders(archive: Archive, key: str, version: Version) -> tuple[str, str]:
     """The names of the ``.dist-info`` folder and of the ``.data`` folder, as the archive spells them.
 
@@ -152,7 +138,7 @@ def _find_folders(archive: Archive, key: str, version: Version) -> tuple[str, st
     this project and version; a second one of a kind would be a second truth.
     """
     tops = dict.fromkeys(name.partition("/")[0] for name in archive.members if "/" in name)
-    infos = [name for name in tops if name.endswith(".dist-info")]
+    infos = [name for name in tops if name.lower().endswith(".dist-info")]
     if len(infos) != 1:
         found = ", ".join(sorted(infos)) or "none"
         raise InvalidWheel(archive.path, f"must have one .dist-info folder, and has {found}")
@@ -177,66 +163,86 @@ def _version(text: str | None) -> Version | None:
         return None
 
 
+def _one(path: str, message: Message, file: str, header: str) -> str | None:
+    """The value of a header that may stand there once: of two, each reader would take another."""
+    values = message.get_all(header, [])
+    if len(values) > 1:
+        raise InvalidWheel(path, f"has {len(values)} lines {header!r} in its {file}")
+    return str(values[0]).strip() if values else None
+
+
 def _check_metadata(path: str, metadata: Message, key: str, version: Version) -> str:
     """Hold ``METADATA`` against the file name; return the name of the project as it spells it."""
-    name = metadata["Name"]
+    name = _one(path, metadata, "METADATA", "Name")
     if not name or canonicalize_name(name) != key:
-        raise InvalidWheel(path, f"is named {key}, and its METADATA names {name!r}")
-    if _version(metadata["Version"]) != version:
-        raise InvalidWheel(path, f"is named version {version}, and its METADATA says {metadata['Version']!r}")
-    return str(name)
+        raise InvalidWheel(path, f"is named {key}, and its METADATA names {name!r:.200}")
+    text = _one(path, metadata, "METADATA", "Version")
+    if _version(text) != version:
+        raise InvalidWheel(path, f"is named version {version}, and its METADATA says {text!r:.200}")
+    return name
 
 
-def _check_wheel_file(archive: Archive, dist_info: str) -> tuple[bool, tuple[str, ...]]:
-    """Judge ``WHEEL``: a newer major version must be refused, a newer minor one warned about.
-
-    :return: whether the root is ``purelib``, and the warnings
-    """
-    message = parse_metadata_file(read_text(archive, f"{dist_info}/WHEEL"))
-    text = str(message["Wheel-Version"] or "").strip()
+def _check_format(path: str, wheel: Message) -> tuple[str, ...]:
+    """Judge the version of the format: a newer major one must be refused, a newer minor one warned about."""
+    text = _one(path, wheel, "WHEEL", "Wheel-Version") or ""
     match = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", text)
     if match is None or int(match[1]) > _WHEEL_VERSION[0]:
         raise InvalidWheel(
-            archive.path,
-            f"has the wheel format version {text!r}, and muslfix reads versions up to 1.x",
+            path,
+            f"has the wheel format version {text!r:.50}, and muslfix reads versions up to 1.x",
             tip="a newer muslfix may read it",
         )
     newer = (int(match[1]), int(match[2])) > _WHEEL_VERSION
-    warning = f"has the wheel format version {text}, which is newer than this muslfix"
-    return str(message["Root-Is-Purelib"]).strip().lower() == "true", (warning,) if newer else ()
+    return (f"has the wheel format version {text}, which is newer than this muslfix",) if newer else ()
 
 
-def _check_record(archive: Archive, dist_info: str) -> Record:
-    """Hold RECORD against the archive: the same files, each with a strong hash and its size."""
+def _root_is_purelib(path: str, wheel: Message) -> bool:
+    """Whether its root goes to ``purelib``.
+
+    pip takes whatever is not "true" for false, a missing line too. It may be true beside platform tags: so
+    it is in 34 of 1043 wheels from PyPI, which have programs or shared libraries and no extension modules.
+    """
+    text = _one(path, wheel, "WHEEL", "Root-Is-Purelib") or "false"
+    if text.lower() not in ("true", "false"):
+        raise InvalidWheel(path, f"says 'Root-Is-Purelib: {text!r:.50}', which is neither true nor false")
+    return text.lower() == "true"
+
+
+def _check_tags(path: str, wheel: Message, tags: frozenset[Tag]) -> tuple[str, ...]:
+    """Hold the tags in ``WHEEL`` against those of the file name.
+
+    The specification wants them to be the same. Of 1043 wheels from PyPI five had others, three of them (ray,
+    mysql-connector-python, playwright) none in common with their name: the file had been renamed after it had
+    been built for plain ``linux_x86_64`` or ``any``. So another platform is a warning, for the ELF files tell
+    what they are for; another Python or ABI is refused. pip compares nothing.
+    """
+    lines = [str(line).strip() for line in wheel.get_all("Tag", [])]
     try:
-        record = Record.parse(read_text(archive, f"{dist_info}/RECORD"))
-    except InvalidRecord as error:
-        raise InvalidWheel(archive.path, f"has a damaged RECORD: it {error.reason}") from error
-    for path, count in Counter(row.path for row in record.rows).items():
-        if path not in archive.members:
-            raise InvalidWheel(archive.path, f"lists {path!r} in RECORD, and has no such file")
-        if count > 1:
-            raise InvalidWheel(archive.path, f"lists {path!r} {count} times in RECORD")
-    without_hash = {f"{dist_info}/{name}" for name in ("RECORD", *_SIGNATURES)}
-    for name, member in archive.members.items():
-        if name not in without_hash:
-            _check_row(archive.path, record.get(name), member)
-    return record
+        inside = frozenset(tag for line in lines for tag in parse_tag(line))
+    except ValueError:
+        raise InvalidWheel(path, "has a line 'Tag' in its WHEEL that is no compatibility tag") from None
+    if not inside or inside & tags:
+        return ()
+    sentence = f"is for {_shown(inside)} according to its WHEEL, and not by its name"
+    if not {(tag.interpreter, tag.abi) for tag in inside} & {(tag.interpreter, tag.abi) for tag in tags}:
+        raise InvalidWheel(path, sentence)
+    return (sentence,)
 
 
-def _check_row(path: str, row: RecordRow | None, member: Member) -> None:
-    if row is None:
-        raise InvalidWheel(path, f"does not list {member.name!r} in RECORD")
+def _shown(tags: Iterable[Tag]) -> str:
+    first, *others = sorted(map(str, tags))
+    return f"{first:.100}" + (f" and {len(others)} more" if others else "")
+
+
+def _record(archive: Archive, dist_info: str, *, ignore: bool) -> tuple[Record, tuple[str, ...]]:
+    """Its RECORD; if that is to be ignored, one without rows, and what is known to be wrong with it."""
+    if not ignore:
+        return judge_record(archive, dist_info), ()
     try:
-        digest = row.digest
-    except InvalidRecord as error:
-        raise InvalidWheel(path, f"has a damaged RECORD: it {error.reason}") from error
-    if digest is None or row.algorithm not in _STRONG_HASHES:
-        raise InvalidWheel(path, f"has no hash of SHA-256 or stronger for {member.name!r} in RECORD")
-    if row.size and row.size != str(member.size):
-        raise InvalidWheel(
-            path, f"says in RECORD that {member.name!r} has {row.size} bytes; it has {member.size}"
-        )
+        judge_record(archive, dist_info)
+    except InvalidWheel as error:
+        return Record(), (f"{error.reason}, which was ignored",)
+    return Record(), ("was not compared with its RECORD",)
 
 
 def _check_places(archive: Archive, data: str) -> None:
@@ -247,40 +253,12 @@ def _check_places(archive: Archive, data: str) -> None:
             raise InvalidWheel(
                 archive.path, f"has {name!r}, which is in none of the folders {', '.join(SCHEME_NAMES)}"
             )
-        if folder == data and rest[1].endswith(".dist-info"):
+        # In the folder data, another project's files can be anywhere.
+        if folder == data and any(
+            part.endswith(".dist-info") for part in rest[1 : None if rest[0] == "data" else 2]
+        ):
             raise InvalidWheel(archive.path, f"has a second .dist-info folder: {name!r}")
         if folder != data and folder.startswith(data):  # installer 0.7 would never find its way out of it
             raise InvalidWheel(archive.path, f"has {name!r}, which looks like its .data folder and is not")
         if any(part.startswith(STAGING_PREFIX) for part in (folder, *rest)):
             raise InvalidWheel(archive.path, f"has {name!r}, a name that muslfix keeps for itself")
-
-
-def _check_scripts(archive: Archive, facts: WheelFacts) -> None:
-    """Judge the names under which programs will be installed."""
-    folder = f"{facts.data}/scripts/"
-    names = [name[len(folder) :] for name in archive.members if name.startswith(folder)]
-    names += _entry_points(archive, facts)
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise InvalidWheel(archive.path, f"has {count} scripts of the name {name!r}")
-        if INTERPRETER_NAME.fullmatch(name):
-            raise InvalidWheel(archive.path, f"has a script {name!r}, which would replace the interpreter")
-
-
-def _entry_points(archive: Archive, facts: WheelFacts) -> Iterator[str]:
-    """The names of the scripts that entry points ask for."""
-    member = f"{facts.dist_info}/entry_points.txt"
-    if member not in archive.members:
-        return
-    text = read_text(archive, member)
-    try:
-        found = [(name, f"{module}.{function}") for name, module, function, _ in parse_entrypoints(text)]
-    except Exception as error:  # installer lets out configparser's errors and AssertionError
-        reason = " ".join(str(error).split()) or "an entry is not of the form name = module:function"
-        raise InvalidWheel(archive.path, f"has a damaged entry_points.txt: {reason}") from error
-    for name, function in found:
-        if name in (".", "..") or "/" in name or not name.isprintable():
-            raise InvalidWheel(archive.path, f"has an entry point with a bad name: {name!r}")
-        if not all(part.isidentifier() for part in function.split(".")):
-            raise InvalidWheel(archive.path, f"has an entry point for what is no function: {name!r}")
-        yield name

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
     add_command,
+    add_limit_options,
     add_mode_option,
     add_output_options,
     add_path_option,
     add_target_options,
+    find_limits,
     find_target,
 )
 from muslfix.plan import Mode
@@ -46,6 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_target_options(parser)
     add_path_option(parser)
     add_mode_option(parser)
+    add_limit_options(parser)
     add_output_options(parser)
     parser.set_defaults(run=run)
 
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     report = check(
         options.subjects,
         find_target(options),
-        CheckOptions(mode=Mode(options.mode), paths=tuple(options.path)),
+        CheckOptions(mode=Mode(options.mode), paths=tuple(options.path), limits=find_limits(options)),
     )
     output.report(report, as_json=options.json)
     return 0 if report.is_well and not report.changes else 1

@@ -9,10 +9,12 @@ from muslfix.cli.options import (
     add_break_option,
     add_command,
     add_dry_run_option,
+    add_limit_options,
     add_mode_option,
     add_output_options,
     add_target_options,
     check_folders,
+    find_limits,
     find_target,
 )
 from muslfix.plan import Mode
@@ -48,7 +50,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--force-reinstall", action="store_true", help="install although the same version is there"
     )
     parser.add_argument("--no-compile", action="store_true", help="leave out bytecode")
+    parser.add_argument(
+        "--ignore-record",
+        action="store_true",
+        help="install a wheel although its RECORD is not true of its files; the RECORD installed is",
+    )
     add_break_option(parser)
+    add_limit_options(parser)
     add_output_options(parser)
     parser.set_defaults(run=run)
 
@@ -74,6 +82,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
             compile=not options.no_compile,
             break_system_packages=options.break_system_packages,
             dry_run=options.dry_run,
+            limits=find_limits(options),
+            ignore_record=options.ignore_record,
         ),
     )
     output.report(report, as_json=options.json)

@@ -6,6 +6,7 @@ import argparse
 import os
 
 from muslfix.errors import UsageError
+from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.plan import Mode
 from muslfix.target import Target
 
@@ -100,6 +101,34 @@ def add_break_option(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on although another tool manages the environment",
     )
+
+
+def add_limit_options(parser: argparse.ArgumentParser) -> None:
+    """``--max-size``, ``--max-ratio`` and ``--max-entries``: how large a wheel may become."""
+    group = parser.add_argument_group("limits", "A wheel that exceeds one of these is refused.")
+    for name, unit, limit in (
+        ("size", "bytes that it unpacks to", DEFAULT_LIMITS.size),
+        ("ratio", "times its own size", DEFAULT_LIMITS.ratio),
+        ("entries", "files and folders in it", DEFAULT_LIMITS.entries),
+    ):
+        group.add_argument(
+            f"--max-{name}",
+            metavar="N",
+            type=_natural_number,
+            default=limit,
+            help=f"{unit} (default: %(default)s)",
+        )
+
+
+def _natural_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+    return int(text[:19])
+
+
+def find_limits(options: argparse.Namespace) -> Limits:
+    """The limits that the options name."""
+    return Limits(size=options.max_size, ratio=options.max_ratio, entries=options.max_entries)
 
 
 def find_target(options: argparse.Namespace) -> Target:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from muslfix.compatibility import check_requires_python, check_tags
 from muslfix.environment import choose, report_failed, report_installed, report_missing, site_folders
 from muslfix.errors import IncompatibleWheel, MuslfixError
+from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.modules import plan_files
 from muslfix.plan import Mode, Plan
 from muslfix.project import InstalledProject, normalize_name
@@ -24,10 +25,12 @@ class CheckOptions:
 
     :param mode: how misnamed modules would get their new name
     :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
+    :param limits: how large a wheel may become
     """
 
     mode: Mode = Mode.SYMLINK
     paths: tuple[str, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
 
 
 def check(subjects: Sequence[str], target: Target, options: CheckOptions | None = None) -> Report:
@@ -42,7 +45,7 @@ def check(subjects: Sequence[str], target: Target, options: CheckOptions | None 
     wheels = [subject for subject in subjects if _is_wheel(subject)]
     folders = [subject for subject in subjects if not _is_wheel(subject) and os.path.isdir(subject)]
     names = [subject for subject in subjects if subject not in wheels and subject not in folders]
-    reports = [_check_wheel(path, target, options.mode) for path in wheels]
+    reports = [_check_wheel(path, target, options) for path in wheels]
     reports += [_check_folder(path, target, options.mode) for path in folders]
     if names or not subjects:
         reports += _check_installed({normalize_name(name) for name in names}, target, options)
@@ -53,10 +56,10 @@ def _is_wheel(subject: str) -> bool:
     return subject.endswith(".whl") or os.path.isfile(subject)
 
 
-def _check_wheel(path: str, target: Target, mode: Mode) -> ProjectReport:
+def _check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectReport:
     try:
-        with open_wheel(path) as wheel:
-            facts, plan = wheel.facts, plan_wheel(wheel, target, mode)
+        with open_wheel(path, options.limits) as wheel:
+            facts, plan = wheel.facts, plan_wheel(wheel, target, options.mode)
     except MuslfixError as error:
         return ProjectReport(
             os.path.basename(path), "?", path, "", "failed", None, problem=str(error), tip=error.tip

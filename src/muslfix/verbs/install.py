@@ -12,6 +12,7 @@ from muslfix.compatibility import check_requires_python, check_tags, unmet_requi
 from muslfix.environment import check_not_managed
 from muslfix.errors import EnvironmentRefused, InvalidTarget, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
+from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.modules import apply_names, plan_files
 from muslfix.placing import check_conflicts, leaving_files, move_out, place
 from muslfix.plan import Mode, Plan
@@ -37,6 +38,8 @@ class InstallOptions:
     :param compile: let the target compile bytecode, where it runs here
     :param break_system_packages: install although another tool owns the environment (:pep:`668`)
     :param dry_run: only say what would be done
+    :param limits: how large a wheel may become
+    :param ignore_record: install wheels whose RECORD is not true of their files; the RECORD installed is
     """
 
     mode: Mode = Mode.SYMLINK
@@ -47,6 +50,8 @@ class InstallOptions:
     compile: bool = True
     break_system_packages: bool = False
     dry_run: bool = False
+    limits: Limits = DEFAULT_LIMITS
+    ignore_record: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,10 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
     if layout.is_environment:
         check_not_managed(target, break_system_packages=options.break_system_packages)
     with ExitStack() as stack:
-        opened = [stack.enter_context(open_wheel(path)) for path in wheels]
+        opened = [
+            stack.enter_context(open_wheel(path, options.limits, ignore_record=options.ignore_record))
+            for path in wheels
+        ]
         _check_wheels(opened, target)
         transaction = stack.enter_context(_transaction(layout, options))
         installed = scan_projects(layout.site_folders)
