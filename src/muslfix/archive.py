@@ -32,7 +32,7 @@ __all__ = ["Archive", "Member", "open_archive", "read_text"]
 _WHOLE = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
 # Of RECORD, METADATA and their like; RECORD of 16 000 files has 2 MB.
-_LONGEST_TEXT = 64 * 1024 * 1024
+_LONGEST_TEXT = 32 * 1024 * 1024
 
 
 class Archive:

@@ -31,8 +31,9 @@ def judge_scripts(archive: Archive, dist_info: str, data: str) -> frozenset[str]
     """
     made: dict[str, str] = {}
     for name in _entry_points(archive, f"{dist_info}/entry_points.txt"):
-        if made.setdefault(name.casefold(), name) is not name:
+        if name.casefold() in made:
             raise InvalidWheel(archive.path, f"has two entry points for a script of the name {name!r:.200}")
+        made[name.casefold()] = name
     scripts = f"{data}/scripts/"
     files = {name[len(scripts) :]: name for name in archive.members if name.startswith(scripts)}
     programs = f"{data}/data/bin/"

@@ -18,7 +18,7 @@ from muslfix.zip_directory import Entry
 from muslfix.zip_members import DEFLATED, STORED
 
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0 (also with another, 6) and 13, which hides the headers
-_PATCHED = 0x20
+_KNOWN_FLAGS = 0x2 | 0x4 | 0x8 | 0x800  # levels of compression, data descriptor, UTF-8
 _NEWEST_FORMAT = 63  # 4.4.3: 6.3; a later one may mean what nobody knows yet
 _DOS_FOLDER = 0x10
 _LONGEST_PART, _LONGEST_NAME = (
@@ -68,7 +68,7 @@ def _judge_coding(path: str, entry: Entry) -> None:
     """Judge how its bytes are coded, and whether they can be what it says."""
     if entry.flags & _ENCRYPTED:
         raise InvalidWheel(path, f"has an encrypted entry: {entry.name!r:.200}")
-    if entry.flags & _PATCHED or entry.needed > _NEWEST_FORMAT:
+    if entry.flags & ~_KNOWN_FLAGS or entry.needed > _NEWEST_FORMAT:
         raise InvalidWheel(path, f"has an entry that needs a newer format: {entry.name!r:.200}")
     if entry.method not in (STORED, DEFLATED):
         raise InvalidWheel(
@@ -108,9 +108,7 @@ def _key(name: str) -> str:
 
 def _how(entry: Entry, other: Entry) -> str:
     name, first = entry.name.rstrip("/"), other.name.rstrip("/")
-    return (
-        f"{name!r:.200}" if name == first else f"{name!r:.200}, which is the same as {first!r:.200} to some"
-    )
+    return f"{name!r:.200}" + ("" if name == first else f", which some take for {first!r:.200}")
 
 
 def _judge_sizes(path: str, entries: Iterable[Entry], archive_size: int, limits: Limits) -> None:

@@ -80,6 +80,7 @@ def locate_members(path: str, data: Data, entries: list[Entry], directory: int) 
     """
     found: dict[str, Member] = {}
     end, previous = 0, ""
+    _check_signatures(path, data, entries)
     for entry in sorted(entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:  # how an archive becomes larger than any disk
             raise InvalidWheel(path, f"has an entry whose data overlap what follows: {previous!r:.200}")
@@ -101,6 +102,12 @@ def locate_members(path: str, data: Data, entries: list[Entry], directory: int) 
     return {entry.name: found[entry.name] for entry in entries if not entry.is_folder}
 
 
+def _check_signatures(path: str, data: Data, entries: list[Entry]) -> None:
+    for entry in entries:
+        if data[entry.header_offset : entry.header_offset + 4] != LOCAL_SIGNATURE:
+            raise InvalidWheel(path, f"is damaged: there is no header where {entry.name!r:.200} should begin")
+
+
 def _refuse_gap(path: str, length: int, previous: str) -> None:
     if not previous:
         raise InvalidWheel(path, f"has {length} bytes in front of it that do not belong to it")
@@ -110,8 +117,8 @@ def _refuse_gap(path: str, length: int, previous: str) -> None:
 def _check_local_header(path: str, data: Data, entry: Entry) -> int:
     """Hold the local header against the directory; return where the data begin."""
     at = entry.header_offset
-    if data[at : at + 4] != LOCAL_SIGNATURE or at + _LOCAL.size > len(data):
-        raise InvalidWheel(path, f"is damaged: there is no header where {entry.name!r:.200} should begin")
+    if at + _LOCAL.size > len(data):
+        raise InvalidWheel(path, f"ends before the end of {entry.name!r:.200}")
     _, _, flags, method, _, _, crc, compressed_size, size, name_length, extra_length = _LOCAL.unpack_from(
         data, at
     )

@@ -1,0 +1,1139 @@
+"""The wheels that must not be installed, each with the sentence that says why, and odd ones that must be.
+
+Each row is ``name, how it is made, sentence``. The table is data: every command that reads wheels is run with
+all of it, and ``benchmarks/hostile.py`` gives the same wheels to other installers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+import tarfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hostile_zip import (
+    CODE,
+    DATA,
+    DESCRIPTOR,
+    FULL,
+    INFO,
+    NAME,
+    UTF8,
+    Make,
+    archive,
+    changed,
+    demo,
+    descriptor,
+    end_record,
+    end_records_64,
+    extra,
+    file,
+    first_locally,
+    first_with,
+    locally,
+    more,
+    named,
+    streamed,
+    unicode_path,
+    wheel,
+    zip64_field,
+    zip_bytes,
+)
+from wheelmaker import DEFLATED, STORED, Member, record_hash
+
+HASH = record_hash(CODE)
+ENTRY_POINTS = f"{INFO}/entry_points.txt"
+OTHER_SCRIPT = "other-tool"  # of the project that is there already
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Case:
+    """A wheel.
+
+    :param name: what is wrong with it
+    :param make: how it is made
+    :param sentence: what the refusal says
+    :param of: what has to be looked at to find it: the ``wheel`` as a whole, the bytes of its ``members``, or
+        the ``environment`` that it is for
+    """
+
+    name: str
+    make: Make
+    sentence: str
+    of: str = "wheel"
+
+
+def cut(count: int) -> Make:
+    """Makes the wheel with so many bytes at its end missing."""
+    return changed(lambda data: data[:-count])
+
+
+def tar() -> bytes:
+    """A tar archive."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as made:
+        made.addfile(tarfile.TarInfo("demo.py"))
+    return stream.getvalue()
+
+
+def nothing(folder: Path) -> Path:
+    """Makes no file at all."""
+    return folder / NAME
+
+
+def folder_of_that_name(folder: Path) -> Path:
+    """Makes a folder in its place."""
+    (folder / NAME).mkdir()
+    return folder / NAME
+
+
+def second_archive() -> bytes:
+    """Another wheel of the same name."""
+    return zip_bytes(demo({"demo.py": b"evil = True\n"}))
+
+
+FILES = [
+    Case("no file", nothing, "does not exist"),
+    Case("folder", folder_of_that_name, "cannot be read (Is a directory)"),
+    Case("empty", file(lambda: b""), "is empty"),
+    Case("text", file(lambda: b"no zip\n" * 99), "is no zip archive"),
+    Case("two bytes", file(lambda: b"PK"), "is no zip archive"),
+    Case("tar archive", file(tar), "is no zip archive"),
+    Case("zeros", file(lambda: bytes(9999)), "is no zip archive"),
+    Case("cut off in its end record", cut(1), "is cut off in its end record"),
+    Case("cut off before its end record", cut(22), "is cut off, or has too much behind its end"),
+    Case("cut off in its directory", cut(100), "is cut off, or has too much behind its end"),
+    Case("cut off in its first member", changed(lambda data: data[:70]), "is cut off, or has too much"),
+    Case(
+        "beginning lost",
+        changed(lambda data: data[9:]),
+        "is damaged: 9 bytes before its directory are missing",
+    ),
+    Case(
+        "middle lost",
+        changed(lambda data: data[:60] + data[70:]),
+        "is damaged: 10 bytes before its directory",
+    ),
+    Case("not named like a wheel", named("demo.whl"), "is not named like a wheel"),
+    Case("named like a source archive", named("demo-1.0.tar.gz"), "is not named like a wheel"),
+    Case("no version in its name", named("demo-one-py3-none-any.whl"), "is not named like a wheel"),
+    Case(
+        "escape sequence in its name", named("\x1b[31mdemo-1.0-py3-none-any.whl"), "is not named like a wheel"
+    ),
+]
+
+SHELL = b"#!/bin/sh\nexit\n"
+
+ENDS = [
+    Case(
+        "program in front",
+        archive(demo(), front=SHELL),
+        "has 15 bytes in front of it that do not belong to it",
+    ),
+    Case(
+        "program in front, offsets right",
+        archive(demo(), front=SHELL, shift=15),
+        "has 15 bytes in front of it",
+    ),
+    Case(
+        "archive in front", changed(lambda data: second_archive() + data), "bytes in front of it that do not"
+    ),
+    Case("a byte behind", archive(demo(), behind=b"\n"), "has 1 bytes behind its end"),
+    Case("text behind", archive(demo(), behind=b"text" * 99), "has 396 bytes behind its end"),
+    Case("much behind", archive(demo(), behind=bytes(70000)), "or has too much behind its end"),
+    Case(
+        "second end record behind",
+        archive(demo(), behind=end_record()),
+        "has several end records",
+    ),
+    Case(
+        "second end record in front of it",
+        archive(demo(), behind_directory=end_record()),
+        "several end records",
+    ),
+    Case(
+        "archive in its comment",
+        archive(demo(), comment=second_archive()),
+        "has an archive in its comment: two end records end where it ends",
+    ),
+    Case("end record in its comment", archive(demo(), comment=end_record()), "has an archive in its comment"),
+    Case(
+        "wrong end record in its comment",
+        archive(demo(), comment=b"x" + end_record(comment_length=3)),
+        "is cut off in its comment",
+    ),
+    Case(
+        "member in its comment",
+        archive(demo(), comment=demo()[0].local_part()),
+        "parts of an archive in its comment",
+    ),
+    Case(
+        "comment shorter than said",
+        archive(demo(), comment=b"a", comment_length=9),
+        "is cut off in its comment",
+    ),
+    Case(
+        "comment longer than said",
+        archive(demo(), comment=b"abcd", comment_length=1),
+        "has 3 bytes behind its end",
+    ),
+    Case(
+        "more entries than said",
+        archive(demo(), count=3),
+        "has 4 entries in its directory, and its end says 3",
+    ),
+    Case(
+        "fewer entries than said",
+        archive(demo(), count=5),
+        "has 4 entries in its directory, and its end says 5",
+    ),
+    Case("no entries", file(end_record), "must have one .dist-info folder, and has none"),
+    Case(
+        "directory elsewhere",
+        archive(demo(), offset=0),
+        "bytes in front of it that do not belong to it",
+    ),
+    Case(
+        "directory of another size",
+        archive(demo(), size=9),
+        "is damaged: its directory is not where its end says",
+    ),
+    Case(
+        "directory larger than the file",
+        archive(demo(), size=10**6),
+        "is damaged: its directory is not where",
+    ),
+    Case("one of several parts", archive(demo(), disk=1), "is one part of an archive in several parts"),
+    Case(
+        "bytes behind the directory",
+        archive(demo(), behind_directory=b"x"),
+        "directory is not where its end says",
+    ),
+    Case(
+        "bytes in the directory", archive(demo(), in_directory=b"x" * 50), "holds something else than entries"
+    ),
+    Case(
+        "signature in the directory",
+        archive(demo(), in_directory=b"PK\5\5\1\0x"),
+        "something else than entries",
+    ),
+    Case(
+        "entry cut off in the directory",
+        archive(demo(), in_directory=Member("x").central_part(0)[:-1]),
+        "is damaged: an entry reaches beyond its directory",
+    ),
+    Case(
+        "more entries than the limit",
+        archive(demo(), count=0xFFFF, zip64=lambda _, size, at: end_records_64(10**6, size, at)),
+        "has 1000000 entries, more than 250000",
+    ),
+    Case(
+        "zip64 end that disagrees",
+        archive(demo(), zip64=lambda count, size, at: end_records_64(count, size, at, wrong_by=1)),
+        "says two different things in its two end records",
+    ),
+    Case(
+        "zip64 end of another directory",
+        archive(demo(), zip64=lambda count, size, at: end_records_64(count, 0, size + at)),
+        "says two different things in its two end records",
+    ),
+    Case(
+        "zip64 end elsewhere",
+        archive(demo(), zip64=lambda *end: end_records_64(*end, record_at=0)),
+        "is damaged: its zip64 end record is not where it should be",
+    ),
+    Case(
+        "zip64 end behind the file",
+        archive(demo(), zip64=lambda *end: end_records_64(*end, record_at=2**63)),
+        "is damaged: its zip64 end record is not where it should be",
+    ),
+    Case(
+        "zip64 end missing",
+        archive(demo(), zip64=lambda *end: end_records_64(*end)[56:]),
+        "is damaged: its zip64 end record is not where it should be",
+    ),
+    Case(
+        "zip64 end with bytes behind",
+        archive(demo(), zip64=lambda *end: end_records_64(*end)[:56] + b"x" * 9 + end_records_64(*end)[56:]),
+        "says two different things in its two end records",
+    ),
+    Case(
+        "zip64, one of several parts",
+        archive(demo(), zip64=lambda *end: end_records_64(*end, disks=2)),
+        "is one part of an archive in several parts",
+    ),
+]
+
+
+def hidden(name: str = "hidden.py") -> bytes:
+    """A member that no directory knows."""
+    return Member(name, b"evil").local_part()
+
+
+def patched(find: bytes, put: bytes) -> Make:
+    """Makes the wheel with its first member stored, and then other bytes in its content."""
+
+    def make(folder: Path) -> Path:
+        path = first_with(method=STORED)(folder)
+        data = path.read_bytes()
+        assert data.count(find) == 1
+        path.write_bytes(data.replace(find, put))
+        return path
+
+    return make
+
+
+def deflate_stream(stream: bytes) -> Make:
+    """Makes the wheel with other compressed bytes, which the headers describe rightly."""
+    one, *others = demo()
+    raw = zip_bytes([replace(one, content=stream, method=93, crc=zlib.crc32(CODE), size=len(CODE)), *others])
+    return file(lambda: raw.replace(struct.pack("<H", 93), struct.pack("<H", DEFLATED)))
+
+
+def raw_deflate(content: bytes) -> bytes:
+    """Content compressed as in archives."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return compressor.compress(content) + compressor.flush()
+
+
+def with_descriptor(**wrong: Any) -> Make:
+    """Makes the wheel with a data descriptor behind its first member."""
+    one, *others = demo()
+    return archive([streamed(one), *others], gaps={0: descriptor(one, **wrong)})
+
+
+ONE = demo()[0]
+TWO_HEADERS = "says two different things of 'demo.py' in its two headers: its "
+
+MEMBERS = [
+    Case("other name in the local header", first_locally(name="evil.py"), TWO_HEADERS + "name"),
+    Case("other method in the local header", first_locally(method=STORED), TWO_HEADERS + "method"),
+    Case("encrypted in the local header", first_locally(flags=1), TWO_HEADERS + "flags"),
+    Case("UTF-8 in the local header", first_locally(flags=UTF8), TWO_HEADERS + "flags"),
+    Case("data descriptor in the local header", first_locally(flags=DESCRIPTOR), TWO_HEADERS + "flags"),
+    Case("other CRC in the local header", first_locally(crc=1), TWO_HEADERS + "CRC-32"),
+    Case("other size in the local header", first_locally(size=5), TWO_HEADERS + "size"),
+    Case("no size in the local header", first_locally(size=0), TWO_HEADERS + "size"),
+    Case("other data in the local header", first_locally(compressed_size=5), TWO_HEADERS + "compressed size"),
+    Case(
+        "zip64 field in the local header",
+        first_locally(extra=zip64_field(1, 2)),
+        TWO_HEADERS + "compressed size",
+    ),
+    Case(
+        "short zip64 field in the local header",
+        first_locally(extra=zip64_field(1)),
+        TWO_HEADERS + "compressed",
+    ),
+    Case(
+        "zip64 size in the local header",
+        first_locally(size=FULL, extra=zip64_field(7, len(ONE.data))),
+        TWO_HEADERS + "size",
+    ),
+    Case(
+        "no local header", first_with(offset=1), "is damaged: there is no header where 'demo.py' should begin"
+    ),
+    Case(
+        "local header behind the end",
+        first_with(offset=10**6),
+        "is damaged: there is no header where 'demo.py'",
+    ),
+    Case(
+        "local header in the directory",
+        first_with(offset=len(zip_bytes(demo())) - 30),
+        "there is no header where",
+    ),
+    Case(
+        "hidden member between members",
+        archive(demo(), gaps={0: hidden()}),
+        "bytes behind 'demo.py' that belong to",
+    ),
+    Case(
+        "hidden member at the end",
+        archive(demo(), before_directory=hidden()),
+        f"bytes behind '{INFO}/RECORD' that",
+    ),
+    Case(
+        "hidden member in front",
+        archive(demo(), front=hidden(), shift=len(hidden())),
+        "bytes in front of it that do",
+    ),
+    Case(
+        "hidden twin",
+        archive(demo(), gaps={0: hidden("demo.py")}),
+        "bytes behind 'demo.py' that belong to no entry",
+    ),
+    Case(
+        "bytes between members",
+        archive(demo(), gaps={1: bytes(8)}),
+        "has 8 bytes behind 'demo-1.0.dist-info/META",
+    ),
+    Case(
+        "two entries for the same bytes",
+        archive([*demo(), Member("twin.py", CODE, offset=0)]),
+        "has an entry whose data overlap what follows: 'demo.py'",
+    ),
+    Case(
+        "member in the data of another",
+        archive([Member("outer", hidden(), STORED), Member("hidden.py", b"evil", offset=35), *demo()]),
+        "has an entry whose data overlap what follows: 'outer'",
+    ),
+    Case(
+        "data that reach into the next member",
+        first_with(method=STORED, compressed_size=len(CODE) + 9, size=len(CODE) + 9),
+        "has an entry whose data overlap what follows: 'demo.py'",
+    ),
+    Case(
+        "data that reach into the directory",
+        archive([*demo(), Member("x", CODE, STORED, size=len(CODE) + 9, compressed_size=len(CODE) + 9)]),
+        "has an entry whose data overlap what follows: 'x'",
+    ),
+    Case(
+        "data that reach beyond the file",
+        first_with(method=STORED, compressed_size=10**6, size=10**6),
+        "ends before the end of 'demo.py'",
+    ),
+    Case("data descriptor with another CRC", with_descriptor(crc=1), "its data descriptor disagrees"),
+    Case("data descriptor missing", archive([streamed(ONE), *demo()[1:]]), "its data descriptor disagrees"),
+    Case(
+        "data descriptor of another size",
+        archive(
+            [streamed(ONE), *demo()[1:]], gaps={0: descriptor(Member("x", CODE[:-1]), crc=zlib.crc32(CODE))}
+        ),
+        "its data descriptor disagrees",
+    ),
+    Case(
+        "bytes behind the data descriptor",
+        archive([streamed(ONE), *demo()[1:]], gaps={0: descriptor(ONE) + b"x"}),
+        "has 1 bytes behind 'demo.py' that belong to no entry",
+    ),
+    Case(
+        "another size in front of a data descriptor",
+        archive([locally(streamed(ONE), flags=DESCRIPTOR, size=7), *demo()[1:]], gaps={0: descriptor(ONE)}),
+        TWO_HEADERS + "size",
+    ),
+    Case("zip64 field missing", first_with(size=FULL), "has an entry with a wrong zip64 field: 'demo.py'"),
+    Case("zip64 field too long", first_with(extra=zip64_field(108)), "has an entry with a wrong zip64 field"),
+    Case("zip64 field cut off", first_with(size=FULL, extra=extra(1, b"1234")), "with a wrong zip64 field"),
+    Case(
+        "two zip64 fields",
+        first_with(extra=zip64_field() * 2),
+        "with two extra fields of one kind: 'demo.py'",
+    ),
+    Case(
+        "extra fields cut off",
+        first_with(extra=b"\x01\x02\x09\x00\x01"),
+        "the extra fields of 'demo.py' are cut off",
+    ),
+    Case(
+        "second name",
+        first_with(extra=unicode_path(b"demo.py", "evil.py")),
+        "two names: 'demo.py' and 'evil.py'",
+    ),
+    Case(
+        "second name, up",
+        first_with(extra=unicode_path(b"demo.py", "../x")),
+        "two names: 'demo.py' and '../x'",
+    ),
+    Case(
+        "second name, local",
+        first_locally(extra=unicode_path(b"demo.py", "x")),
+        "two names: 'demo.py' and 'x'",
+    ),
+    Case("encrypted", first_with(flags=1), "has an encrypted entry: 'demo.py'"),
+    Case("strongly encrypted", first_with(flags=0x41), "has an encrypted entry: 'demo.py'"),
+    Case("encrypted directory", first_with(flags=0x2000), "has an encrypted entry: 'demo.py'"),
+    Case("a patch", first_with(flags=0x20), "has an entry that needs a newer format: 'demo.py'"),
+    Case("flags that nobody knows", first_with(flags=0x4000), "has an entry that needs a newer format"),
+    *(
+        Case(
+            f"method {name}",
+            first_with(method=number),
+            f"has an entry compressed by method {number}, not stored",
+        )
+        for name, number in {
+            "shrink": 1,
+            "implode": 6,
+            "deflate64": 9,
+            "bzip2": 12,
+            "LZMA": 14,
+            "zstd": 93,
+            "xz": 95,
+            "AES": 99,
+            "65535": 65535,
+        }.items()
+    ),
+    Case(
+        "two sizes of what is stored",
+        first_with(method=STORED, size=3),
+        "says two different sizes of 'demo.py'",
+    ),
+    Case(
+        "more bytes than said",
+        wheel(fields={ENTRY_POINTS: {"size": 9}}, files={ENTRY_POINTS: b"\n" * 50}),
+        f"says in RECORD that '{ENTRY_POINTS}' has 50 bytes; it has 9",
+    ),
+    Case(
+        "longer than it says, in RECORD too",
+        wheel(fields={"demo.py": {"size": 9}}, record=lambda text: text.replace(b",108", b",9")),
+        "demo.py does not have the 9 bytes it claims",
+        of="members",
+    ),
+    Case(
+        "shorter than it says, in RECORD too",
+        wheel(fields={"demo.py": {"size": 999}}, record=lambda text: text.replace(b",108", b",999")),
+        "demo.py does not have the 999 bytes it claims",
+        of="members",
+    ),
+    Case(
+        "not empty, as it says",
+        wheel(fields={"demo.py": {"size": 0}}, record=lambda text: text.replace(b",108", b",0")),
+        "demo.py does not have the 0 bytes it claims",
+        of="members",
+    ),
+    Case("wrong CRC", first_with(crc=1), "demo.py is damaged: its CRC-32 is wrong", of="members"),
+    Case(
+        "a flipped bit",
+        patched(CODE, b"b" + CODE[1:]),
+        "demo.py is damaged: its CRC-32 is wrong",
+        of="members",
+    ),
+    Case(
+        "compressed data cut off",
+        deflate_stream(raw_deflate(CODE)[:-3]),
+        "demo.py is damaged (",
+        of="members",
+    ),
+    Case(
+        "bytes behind compressed data",
+        deflate_stream(raw_deflate(CODE) + b"x"),
+        "demo.py is damaged (",
+        of="members",
+    ),
+    Case("no compressed data", deflate_stream(b""), "demo.py is damaged (", of="members"),
+    Case("nonsense for compressed data", deflate_stream(b"\xff" * 40), "demo.py is damaged (", of="members"),
+    Case(
+        "METADATA damaged",
+        wheel(fields={f"{INFO}/METADATA": {"crc": 1}}),
+        "METADATA is damaged: its CRC-32 is wrong",
+    ),
+    Case(
+        "RECORD damaged",
+        wheel(fields={f"{INFO}/RECORD": {"crc": 1}}),
+        "RECORD is damaged: its CRC-32 is wrong",
+    ),
+    Case("bomb", wheel({"bomb": bytes(65 * MEGABYTE)}), "times its size, more than 100 times"),
+    Case(
+        "bomb of many files",
+        archive([Member(f"b{n}", size=2**30) for n in range(9)] + demo()),
+        "times its size, more",
+    ),
+    Case(
+        "bomb by zip64",
+        first_with(size=FULL, extra=zip64_field(2**60), local=replace(ONE, size=FULL)),
+        f"would unpack to {2**60 + sum(len(member.content) for member in demo()[1:])} bytes, more than",
+    ),
+    Case(
+        "RECORD too large",
+        wheel(fields={f"{INFO}/RECORD": {"size": 33 * MEGABYTE}}),
+        f"has a {INFO}/RECORD of more than 33554432 bytes",
+    ),
+]
+
+NAMES = [
+    *(
+        Case(f"name: {what}", more(name), f"has an entry whose path does not stay in its folder: {name!r}")
+        for what, name in {
+            "up": "../x",
+            "up within": "a/../../x",
+            "up at the end": "a/..",
+            "only up": "..",
+            "up as a folder": "a/../",
+            "dot": "./x",
+            "dot within": "a/./x",
+            "dot at the end": "a/.",
+            "only a dot": ".",
+            "empty part": "a//x",
+            "empty last part": "a//",
+            "none": "",
+            "up in data": f"{DATA}/data/../../../x",
+            "up in a scheme": f"{DATA}/purelib/../x",
+            "dot in a scheme": f"{DATA}/scripts/./python",
+        }.items()
+    ),
+    *(
+        Case(f"name: {what}", more(name), f"has an entry whose name is no relative path: {name!r}")
+        for what, name in {
+            "absolute": "/x",
+            "two slashes": "//x/y",
+            "root": "/",
+            "backslash": "a\\x",
+            "up by backslash": "..\\..\\x",
+            "network": "\\\\host\\x",
+            "drive": "C:/x",
+            "relative to a drive": "C:x",
+            "stream": "a:b",
+        }.items()
+    ),
+    *(
+        Case(f"name: {what}", more(name), f"has an entry with control characters in its name: {shown!r}")
+        for what, name, shown in (
+            ("NUL", b"x\0y", "x\0y"),
+            ("NUL before its ending", b"x.py\0.txt", "x.py\0.txt"),
+            ("NUL at the end", b"x\0", "x\0"),
+            ("line feed", "x\ny", "x\ny"),
+            ("carriage return", "x\r", "x\r"),
+            ("escape sequence", "\x1b]0;x\x07", "\x1b]0;x\x07"),
+            ("delete", "x\x7f", "x\x7f"),
+            ("control character beyond ASCII", "x\x9b31m", "x\x9b31m"),
+        )
+    ),
+    Case("name: Latin-1", more(b"\xe4.py"), "has an entry whose name is not UTF-8: b'\\xe4.py'"),
+    Case(
+        "name: Latin-1, marked as UTF-8", more(b"\xe4.py", flags=UTF8), "whose name is not UTF-8: b'\\xe4.py'"
+    ),
+    Case("name: overlong UTF-8", more(b"..\xc0\xafx", flags=UTF8), "whose name is not UTF-8"),
+    Case("name: half a character", more(b"\xed\xa0\x80", flags=UTF8), "whose name is not UTF-8"),
+    Case("name: not marked as UTF-8", more("ä.py".encode()), "whose name is not marked as UTF-8: 'ä.py'"),
+    Case("name: a part too long", more("x" * 256), "has an entry whose name is too long for a file: 'xxx"),
+    Case(
+        "name: a part too long in bytes",
+        more("ä" * 128),
+        "has an entry whose name is too long for a file: 'ää",
+    ),
+    Case("name: too deep", more("a/" * 600 + "x"), "has an entry whose name is too long for a file: 'a/a/"),
+    Case("twice", more("demo.py", CODE), "has two entries for 'demo.py'"),
+    Case("twice, other content", more("demo.py", b"evil"), "has two entries for 'demo.py'"),
+    Case(
+        "twice, in capitals", more("DEMO.py"), "has two entries for 'DEMO.py', which some take for 'demo.py'"
+    ),
+    Case(
+        "twice, composed",
+        wheel({"e\u0301": b"", "\u00e9": b""}),
+        "has two entries for '\u00e9', which some take for",
+    ),
+    Case(
+        "twice, decomposed",
+        wheel({"\u00e9": b"", "e\u0301": b""}),
+        "has two entries for 'e\u0301', which some take",
+    ),
+    Case(
+        "twice, sharp s",
+        wheel({"stra\u00dfe": b"", "STRASSE": b""}),
+        "two entries for 'STRASSE', which some take for",
+    ),
+    Case(
+        "twice, Kelvin",
+        wheel({"k": b"", "\u212a": b""}),
+        "has two entries for '\u212a', which some take for 'k'",
+    ),
+    Case(
+        "twice, ligature",
+        wheel({"fi": b"", "\ufb01": b""}),
+        "has two entries for '\ufb01', which some take for 'fi'",
+    ),
+    Case(
+        "twice, composed in capitals",
+        wheel({"\u01f0": b"", "J\u030c": b""}),
+        "has two entries for 'J\u030c', which some take for '\u01f0'",
+    ),
+    Case("file and folder of a name", more("demo.py/", mode=0o40755), "has two entries for 'demo.py'"),
+    Case("folder and file of a name", wheel({"a/": b"", "a": b""}), "has two entries for 'a'"),
+    Case(
+        "file before what is in it",
+        wheel({"a": b"", "a/b/c": b""}),
+        "has a file where 'a/b/c' needs a folder",
+    ),
+    Case(
+        "file after what is in it",
+        wheel({"a/b/c": b"", "A/B": b""}),
+        "has a file where 'a/b/c' needs a folder",
+    ),
+    Case("file in place of .dist-info", more(INFO), "needs a folder"),
+    Case("file in place of .data", wheel({DATA: b"", f"{DATA}/purelib/x": b""}), "needs a folder"),
+    *(
+        Case(
+            f"mode: {what}", first_with(mode=mode), "has an entry that is neither file nor folder: 'demo.py'"
+        )
+        for what, mode in {
+            "symbolic link": 0o120777,
+            "character device": 0o020666,
+            "block device": 0o060666,
+            "pipe": 0o010666,
+            "socket": 0o140777,
+            "nothing that exists": 0o170777,
+        }.items()
+    ),
+    Case(
+        "link and what is written through it",
+        archive([Member("a", b"/tmp", mode=0o120777), Member("a/x", b"evil"), *demo()]),
+        "has an entry that is neither file nor folder: 'a'",
+    ),
+    Case(
+        "link in DOS's archive", first_with(mode=0o120777, create_system=0), "that is neither file nor folder"
+    ),
+    Case("folder by its mode", first_with(mode=0o040755), "has a file that is marked as a folder: 'demo.py'"),
+    Case(
+        "folder by DOS's mark",
+        first_with(external_attr=0x10),
+        "has a file that is marked as a folder: 'demo.py'",
+    ),
+    Case("folder with bytes", more("a/", b"evil", mode=0o040755), "has a folder with bytes of its own: 'a/'"),
+]
+
+
+def record(old: bytes, new: bytes) -> Make:
+    """Makes the wheel with something replaced in RECORD."""
+
+    def change(text: bytes) -> bytes:
+        assert old in text
+        return text.replace(old, new)
+
+    return wheel(record=change)
+
+
+def row(text: bytes) -> Make:
+    """Makes the wheel with a row more in RECORD."""
+    return wheel(record=lambda right: right + text + b"\n")
+
+
+RIGHT = f"sha256={HASH}".encode()
+FIELDS = b"demo.py," + RIGHT + b",108\n"
+
+RECORDS = [
+    Case("RECORD missing", wheel(omit=["RECORD"]), f"has no {INFO}/RECORD"),
+    Case("RECORD empty", wheel(record=b""), "does not list 'demo.py' in RECORD"),
+    Case(
+        "RECORD in capitals",
+        archive([*demo(omit=["RECORD"]), Member(f"{INFO}/record", FIELDS)]),
+        f"has no {INFO}/RECORD",
+    ),
+    Case("RECORD is no CSV", wheel(record=b'"demo.py\n'), "has a damaged RECORD: it is no valid CSV"),
+    Case("RECORD is no UTF-8", wheel(record=b"\xff"), f"has a {INFO}/RECORD that is no UTF-8"),
+    Case("RECORD with NUL", row(b"a\0,,"), "has a damaged RECORD: it has a NUL in line 5"),
+    Case("RECORD with two fields", row(b"x,y"), "it has 2 fields instead of 3 in line 5"),
+    Case("RECORD with four fields", row(b"x,,,"), "it has 4 fields instead of 3 in line 5"),
+    Case("RECORD without a path", row(b",,"), "it has a row without a path in line 5"),
+    Case("RECORD lists a file twice", row(FIELDS[:-1]), "lists 'demo.py' 2 times in RECORD"),
+    Case("RECORD lists a file twice, differently", row(b"demo.py,,"), "lists 'demo.py' 2 times in RECORD"),
+    Case("RECORD without a hash", record(RIGHT, b""), "has no hash for 'demo.py' in RECORD"),
+    Case("RECORD with half a hash", record(RIGHT, b"sha256="), "has no hash for 'demo.py' in RECORD"),
+    Case(
+        "RECORD without a hash of METADATA",
+        wheel(
+            record=lambda text: b"".join(
+                line.split(b",")[0] + b",,\n" if b"METADATA" in line else line
+                for line in text.splitlines(keepends=True)
+            )
+        ),
+        f"has no hash for '{INFO}/METADATA' in RECORD",
+    ),
+    *(
+        Case(
+            f"RECORD with {name}",
+            record(RIGHT, f"{name}={record_hash(CODE, name)}".encode()),
+            f"has only a hash of kind {name!r} for 'demo.py' in RECORD",
+        )
+        for name in ("md5", "sha1", "sha224", "blake2b", "sha3_256")
+    ),
+    Case("RECORD with an unknown hash", record(b"sha256=", b"best="), "has only a hash of kind 'best'"),
+    Case("RECORD with a hash without a kind", record(b"sha256=", b"="), "which is no hash"),
+    Case(
+        "RECORD with a hash cut off",
+        record(HASH.encode(), HASH[:22].encode()),
+        "has a hash of wrong length for",
+    ),
+    Case("RECORD with no base64", record(HASH.encode(), b"!!"), "which is no hash"),
+    Case(
+        "RECORD with another hash",
+        record(HASH.encode(), record_hash(b"").encode()),
+        "has a 'demo.py' that is not the one in RECORD: its hash differs",
+        of="members",
+    ),
+    Case(
+        "RECORD with another hash of SHA-512",
+        record(RIGHT, f"sha512={record_hash(b'', 'sha512')}".encode()),
+        "has a 'demo.py' that is not the one in RECORD: its hash differs",
+        of="members",
+    ),
+    Case(
+        "RECORD with another hash of WHEEL",
+        wheel(record=lambda text: text.replace(b"WHEEL,sha256=", b"WHEEL,sha256=A").replace(b"=A", b"=A", 1)),
+        "in RECORD",
+    ),
+    Case("RECORD with another size", record(b",108", b",109"), "that 'demo.py' has 109 bytes; it has 108"),
+    Case(
+        "RECORD with a size below zero",
+        record(b",108", b",-108"),
+        "that 'demo.py' has -108 bytes; it has 108",
+    ),
+    Case("RECORD with an odd size", record(b",108", b",0108"), "that 'demo.py' has 0108 bytes; it has 108"),
+    Case(
+        "RECORD with no number for a size",
+        record(b",108", b",many"),
+        "that 'demo.py' has many bytes; it has 108",
+    ),
+    Case("file that RECORD does not list", more("evil.py", b"evil"), "does not list 'evil.py' in RECORD"),
+    Case(
+        "entry points that RECORD does not list",
+        more(ENTRY_POINTS, b"[console_scripts]\nx = y:z\n"),
+        f"does not list '{ENTRY_POINTS}' in RECORD",
+    ),
+    Case(
+        "bytecode that RECORD does not list",
+        more("__pycache__/demo.cpython-311.pyc"),
+        "does not list '__pycache__",
+    ),
+    Case(
+        "RECORD lists what is not there", row(b"lost.py,,"), "lists 'lost.py' in RECORD, and has no such file"
+    ),
+    Case("RECORD lists a folder", wheel({"a/": b""}), "lists 'a/' in RECORD, and has no such file"),
+    *(
+        Case(
+            f"RECORD leads out: {path}",
+            row(f"{path},,".encode()),
+            f"lists {path!r} in RECORD, which leads out of",
+        )
+        for path in ("../../../bin/python", "/etc/passwd", "demo/../../x", "..\\x", "C:/x", "\\x")
+    ),
+]
+
+TWO_PYTHON = {"Tag": "cp27-cp27m-any"}
+
+METADATA = [
+    Case(".dist-info missing", wheel(dist_info="demo"), "must have one .dist-info folder, and has none"),
+    Case("two .dist-info", wheel({"x-1.dist-info/METADATA": b""}), f"and has {INFO}, x-1.dist-info"),
+    Case(
+        "two .dist-info, one in capitals",
+        wheel({"Demo-1.0.DIST-INFO/x": b""}),
+        f"and has Demo-1.0.DIST-INFO, {INFO}",
+    ),
+    Case(
+        ".dist-info of another project",
+        wheel(dist_info="x-1.0.dist-info"),
+        "the .dist-info folder of another project",
+    ),
+    Case(
+        ".dist-info of another version",
+        wheel(dist_info="demo-2.dist-info"),
+        "the .dist-info folder of another project",
+    ),
+    Case(
+        ".dist-info without version",
+        wheel(dist_info="demo.dist-info"),
+        "the .dist-info folder of another project",
+    ),
+    *(
+        Case(
+            f".dist-info in {scheme}",
+            wheel({f"{DATA}/{scheme}/x-1.dist-info/METADATA": b""}),
+            "has a second .dist-info folder: ",
+        )
+        for scheme in ("purelib", "platlib", "data", "data/lib/python3.9/site-packages")
+    ),
+    Case("METADATA missing", wheel(omit=["METADATA"]), f"has no {INFO}/METADATA"),
+    Case("METADATA is no UTF-8", wheel(metadata=b"Name: \xff\n"), f"has a {INFO}/METADATA that is no UTF-8"),
+    Case("METADATA empty", wheel(metadata=b""), "is named demo, and its METADATA names None"),
+    Case(
+        "METADATA of another project",
+        wheel(metadata={"Name": "x"}),
+        "is named demo, and its METADATA names 'x'",
+    ),
+    Case(
+        "METADATA of another version",
+        wheel(metadata={"Version": "2"}),
+        "version 1.0, and its METADATA says '2'",
+    ),
+    Case(
+        "METADATA without a version",
+        wheel(metadata=b"Name: demo\n"),
+        "version 1.0, and its METADATA says None",
+    ),
+    Case(
+        "METADATA with nonsense",
+        wheel(metadata={"Version": "one"}),
+        "version 1.0, and its METADATA says 'one'",
+    ),
+    Case(
+        "METADATA of two names", wheel(metadata={"Name": ["demo", "x"]}), "has 2 lines 'Name' in its METADATA"
+    ),
+    Case(
+        "METADATA of two versions",
+        wheel(metadata={"Version": ["1.0", "2"]}),
+        "2 lines 'Version' in its METADATA",
+    ),
+    Case("WHEEL missing", wheel(omit=["WHEEL"]), f"has no {INFO}/WHEEL"),
+    Case("WHEEL is no UTF-8", wheel(wheel=b"Tag: \xff\n"), f"has a {INFO}/WHEEL that is no UTF-8"),
+    Case("WHEEL without a version", wheel(wheel=b"Tag: py3-none-any\n"), "has the wheel format version ''"),
+    Case(
+        "WHEEL 2.0",
+        wheel(wheel={"Wheel-Version": "2.0"}),
+        "has the wheel format version '2.0', and muslfix reads",
+    ),
+    Case("WHEEL with nonsense", wheel(wheel={"Wheel-Version": "1.x"}), "has the wheel format version '1.x'"),
+    Case(
+        "WHEEL of two versions",
+        wheel(wheel={"Wheel-Version": ["1.0", "2.0"]}),
+        "2 lines 'Wheel-Version' in its",
+    ),
+    Case(
+        "root of a third kind", wheel(wheel={"Root-Is-Purelib": "maybe"}), "which is neither true nor false"
+    ),
+    Case(
+        "root of two kinds",
+        wheel(wheel={"Root-Is-Purelib": ["true", "false"]}),
+        "2 lines 'Root-Is-Purelib' in its",
+    ),
+    Case(
+        "tags of another Python",
+        wheel(wheel=TWO_PYTHON),
+        "is for cp27-cp27m-any according to its WHEEL, and not by",
+    ),
+    Case(
+        "tags of another ABI",
+        wheel(wheel={"Tag": "py3-cp27m-any"}),
+        "is for py3-cp27m-any according to its WHEEL",
+    ),
+    Case("tags that are none", wheel(wheel={"Tag": "any"}), "that is no compatibility tag"),
+    Case(
+        "named for another Python",
+        named("demo-1.0-cp27-cp27m-any.whl"),
+        "is for py3-none-any according to its WHEEL",
+    ),
+    Case(
+        "named as another project",
+        named("x-1.0-py3-none-any.whl"),
+        "the .dist-info folder of another project",
+    ),
+    Case(
+        "named as another version",
+        named("demo-2.0-py3-none-any.whl"),
+        "the .dist-info folder of another project",
+    ),
+]
+
+
+def interpreter(name: str) -> str:
+    return f"has a script {name!r}, which would replace the interpreter"
+
+
+def entry_points(text: str) -> Make:
+    """Makes the wheel with console scripts."""
+    return wheel({ENTRY_POINTS: b"[console_scripts]\n" + text.encode() + b"\n"})
+
+
+PLACES = [
+    Case(
+        "unknown scheme",
+        wheel({f"{DATA}/lib/x": b""}),
+        "which is in none of the folders purelib, platlib, headers",
+    ),
+    Case(
+        "scheme in capitals",
+        wheel({f"{DATA}/Scripts/x": b""}),
+        "which is in none of the folders purelib, platlib",
+    ),
+    Case("in no scheme", wheel({f"{DATA}/x": b""}), "which is in none of the folders purelib"),
+    Case(
+        "file in place of a scheme",
+        wheel({f"{DATA}/scripts": b""}),
+        "which is in none of the folders purelib",
+    ),
+    Case(
+        "two .data",
+        wheel({f"{DATA}/data/x": b"", "Demo-1.data/data/y": b""}),
+        "must not have two .data folders",
+    ),
+    Case("nearly .data", wheel({f"{DATA}X/x": b""}), "which looks like its .data folder and is not"),
+    Case("name of our own", wheel({".muslfix-x/journal": b"[]"}), "a name that muslfix keeps for itself"),
+    *(
+        Case(f"script {name}", wheel({f"{DATA}/scripts/{name}": b""}), interpreter(name))
+        for name in ("python", "python3.11")
+    ),
+    *(
+        Case(f"data/bin/{name}", wheel({f"{DATA}/data/bin/{name}": b""}), interpreter(name))
+        for name in ("python", "python3")
+    ),
+    *(
+        Case(f"entry point {name}", entry_points(f"{name} = demo:main"), interpreter(name))
+        for name in ("python", "Python3", "pypy3")
+    ),
+    Case(
+        "pyvenv.cfg", wheel({f"{DATA}/data/pyvenv.cfg": b""}), "which would make its environment another one"
+    ),
+    *(
+        Case(
+            f"entry point with a bad name: {name!r:.20}",
+            entry_points(f"{name} = demo:main"),
+            "an entry point with a bad name",
+        )
+        for name in ("../x", "/tmp/x", "a/b", "..", ".", "a\\b", "..\\x", "\x1b[31m", "x" * 256)
+    ),
+    Case("entry point without a name", entry_points(" = demo:main"), "entry_points.txt"),
+    Case("entry point without a function", entry_points("x = demo"), "an entry is not of the form name ="),
+    Case("entry point with code", entry_points("x = demo:main()"), "an entry is not of the form name ="),
+    Case(
+        "entry point with more code",
+        entry_points("x = demo:main;import os"),
+        "an entry is not of the form name =",
+    ),
+    Case(
+        "entry point that is no function",
+        entry_points("x = demo:1"),
+        "has an entry point for what is no function: 'x'",
+    ),
+    Case(
+        "entry point with dots",
+        entry_points("x = demo:main.."),
+        "has an entry point for what is no function: 'x'",
+    ),
+    Case("entry point with interpolation", entry_points("x = %(x)s:main"), "has a damaged entry_points.txt"),
+    Case("entry point twice", entry_points("x = a:b\nx = c:d"), "has a damaged entry_points.txt"),
+    Case(
+        "entry point twice, in capitals",
+        entry_points("x = a:b\nX = c:d"),
+        "has two entry points for a script of the name",
+    ),
+    Case(
+        "entry point in both groups",
+        entry_points("x = a:b\n[gui_scripts]\nx = c:d"),
+        "has two entry points for a script",
+    ),
+    Case(
+        "entry points are no sections",
+        wheel({ENTRY_POINTS: b"x"}),
+        "has a damaged entry_points.txt: File contains",
+    ),
+    Case("entry points are no UTF-8", wheel({ENTRY_POINTS: b"\xff"}), "entry_points.txt that is no UTF-8"),
+]
+
+ENVIRONMENTS = [
+    Case(
+        "two files for one place",
+        wheel({f"{DATA}/purelib/demo.py": b""}),
+        "has two files for 'demo.py'",
+        of="environment",
+    ),
+    Case(
+        "two scripts for one place",
+        wheel({f"{DATA}/scripts/x": b"", f"{DATA}/data/bin/x": b"y"}),
+        "has two files for '../../../bin/x'",
+        of="environment",
+    ),
+    Case(
+        "entry point and data for one place",
+        wheel({f"{DATA}/data/bin/x": b""}, scripts={"x": "demo:main"}),
+        "has two files for '../../../bin/x'",
+        of="environment",
+    ),
+    Case(
+        "file where another scheme needs a folder",
+        wheel({f"{DATA}/data/bin": b"", f"{DATA}/scripts/x": b""}),
+        "has two files for '../../../bin/x'",
+        of="environment",
+    ),
+    Case(
+        "entry point over another project's script",
+        wheel(scripts={OTHER_SCRIPT: "demo:main"}),
+        "it belongs to other 1.0, and its content differs",
+        of="environment",
+    ),
+    Case(
+        "script over another project's script",
+        wheel({f"{DATA}/scripts/{OTHER_SCRIPT}": b"evil"}),
+        "it belongs to other 1.0, and its content differs",
+        of="environment",
+    ),
+    Case(
+        "data over another project's script",
+        wheel({f"{DATA}/data/bin/{OTHER_SCRIPT}": b"evil"}),
+        "it belongs to other 1.0, and its content differs",
+        of="environment",
+    ),
+    Case(
+        "module over another project's",
+        wheel({"other.py": b"evil"}),
+        "it belongs to other 1.0",
+        of="environment",
+    ),
+    Case(
+        "RECORD of another project by data",
+        wheel({f"{DATA}/data/share/other": b"evil"}),
+        "it belongs to other 1.0, and its content differs",
+        of="environment",
+    ),
+    Case(
+        "file over a folder of another project",
+        wheel({"other_folder": b"evil"}),
+        "is in the way of demo",
+        of="environment",
+    ),
+    Case(
+        "folder over a file of another project",
+        wheel({"other.py/x": b"evil"}),
+        "is in the way of demo, which needs a folder there",
+        of="environment",
+    ),
+    Case(
+        "activate",
+        wheel({f"{DATA}/scripts/activate": b"evil"}),
+        "it belongs to no installed project",
+        of="environment",
+    ),
+    Case(
+        "for another Python",
+        named("demo-1.0-cp27-cp27m-any.whl", wheel={"Tag": "cp27-cp27m-any"}),
+        "is for cp27-cp27m-any, and the target is CPython",
+        of="environment",
+    ),
+    Case(
+        "for a newer Python",
+        wheel(metadata={"Requires-Python": ">=3.99"}),
+        "requires Python >=3.99",
+        of="environment",
+    ),
+]
+
+#: All wheels that are refused.
+CASES = [*FILES, *ENDS, *MEMBERS, *NAMES, *RECORDS, *METADATA, *PLACES, *ENVIRONMENTS]
+
+
+def zip64_entry() -> Make:
+    """Makes the wheel with a member whose sizes stand in zip64 fields of both headers."""
+    sizes = zip64_field(len(ONE.content), len(ONE.data))
+    return first_with(size=FULL, compressed_size=FULL, extra=sizes)
+
+
+#: Wheels that look odd and are honest; all of them install the same files.
+HONEST: dict[str, Make] = {
+    "as it should be": archive(demo()),
+    "stored": wheel(method=STORED),
+    "comment": archive(demo(), comment=b"of all"),
+    "longest comment": archive(demo(), comment=b"x" * 65535),
+    "comment of a member": first_with(comment=b"of one"),
+    "data descriptor": with_descriptor(),
+    "data descriptor without signature": with_descriptor(signature=False),
+    "data descriptor of 64 bits": with_descriptor(wide=True),
+    "data descriptor of 64 bits without signature": with_descriptor(wide=True, signature=False),
+    "data descriptor behind known sizes": archive(
+        [replace(ONE, flags=DESCRIPTOR), *demo()[1:]], gaps={0: descriptor(ONE)}
+    ),
+    "zip64 fields": zip64_entry(),
+    "zip64 field reserved": first_locally(extra=zip64_field(0, 0)),
+    "zip64 end": archive(demo(), zip64=end_records_64),
+    "zip64 end that is needed": archive(demo(), count=0xFFFF, size=FULL, offset=FULL, zip64=end_records_64),
+    "extra fields": first_with(extra=extra(0x5455, b"\1abcd")),
+    "second name that is the same": first_with(extra=unicode_path(b"demo.py", "demo.py")),
+    "marked as UTF-8": first_with(flags=UTF8),
+    "levels of compression": first_with(flags=0x6),
+    "folders": archive([Member("a/", mode=0o040755), *demo(), Member(f"{INFO}/", mode=0o040755)]),
+    "made by DOS": first_with(external_attr=0x20, create_system=0),
+    "set-uid and odd modes": first_with(mode=0o106644),
+    "directory in another order": archive(demo()[::-1]),
+    "hash in hexadecimal": record(HASH.encode(), hashlib.sha256(CODE).hexdigest().encode()),
+}
