@@ -147,7 +147,8 @@ def _read_end(path: str, data: Data) -> _End:
     _, *disks, count_here, count, size, offset, comment = _END.unpack_from(data, at)
     _check_comment(path, data, at, comment)
     end = _End(count, size, offset, at)
-    if at >= _LOCATOR64.size and data[at - _LOCATOR64.size :][:4] == _LOCATOR64_SIGNATURE:
+    locator = max(0, at - _LOCATOR64.size)
+    if data[locator : locator + 4] == _LOCATOR64_SIGNATURE:
         end = _read_end64(path, data, end)
     elif count_here != count or disks != [0, 0]:
         raise InvalidWheel(path, "is one part of an archive in several parts")
@@ -199,8 +200,7 @@ def _check_place(path: str, data: Data, end: _End) -> None:
     start = end.start - end.size
     if start == end.offset:
         return
-    between = data[end.offset + end.size : end.start]
-    if start > end.offset and _END_SIGNATURE in between:
+    if start > end.offset and data.find(_END_SIGNATURE, end.offset + end.size, end.start) >= 0:
         raise InvalidWheel(path, "has several end records")
     if start > end.offset and data[start : start + 4] == _CENTRAL_SIGNATURE:
         raise InvalidWheel(path, f"has {start - end.offset} bytes in front of it that do not belong to it")

@@ -8,6 +8,7 @@ Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.4.
 
 from __future__ import annotations
 
+import re
 import stat
 import unicodedata
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0 (also with another, 6) and 13,
 _KNOWN_FLAGS = 0x2 | 0x4 | 0x8 | 0x800  # levels of compression, data descriptor, UTF-8
 _NEWEST_FORMAT = 63  # 4.4.3: 6.3; a later one may mean what nobody knows yet
 _DOS_FOLDER = 0x10
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 _LONGEST_PART, _LONGEST_NAME = (
     255,
     1024,
@@ -44,14 +46,19 @@ def judge_entries(path: str, entries: Iterable[Entry], archive_size: int, limits
 
 def _judge_name(path: str, name: str) -> None:
     parts = name.removesuffix("/").split("/")
-    if any(unicodedata.category(character) == "Cc" for character in name):
+    if _CONTROL.search(name):
         raise InvalidWheel(path, f"has an entry with control characters in its name: {name!r:.200}")
     if name.startswith("/") or "\\" in name or ":" in parts[0]:
         raise InvalidWheel(path, f"has an entry whose name is no relative path: {name!r:.200}")
     if ".." in parts or "." in parts or "" in parts:
         raise InvalidWheel(path, f"has an entry whose path does not stay in its folder: {name!r:.200}")
-    if any(len(part.encode()) > _LONGEST_PART for part in parts) or len(name.encode()) > _LONGEST_NAME:
+    length = len(name.encode())
+    if length > _LONGEST_NAME or (length > _LONGEST_PART and _longest(parts) > _LONGEST_PART):
         raise InvalidWheel(path, f"has an entry whose name is too long for a file: {name[:60]!r}…")
+
+
+def _longest(parts: list[str]) -> int:
+    return max(len(part.encode()) for part in parts)
 
 
 def _judge_kind(path: str, entry: Entry) -> None:

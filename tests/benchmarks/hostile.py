@@ -1,9 +1,9 @@
 """What installers do with the wheels of ``hostile_cases``: ``python tests/benchmarks/hostile.py``.
 
 Gives each wheel to each installer, in an environment of its own that holds another project, and prints a
-Markdown table. ``--tools`` names the Python that has pip, installer and uv beside it: a new virtual environment
-in which ``pip install -U pip uv installer`` has been run. Interpreters are copied into the environments, never
-linked, for some of the wheels make some of the installers write through such links.
+Markdown table. ``--tools`` names the Python of a new virtual environment, in which ``pip install -U pip uv
+installer`` has been run. Interpreters are copied into the environments, never linked, for some of the wheels
+make some of the installers write through such links.
 """
 
 from __future__ import annotations
