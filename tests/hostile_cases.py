@@ -270,6 +270,13 @@ ENDS = [
 ]
 
 
+def header_at_the_very_end() -> bytes:
+    """The wheel with a local header that begins in the last bytes of the directory, and has no room there."""
+    *others, record = demo()
+    last = replace(record, comment=b"PK\3\4")
+    return zip_bytes([*others, replace(last, offset=len(zip_bytes([*others, last])) - 26)])
+
+
 def hidden(name: str = "hidden.py") -> bytes:
     """A member that no directory knows."""
     return Member(name, b"evil").local_part()
@@ -342,6 +349,11 @@ MEMBERS = [
         "local header behind the end",
         first_with(offset=10**6),
         "is damaged: there is no header where 'demo.py'",
+    ),
+    Case(
+        "local header at the very end",
+        file(header_at_the_very_end),
+        f"ends before the end of '{INFO}/RECORD'",
     ),
     Case(
         "local header in the directory",

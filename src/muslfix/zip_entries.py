@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from muslfix.errors import InvalidWheel
 from muslfix.limits import Limits
@@ -29,7 +29,7 @@ _LONGEST_PART, _LONGEST_NAME = (
 )  # bytes; what file systems take, and far from the end of their patience
 
 
-def judge_entries(path: str, entries: Iterable[Entry], archive_size: int, limits: Limits) -> None:
+def judge_entries(path: str, entries: Sequence[Entry], archive_size: int, limits: Limits) -> None:
     """Judge the entries of an archive.
 
     :param path: of the archive, for the sentence
@@ -86,7 +86,7 @@ def _judge_coding(path: str, entry: Entry) -> None:
         raise InvalidWheel(path, f"says two different sizes of {entry.name!r:.200}, which is stored")
 
 
-def _judge_places(path: str, entries: Iterable[Entry]) -> None:
+def _judge_places(path: str, entries: Sequence[Entry]) -> None:
     """Refuse two entries for one place, and a file where another entry needs a folder.
 
     Names that one file system or another takes for the same are refused on all of them.
@@ -118,7 +118,7 @@ def _how(entry: Entry, other: Entry) -> str:
     return f"{name!r:.200}" + ("" if name == first else f", which some take for {first!r:.200}")
 
 
-def _judge_sizes(path: str, entries: Iterable[Entry], archive_size: int, limits: Limits) -> None:
+def _judge_sizes(path: str, entries: Sequence[Entry], archive_size: int, limits: Limits) -> None:
     """Refuse what would fill a disk."""
     total = sum(entry.size for entry in entries)
     if total > limits.size:
