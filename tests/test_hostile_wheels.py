@@ -16,7 +16,7 @@ from support import Cli, make_environment, snapshot
 from wheelmaker import make_wheel
 
 import muslfix
-from muslfix.errors import MuslfixError
+from muslfix.errors import FileConflict, MuslfixError
 from muslfix.target import Target
 
 
@@ -122,6 +122,18 @@ def test_hostile_wheels_are_refused_and_nothing_changes(machine: Machine, verb: 
 
 def test_the_table_says_each_thing_once() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 300
+
+
+@pytest.mark.parametrize("name", ["bin/python", "bin/python3.99", "pyvenv.cfg"])
+def test_the_place_of_the_interpreter_is_kept_whatever_the_layout(
+    machine: Machine, tmp_path: Path, name: str
+) -> None:
+    """Modules and programs share a folder with ``--target``, so a plain file of the wheel could be there."""
+    path = wheel({name: b""})(machine.wheels)
+    options = muslfix.InstallOptions(folder=str(tmp_path / "folder"), compile=False)
+    with pytest.raises(FileConflict, match="is of the environment itself, and no place for a file of demo"):
+        muslfix.install([str(path)], machine.target, options)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
