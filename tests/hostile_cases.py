@@ -818,6 +818,11 @@ RECORDS = [
 TWO_PYTHON = {"Tag": "cp27-cp27m-any"}
 
 METADATA = [
+    Case(
+        ".dist-info in capitals",
+        wheel(dist_info="demo-1.0.DIST-INFO"),
+        "must have one .dist-info folder, and has demo-1.0.DIST-INFO",
+    ),
     Case(".dist-info missing", wheel(dist_info="demo"), "must have one .dist-info folder, and has none"),
     Case("two .dist-info", wheel({"x-1.dist-info/METADATA": b""}), f"and has {INFO}, x-1.dist-info"),
     Case(

@@ -139,7 +139,7 @@ def _find_folders(archive: Archive, key: str, version: Version) -> tuple[str, st
     """
     tops = dict.fromkeys(name.partition("/")[0] for name in archive.members if "/" in name)
     infos = [name for name in tops if name.lower().endswith(".dist-info")]
-    if len(infos) != 1:
+    if len(infos) != 1 or not infos[0].endswith(".dist-info"):
         found = ", ".join(sorted(infos)) or "none"
         raise InvalidWheel(archive.path, f"must have one .dist-info folder, and has {found}")
     stem = infos[0][: -len(".dist-info")]
