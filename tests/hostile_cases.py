@@ -650,6 +650,11 @@ NAMES = [
         "has two entries for '\ufb01', which some take for 'fi'",
     ),
     Case(
+        "twice, marks in another order",
+        wheel({"\u03b1\u0345\u0301": b"", "\u03ac\u0345": b""}),
+        "has two entries for '\u03ac\u0345', which some take for",
+    ),
+    Case(
         "twice, composed in capitals",
         wheel({"\u01f0": b"", "J\u030c": b""}),
         "has two entries for 'J\u030c', which some take for '\u01f0'",
