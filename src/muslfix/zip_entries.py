@@ -106,11 +106,13 @@ def _judge_places(path: str, entries: Sequence[Entry]) -> None:
 
 
 def _key(name: str) -> str:
-    # Folded before and after: some letters decompose only when folded, some fold only when composed.
-    # https://www.unicode.org/versions/latest/core-spec/chapter-3/#G53513 (canonical caseless matching)
+    """The same for names that differ in composition and case only: canonical caseless matching (D145).
+
+    https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/
+    """
     if name.isascii():
         return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold()).casefold()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
 def _how(entry: Entry, other: Entry) -> str:
