@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import base64
 import csv
-import errno
 import hashlib
 import importlib.util
 import io
-import itertools
 import json
 import os
 import platform
@@ -20,7 +18,6 @@ import re
 import shutil
 import sys
 import sysconfig
-import traceback
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -275,132 +272,6 @@ def actions(report: Report) -> dict[str, str]:
 def problems(report: Report) -> dict[str, str]:
     """What is the matter with each project of which something is."""
     return {project.name: project.problem for project in report.projects if project.problem is not None}
-
-
-# -- processes --------------------------------------------------------------------------------------
-
-KILLED = 77
-
-#: The audit events that tell of a change to a tree, before it happens; besides ``open`` for writing.
-STEPS = frozenset(
-    {
-        "os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir",
-        "os.setxattr", "os.symlink", "os.truncate", "os.utime",
-    }
-)  # fmt: skip
-READS = frozenset({"os.listdir", "os.scandir"})
-#: What changes a tree by a file that is open already, of which no audit event tells.
-CALLS = frozenset({"write", "fsync", "truncate", "ftruncate", "sendfile", "copy_file_range"})
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-
-
-def forked(work: Callable[[], Any], output: Path | None = None) -> int:
-    """Do something in a process of its own.
-
-    :param output: for what it prints
-    :return: its exit status, negative if a signal ended it
-    """
-    process = os.fork()
-    if process == 0:
-        status = 1
-        try:
-            if output is not None:
-                descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-                os.dup2(descriptor, 1)
-                os.dup2(descriptor, 2)
-                sys.stdout = sys.stderr = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-            status = work() or 0
-        except BaseException:  # noqa: BLE001 - the end of this process, not of the test
-            traceback.print_exc()
-        sys.stdout.flush()
-        os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
-
-def struck(
-    work: Callable[[], Any],
-    number: int,
-    strike: Callable[[], None],
-    *,
-    reading: Path | None = None,
-    for_good: bool = False,
-) -> Callable[[], Any]:
-    """The same work, with a strike right before its step of this number.
-
-    :param reading: count the steps that read what is below this folder, and not those that change a tree
-    :param for_good: strike also before all steps behind it
-    """
-
-    def counts(event: str, arguments: tuple[Any, ...]) -> bool:
-        if reading is not None:
-            path = arguments[0] if event == "open" or event in READS else None
-            return isinstance(path, str) and path.startswith(str(reading)) and not _is_writing(arguments)
-        return event in STEPS or (event == "open" and _is_writing(arguments))
-
-    def work_until_struck() -> Any:
-        steps = itertools.count(1)
-
-        def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            if counts(event, arguments):
-                step = next(steps)
-                if step == number or (for_good and step > number):
-                    strike()
-
-        sys.addaudithook(hook)
-        return work()
-
-    return work_until_struck
-
-
-def struck_in_calls(work: Callable[[], Any], number: int, strike: Callable[[], None]) -> Callable[[], Any]:
-    """The same work, with a strike right before its call of this number of one of :data:`CALLS`."""
-    return profiled(
-        work, number, strike, lambda _, event, function: event == "c_call" and function.__name__ in CALLS
-    )
-
-
-def profiled(
-    work: Callable[[], Any], number: int, strike: Callable[[], None], counts: Callable[[Any, str, Any], bool]
-) -> Callable[[], Any]:
-    """The same work, with a strike at the event of this number of those that count.
-
-    :param counts: gets what a function for :func:`sys.setprofile` gets
-    """
-
-    def work_until_struck() -> Any:
-        seen = itertools.count(1)
-
-        def profile(frame: Any, event: str, function: Any) -> None:
-            if counts(frame, event, function) and next(seen) == number:
-                strike()
-
-        sys.setprofile(profile)
-        try:
-            return work()
-        finally:
-            sys.setprofile(None)
-
-    return work_until_struck
-
-
-def _is_writing(arguments: tuple[Any, ...]) -> bool:
-    """Whether the audit event ``open`` tells of a file that is written."""
-    return len(arguments) > 2 and isinstance(arguments[2], int) and bool(arguments[2] & _WRITING)
-
-
-def refuse(*events: str) -> None:
-    """Let this process live on a file system that refuses these."""
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in events:
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM), arguments[0])
-
-    sys.addaudithook(hook)
-
-
-def kill() -> None:
-    """The end of a process, without a word."""
-    os._exit(KILLED)
 
 
 # -- the tools of others ----------------------------------------------------------------------------

@@ -27,7 +27,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edges": (
         "_probe programs interpreter zip_directory zip_entries zip_members archive wheel_record wheel_scripts"
         " wheel source layout project staging files bytecode transaction"
-        " tree modules inplace placing environment quick",
+        " tree modules inplace placing environment quick journal steps recovery",
     ),
     "verbs": ("verbs",),
     "face": ("__init__",),

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fix_support import dist_info, forked, lay, running
+from faults import forked
+from fix_support import dist_info, lay, running
 from support import site_packages
 
 import muslfix

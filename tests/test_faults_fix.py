@@ -34,26 +34,20 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 import pytest
+from faults import ERRORS, KILLED, forked, kill, profiled, refuse, struck, struck_in_calls
 from fix_support import (
-    KILLED,
     MODES,
     MODULE,
     RIGHT,
     WRONG,
     actions,
     demo_files,
-    forked,
-    kill,
     lay,
     leftovers,
-    profiled,
-    refuse,
     running,
     served_by,
     speed,
     states,
-    struck,
-    struck_in_calls,
     target_file,
 )
 from support import site_packages, snapshot
@@ -339,8 +333,6 @@ def test_interrupted_at_some_instant(scene: Scene) -> None:
 
 
 # -- errors of the operating system -----------------------------------------------------------------
-
-ERRORS = ("ENOSPC", "EIO", "EACCES", "EROFS", "EMFILE")
 
 
 def told_as_a_sentence(told: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import forked, refuse
 from fix_support import (
     BARE,
     MODES,
@@ -24,13 +25,11 @@ from fix_support import (
     actions,
     dist_info,
     fixed_record,
-    forked,
     lay,
     leftovers,
     lines,
     problems,
     record_of,
-    refuse,
     row_of,
     running,
     speed,

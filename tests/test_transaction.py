@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import os
 import re
 import resource
@@ -17,18 +16,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import KILLED, end, forked, kill, start, steps_of, struck
 from support import FIXTURES, snapshot
 
 import muslfix.transaction
 from muslfix.cli import main
 from muslfix.errors import DestinationError
+from muslfix.journal import Journal
 from muslfix.layout import STAGING_PREFIX
+from muslfix.steps import Step
 from muslfix.transaction import Transaction, told_as_sentences
 
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
@@ -36,69 +37,9 @@ WHEELS = FIXTURES / "wheels"
 OLD, NEW = (WHEELS / f"misnamed-{n}.0-cp39-cp39-musllinux_1_1_x86_64.whl" for n in (1, 2))
 OTHER = WHEELS / "pure-1.0-py3-none-any.whl"
 
-KILLED = 9
 NOBODY = 65534
-# The changes of a file system that Python tells of. What is written into files lies in a staging folder.
-STEPS = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link", "os.symlink", "os.chmod"}
 
 States = tuple[dict[str, str], dict[str, str]]
-
-
-def start(work: Callable[[], Any]) -> int:
-    """Do something in a process of its own; return its number."""
-    process = os.fork()
-    if process == 0:
-        status = 1
-        try:
-            status = work() or 0
-        except BaseException:  # noqa: BLE001 - the end of this process, not of the test
-            traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    return process
-
-
-def end(process: int) -> int:
-    """Wait for its end; return its exit status."""
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-
-
-def forked(work: Callable[[], Any]) -> int:
-    """Do something in a process of its own; return the exit status of that."""
-    return end(start(work))
-
-
-def struck(work: Callable[[], Any], number: int, strike: Callable[[], None]) -> Callable[[], Any]:
-    """The same work, with a strike right before its step of this number; for a process of its own."""
-
-    def work_until_struck() -> Any:
-        steps = itertools.count(1)
-
-        def hook(event: str, _: tuple[Any, ...]) -> None:
-            if event in STEPS and next(steps) == number:
-                strike()
-
-        sys.addaudithook(hook)
-        return work()
-
-    return work_until_struck
-
-
-def steps_of(work: Callable[[], Any]) -> int:
-    """How many steps it takes."""
-
-    def counting() -> int:
-        seen = []
-        sys.addaudithook(lambda event, _: seen.append(event) if event in STEPS else None)
-        work()
-        return len(seen)
-
-    return forked(counting)
-
-
-def kill() -> None:
-    os._exit(KILLED)
 
 
 @pytest.fixture
@@ -121,7 +62,23 @@ def open_folder() -> Iterator[Path]:
 
 # -- a transaction of its own -----------------------------------------------------------------------
 
-BEFORE = {"pkg/a.py": "old a", "pkg/keep.txt": "of somebody else", "gone/sub/b.py": "old b", "mod.so": "old"}
+BEFORE = {
+    "pkg/a.py": "old a",
+    "pkg/keep.txt": "of somebody else",
+    "gone/sub/b.py": "old b",
+    "unmovable/sub/c.py": "old c",
+    "unmovable/d.py": "old d",
+    "mod.so": "old",
+}
+
+
+def _as_on_overlayfs(event: str, arguments: tuple[Any, ...]) -> None:
+    """Folders of this name cannot be moved, as those of a lower layer."""
+    if event == "os.rename" and str(arguments[0]).endswith("/unmovable") and os.path.isdir(arguments[0]):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), arguments[0])
+
+
+sys.addaudithook(_as_on_overlayfs)
 
 
 def make_tree(folder: Path) -> Path:
@@ -129,7 +86,7 @@ def make_tree(folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    (folder / "gone").chmod(0o750)
+    (folder / "unmovable" / "sub").chmod(0o750)
     return folder
 
 
@@ -140,19 +97,20 @@ def change_tree(folder: Path, *, commit: bool = True) -> None:
         for name in ("a.py", "c.py", "module"):
             (staged / name).write_text("new " + name)
         transaction.move_out(str(folder / "pkg" / "a.py"))
-        transaction.move_out(str(folder / "gone" / "sub"))
-        assert transaction.remove_folder(str(folder / "gone"))
-        assert not transaction.remove_folder(str(folder / "pkg"))
+        with transaction.together():
+            transaction.move_out(str(folder / "gone" / "sub"))
+            transaction.move_out(str(folder / "unmovable"))
         transaction.rename(str(staged / "a.py"), str(folder / "pkg" / "a.py"))
-        transaction.make_folders(str(folder / "share" / "deep"))
+        transaction.make_folder(str(folder / "share"))
+        transaction.make_folder(str(folder / "share" / "deep"))
         transaction.rename(str(staged / "c.py"), str(folder / "share" / "deep" / "c.py"))
         transaction.replace(str(staged / "module"), str(folder / "mod.so"))
         if commit:
             transaction.commit()
 
 
-def put_right(folder: Path) -> None:
-    with Transaction(str(folder)):
+def put_right(folder: Path, *roots: Path) -> None:
+    with Transaction(str(folder), [str(root) for root in roots]):
         pass
 
 
@@ -176,7 +134,7 @@ def test_what_is_committed_stays(tmp_path: Path, states: States) -> None:
         "share/deep/c.py": "new c.py",
         "mod.so": "new module",
     }
-    assert not (tree / "gone").exists()
+    assert not (tree / "unmovable").exists()
 
 
 def test_what_is_not_committed_is_taken_back(tmp_path: Path, states: States) -> None:
@@ -211,7 +169,7 @@ def test_a_part_can_fail_alone(tmp_path: Path) -> None:
             work("pkg", ZeroDivisionError)
         work("mod.so")
         transaction.commit()
-    assert sorted(os.listdir(tree)) == ["pkg"]
+    assert sorted(os.listdir(tree)) == ["pkg", "unmovable"]
     assert (tree / "pkg" / "a.py").read_text() == "old a"
 
 
@@ -268,29 +226,6 @@ def test_what_was_left_is_counted_and_nothing_else_is_touched(tmp_path: Path) ->
         assert transaction.recovered == 0
 
 
-def test_a_half_written_line_of_the_journal_did_not_happen(tmp_path: Path) -> None:
-    staging = tmp_path / f"{STAGING_PREFIX}x"
-    staging.mkdir()
-    (staging / "out").write_text("was here")
-    steps = [["rename", str(tmp_path / "a"), str(staging / "out")], ["done"]]
-    (staging / "journal").write_text("\n".join(map(json.dumps, steps)))
-    put_right(tmp_path)
-    assert (tmp_path / "a").read_text() == "was here"
-    assert os.listdir(tmp_path) == ["a"]
-
-
-def test_a_damaged_journal_is_left_alone(tmp_path: Path) -> None:
-    staging = tmp_path / f"{STAGING_PREFIX}x"
-    staging.mkdir()
-    (staging / "journal").write_bytes(b'["rename", "a"\0\0\n')
-    before = snapshot(tmp_path)
-    with pytest.raises(DestinationError, match="is damaged, so what an interrupted muslfix") as caught:
-        put_right(tmp_path)
-    assert caught.value.path == str(staging / "journal")
-    assert caught.value.tip == f"remove {staging} when you have seen that all is well"
-    assert snapshot(tmp_path) == before
-
-
 # -- folders that do not exist yet ------------------------------------------------------------------
 
 
@@ -309,7 +244,7 @@ def test_an_anchor_that_was_made_by_a_killed_one(tmp_path: Path) -> None:
 
     def work() -> None:
         with Transaction(str(anchor)) as transaction:
-            transaction.make_folders(str(anchor / "c"))
+            transaction.make_folder(str(anchor / "c"))
             kill()
 
     assert forked(work) == KILLED
@@ -321,7 +256,8 @@ def test_an_anchor_that_was_made_by_a_killed_one(tmp_path: Path) -> None:
 
 def test_what_somebody_has_put_into_a_new_folder_stays(tmp_path: Path) -> None:
     with Transaction(str(tmp_path)) as transaction:
-        transaction.make_folders(str(tmp_path / "a" / "b"))
+        transaction.make_folder(str(tmp_path / "a"))
+        transaction.make_folder(str(tmp_path / "a" / "b"))
         (tmp_path / "a" / "mine").write_text("")
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["a", "a/mine"]
 
@@ -513,11 +449,12 @@ def test_a_replacement_where_there_are_no_hard_links(
 def test_a_replacement_that_was_only_half_done(tmp_path: Path) -> None:
     """Where there are no hard links, the old file is away for a moment."""
     staging = tmp_path / f"{STAGING_PREFIX}x"
-    staging.mkdir()
+    staging.mkdir(0o700)
     (staging / "new").write_text("new")
     (staging / "backup").write_text("old")
-    step = ["replace", str(staging / "new"), str(tmp_path / "file"), str(staging / "backup")]
-    (staging / "journal").write_text(json.dumps(step) + "\n")
+    journal = Journal(str(staging))
+    journal.note([Step("replace", (str(staging / "new"), str(tmp_path / "file"), str(staging / "backup")))])
+    journal.close()
     put_right(tmp_path)
     assert (tmp_path / "file").read_text() == "old"
     assert os.listdir(tmp_path) == ["file"]
@@ -533,8 +470,9 @@ def test_files_for_another_file_system_are_staged_there(tmp_path: Path, memory: 
     before = snapshot(memory)
 
     def work(*, commit: bool = False) -> None:
-        with Transaction(str(tmp_path)) as transaction:
-            transaction.make_folders(str(memory / "new" / "sub"))
+        with Transaction(str(tmp_path), [str(memory)]) as transaction:
+            transaction.make_folder(str(memory / "new"))
+            transaction.make_folder(str(memory / "new" / "sub"))
             staged = Path(transaction.staging_folder(str(memory / "new" / "sub" / "file")), "x")
             here = Path(transaction.staging_folder(str(tmp_path / "file")))
             assert os.stat(staged.parent).st_dev == os.stat(memory).st_dev
@@ -547,7 +485,7 @@ def test_files_for_another_file_system_are_staged_there(tmp_path: Path, memory: 
 
     for number in itertools.count(1):
         status = forked(struck(work, number, kill))
-        put_right(tmp_path)
+        put_right(tmp_path, memory)
         assert (snapshot(memory), snapshot(tmp_path)) == (before, {}), f"killed at step {number}"
         if status == 0:
             break

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults import forked
 from fix_support import (
     MODES,
     MODULE,
@@ -19,7 +20,6 @@ from fix_support import (
     actions,
     demo_files,
     dist_info,
-    forked,
     hash_of,
     install_by_installer,
     lay,

@@ -38,16 +38,17 @@ def fix_in_place(
     :raises DestinationError: if something cannot be written
     """
     before = check_in_place(project, record, plan)
-    changes = tuple(_give_name(project, record, decision, transaction) for decision in plan.changes)
-    trace = trace_to_json((*_without_lost(before, changes), *changes), target).encode()
-    new_record = record_after(record, changes).with_row_added(
-        RecordRow.of(_trace_path(project), hashlib.sha256(trace).digest(), len(trace))
-    )
-    _put(project, TRACE, trace, transaction)
-    _put(project, "RECORD", _encode(new_record), transaction)
-    for change in changes:
-        if change.mode is Mode.RENAME:
-            transaction.move_out(project.locate(change.old))
+    with transaction.together():
+        changes = tuple(_give_name(project, record, decision, transaction) for decision in plan.changes)
+        trace = trace_to_json((*_without_lost(before, changes), *changes), target).encode()
+        new_record = record_after(record, changes).with_row_added(
+            RecordRow.of(_trace_path(project), hashlib.sha256(trace).digest(), len(trace))
+        )
+        _put(project, TRACE, trace, transaction)
+        _put(project, "RECORD", _encode(new_record), transaction)
+        for change in changes:
+            if change.mode is Mode.RENAME:
+                transaction.move_out(project.locate(change.old))
     return changes
 
 
@@ -111,13 +112,14 @@ def undo_in_place(project: InstalledProject, transaction: Transaction) -> tuple[
     :raises DestinationError: if something cannot be written
     """
     back = find_way_back(project)
-    for old, present in back.coming:
-        staged, _ = _stage_name(project, present, old, Mode.HARDLINK, transaction)
-        _place(staged, project.locate(old), transaction)
-    if back.changes:
-        _put(project, "RECORD", _encode(back.record), transaction)
-        for path in (*back.going, _trace_path(project)):
-            transaction.move_out(project.locate(path))
+    with transaction.together():
+        for old, present in back.coming:
+            staged, _ = _stage_name(project, present, old, Mode.HARDLINK, transaction)
+            _place(staged, project.locate(old), transaction)
+        if back.changes:
+            _put(project, "RECORD", _encode(back.record), transaction)
+            for path in (*back.going, _trace_path(project)):
+                transaction.move_out(project.locate(path))
     return back.changes
 
 

@@ -18,6 +18,7 @@ from muslfix.files import hash_file
 from muslfix.layout import Layout
 from muslfix.project import InstalledProject, scan_projects
 from muslfix.staging import StagedFile, StagedWheel
+from muslfix.steps import missing_folders
 from muslfix.transaction import Transaction
 from muslfix.wheel_scripts import INTERPRETER_NAME
 
@@ -73,8 +74,9 @@ def move_out(transaction: Transaction, files: Iterable[str], layout: Layout) -> 
 
     :param files: absolute paths
     """
-    for path in _coarsest(files, _roots(layout)):
-        transaction.move_out(path)
+    with transaction.together():
+        for path in _coarsest(files, _roots(layout)):
+            transaction.move_out(path)
 
 
 def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: Layout) -> None:
@@ -108,22 +110,49 @@ def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: L
                 _meet(path, file, wheel, layout)
 
 
-def place(transaction: Transaction, staged: StagedWheel) -> None:
-    """Move a staged wheel to its destination, by as few renames as the tree allows."""
-    for destination, folder in staged.folders.items():
-        transaction.make_folders(destination)
-        _place_folder(transaction, folder, destination)
+def place(transaction: Transaction, staged: Iterable[StagedWheel]) -> None:
+    """Move staged wheels to their destinations, by as few renames as the tree allows."""
+    with transaction.together():
+        coming: dict[str, str | None] = {}
+        for wheel in staged:
+            for path, folder in wheel.folders.items():
+                destination = os.path.realpath(path)
+                for missing in missing_folders(destination):
+                    if not _is_coming(missing, coming):
+                        coming[missing] = None
+                        transaction.make_folder(missing)
+                _place_folder(transaction, folder, destination, coming)
 
 
-def _place_folder(transaction: Transaction, source: str, destination: str) -> None:
+def _place_folder(
+    transaction: Transaction, source: str, destination: str, coming: dict[str, str | None]
+) -> None:
+    """Move what is in a staged folder.
+
+    :param coming: the folders that are about to be there, and where each is until then, if anywhere
+    """
     for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
         target = os.path.join(destination, entry.name)
-        if entry.is_dir(follow_symlinks=False) and os.path.isdir(target):
-            _place_folder(transaction, entry.path, target)
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if is_folder and (os.path.isdir(target) or _is_coming(target, coming)):
+            _place_folder(transaction, entry.path, os.path.realpath(target), coming)
         else:
             if target.endswith(".pyc") and os.path.lexists(target):
                 transaction.move_out(target)
+            if is_folder:
+                coming[target] = entry.path
             transaction.rename(entry.path, target)
+
+
+def _is_coming(path: str, coming: dict[str, str | None]) -> bool:
+    """Whether a folder will be there, being one of those that come, or in one."""
+    above = path
+    while above not in coming and above != "/":
+        above = os.path.dirname(above)
+    place = coming.get(above)
+    if place is None:
+        return path in coming
+    return os.path.isdir(os.path.join(place, os.path.relpath(path, above)))
 
 
 def _check_folder(folder: str, going: Collection[str], wheel: StagedWheel) -> None:

@@ -3,8 +3,14 @@
 A transaction belongs to one folder, its *anchor* (the ``site-packages`` of an environment). New files are
 made in a staging folder below the anchor, so on the same file system; the commit is a series of renames. Each
 one is written to the journal in the staging folder before it happens, and each is its own inverse, so
-whatever interrupts the commit (an error, a signal, a kill) the tree can be put back: by
+whatever interrupts the commit (an error, a signal, a kill, a power cut) the tree can be put back: by
 :meth:`Transaction.__exit__`, or by the next transaction on the same anchor.
+
+A power cut may take what was not synced, so the disk is waited for at two points. Before the first step: for
+what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of each file takes far longer:
+``tests/benchmarks/syncs.py``); for later notes by an ``fsync`` of the journal. And where files leave the
+tree, before these are deleted: for the tree, then for the note that all is done. Where none does, a power cut
+soon after the end can still bring the old tree back.
 
 While it runs the transaction holds a lock on the anchor folder itself: a lock file would be left behind.
 """
@@ -13,28 +19,34 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
-import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from muslfix.errors import DestinationError
+from muslfix.files import sync_file_system
+from muslfix.journal import Journal, mark_as_part
 from muslfix.layout import STAGING_PREFIX
+from muslfix.recovery import finish, recover
+from muslfix.steps import (
+    DONE,
+    Step,
+    cannot_move_whole,
+    discard,
+    do,
+    existing_folder,
+    make_folders,
+    piece_by_piece,
+    remove_folders,
+    take_back,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_JOURNAL = "journal"
-_TAKEN_BACK = "taken-back"
-
-# One line of the journal: ["mkdir", path], ["rename", source, target], ["rmdir", path, mode],
-# ["replace", source, target, backup], ["elsewhere", staging folder on another file system], ["done"].
-_Step = list[Any]
 
 # How long to wait for another muslfix on the same anchor, in seconds.
 _PATIENCE = 60.0
@@ -46,31 +58,50 @@ class Transaction:
     Use it as a context manager: leaving it without :meth:`commit` undoes everything.
 
     :param anchor: the folder it belongs to; made, with its parents, where it does not exist
-    :raises DestinationError: if the folder cannot be made, locked or written to
+    :param roots: other folders of the same environment, which an interrupted one may have changed
+    :raises DestinationError: if the folder cannot be made, locked or written to, or what an interrupted one
+        has left in it cannot be put right
     """
 
-    def __init__(self, anchor: str) -> None:
+    def __init__(self, anchor: str, roots: Sequence[str] = ()) -> None:
         self.anchor = os.path.abspath(anchor)
-        self._steps: list[_Step] = []
+        self._roots = tuple(roots)
+        self._steps: list[Step] = []
+        self._waiting: list[Step] | None = None
         self._staging: dict[int, str] = {}
         self._counter = 0
+        # Whether something was staged that need not be on the disk yet, and whether files leave the tree.
+        self._is_unsynced = True
+        self._takes_out = False
+        self._lasting: OSError | None = None
 
     def __enter__(self) -> Self:
-        with told_as_sentences(self.anchor), ExitStack() as undo:
+        undo = ExitStack()
+        try:
+            self._open(undo)
+        except BaseException:  # a signal too, whenever it comes
+            undo.close()
+            raise
+        return self
+
+    def _open(self, undo: ExitStack) -> None:
+        """Lock the anchor and begin the journal.
+
+        :param undo: gets what takes that back
+        """
+        with told_as_sentences(self.anchor):
             made: list[str] = []
-            undo.callback(_remove_folders, made)
-            self._lock, self.recovered = _enter(self.anchor, made)
+            undo.callback(remove_folders, made)
+            self._lock, self.recovered = _enter(self.anchor, self._roots, made)
             undo.callback(os.close, self._lock)
             self._main = os.path.join(self.anchor, STAGING_PREFIX + os.urandom(4).hex())
-            undo.callback(_discard, self._main)
+            undo.callback(discard, self._main)
             os.mkdir(self._main, 0o700)
-            # Without a buffer: what could not be written for want of space must not come up again.
-            self._journal = open(os.path.join(self._main, _JOURNAL), "wb", buffering=0)
+            self._journal = Journal(self._main)
+            undo.callback(self._journal.close)
             self._staging[os.stat(self.anchor).st_dev] = self._main
-            for folder in made:
-                self._write(["mkdir", folder])
-            undo.pop_all()
-        return self
+            if made:
+                self._note([Step("mkdir", (folder,)) for folder in made])
 
     def staging_folder(self, destination: str) -> str:
         """A new empty folder on the file system where ``destination`` is or will be.
@@ -78,48 +109,50 @@ class Transaction:
         :param destination: absolute path of a file or folder
         :raises DestinationError: if it cannot be made
         """
+        self._is_unsynced = True
+        return self._new_folder(destination)
+
+    def _new_folder(self, destination: str) -> str:
         with told_as_sentences(destination):
-            home = _existing(destination)
+            home = existing_folder(destination)
             device = os.stat(home).st_dev
             if device not in self._staging:
                 folder = os.path.join(home, os.path.basename(self._main))
-                self._write(["elsewhere", folder])
+                self._note([Step("elsewhere", (folder,))], sync=True)
                 os.mkdir(folder, 0o700)
+                mark_as_part(folder, self._main)
                 self._staging[device] = folder
             self._counter += 1
             folder = os.path.join(self._staging[device], str(self._counter))
             os.mkdir(folder)
             return folder
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let steps wait until the end and be noted at once, since each note waits for the disk.
+
+        :raises DestinationError: at the end, if one of them fails
+        """
+        self._waiting = []
+        try:
+            yield
+            steps, self._waiting = self._waiting, None
+            self._do(*steps)
+        finally:
+            self._waiting = None
+
     def move_out(self, path: str) -> None:
         """Take a file, link or folder out of the tree, until the commit is final."""
-        self._move(path, os.path.join(self.staging_folder(os.path.dirname(path)), "out"))
-
-    def _move(self, path: str, aside: str) -> None:
-        try:
-            self.rename(path, aside)
-        except DestinationError as error:
-            cause, is_folder = error.__cause__, os.path.isdir(path) and not os.path.islink(path)
-            if not (isinstance(cause, OSError) and cause.errno == errno.EXDEV and is_folder):
-                raise
-            # overlayfs does not move the folders of a lower layer, which is where an image has them
-            with told_as_sentences(path):
-                os.mkdir(aside)
-                names = sorted(os.listdir(path))
-            for name in names:
-                self._move(os.path.join(path, name), os.path.join(aside, name))
-            self.remove_folder(path)
+        aside = os.path.join(self._new_folder(os.path.dirname(path)), "out")
+        self._takes_out = True
+        self._do(Step("rename", (path, aside)))
 
     def rename(self, source: str, target: str) -> None:
         """Move a file, link or folder to a path that does not exist.
 
         :raises DestinationError: if that fails, or the path exists
         """
-        with told_as_sentences(target):
-            if os.path.lexists(target):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
-            self._write(["rename", source, target])
-            os.rename(source, target)
+        self._do(Step("rename", (source, target)))
 
     def replace(self, source: str, target: str) -> None:
         """Put a file in the place of another at once: whoever opens the target sees one or the other.
@@ -127,14 +160,9 @@ class Transaction:
         :param source: a file or link in a staging folder
         :param target: a file or link that exists
         """
-        backup = os.path.join(self.staging_folder(os.path.dirname(target)), "replaced")
-        with told_as_sentences(target):
-            self._write(["replace", source, target, backup])
-            try:
-                os.link(target, backup, follow_symlinks=False)
-            except OSError:  # not every file system has hard links; then there is none for a moment
-                os.rename(target, backup)
-            os.rename(source, target)
+        backup = os.path.join(self._new_folder(os.path.dirname(target)), "replaced")
+        self._takes_out = True
+        self._do(Step("replace", (source, target, backup)))
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -143,31 +171,28 @@ class Transaction:
         try:
             yield
         except BaseException:
-            for step in reversed(self._steps[first:]):
-                _take_back(step)
+            try:
+                for step in reversed(self._steps[first:]):
+                    take_back(step)
+            except OSError as error:
+                self._lasting = error  # half of it is done, so the whole cannot be
             raise
 
-    def make_folders(self, path: str) -> None:
-        """Make a folder and its parents, as far as they are missing."""
-        with told_as_sentences(path):
-            for folder in _missing_folders(path):
-                self._write(["mkdir", folder])
-                os.mkdir(folder)
+    def make_folder(self, path: str) -> None:
+        """Make a folder whose parent is there.
 
-    def remove_folder(self, path: str) -> bool:
-        """Remove a folder if it is empty; say whether it was."""
-        with told_as_sentences(path):
-            if os.listdir(path):
-                return False
-            self._write(["rmdir", path, os.stat(path).st_mode & 0o7777])
-            os.rmdir(path)
-            return True
+        :raises DestinationError: if that fails, or the path exists
+        """
+        self._do(Step("mkdir", (path,)))
 
     def commit(self) -> None:
         """Make the changes final. After this nothing is taken back."""
         with told_as_sentences(self.anchor), _uninterrupted():
-            self._write(["done"])
-            os.fsync(self._journal.fileno())
+            if self._lasting is not None:
+                raise self._lasting
+            if self._takes_out:
+                self._sync()
+            self._note([DONE], sync=self._takes_out)
 
     def __exit__(
         self,
@@ -179,23 +204,45 @@ class Transaction:
             try:
                 self._journal.close()
                 with told_as_sentences(self.anchor):
-                    _finish(self._steps, self._main)
+                    finish(self._steps, self._main)
             finally:
                 os.close(self._lock)
 
-    def _write(self, step: _Step) -> None:
-        line, start = json.dumps(step).encode() + b"\n", self._journal.tell()
+    def _do(self, *steps: Step) -> None:
+        if self._waiting is not None:
+            self._waiting += steps
+        elif steps:
+            with told_as_sentences(steps[0].target):
+                # One sync takes what is staged and the note about it.
+                self._note(steps, sync=not self._is_unsynced)
+                if self._is_unsynced:
+                    self._sync()
+                    self._is_unsynced = False
+            for step in steps:
+                with told_as_sentences(step.target):
+                    self._do_one(step)
+
+    def _do_one(self, step: Step) -> None:
         try:
-            while line:
-                line = line[self._journal.write(line) :]
-        except BaseException:
-            self._journal.seek(start)
-            self._journal.truncate()
-            raise
-        self._steps.append(step)
+            do(step)
+        except OSError as error:
+            if not cannot_move_whole(step, error):
+                raise
+            pieces = list(piece_by_piece(*step.paths))
+            self._note(pieces, sync=True)
+            for piece in pieces:
+                do(piece)
+
+    def _note(self, steps: Sequence[Step], *, sync: bool = False) -> None:
+        self._journal.note(steps, sync=sync)
+        self._steps += steps
+
+    def _sync(self) -> None:
+        for folder in self._staging.values():
+            sync_file_system(folder)
 
 
-def _enter(anchor: str, made: list[str]) -> tuple[int, int]:
+def _enter(anchor: str, roots: Sequence[str], made: list[str]) -> tuple[int, int]:
     """Lock a folder, made where it is missing, and put right what transactions that were killed have left.
 
     :param made: gets the folders that were made
@@ -205,11 +252,11 @@ def _enter(anchor: str, made: list[str]) -> tuple[int, int]:
     count = 0
     while True:
         with _uninterrupted():
-            _make_folders(anchor, made)
+            make_folders(anchor, made)
         with suppress(FileNotFoundError):  # whoever had it before us may have taken the folder back
             lock = _lock(anchor, give_up)
             try:
-                count += _recover(anchor)
+                count += recover(anchor, roots)
                 # That may have removed it too, and somebody may have made another.
                 if os.path.samestat(os.fstat(lock), os.stat(anchor)):
                     return lock, count
@@ -217,82 +264,6 @@ def _enter(anchor: str, made: list[str]) -> tuple[int, int]:
                 os.close(lock)
                 raise
             os.close(lock)
-
-
-def _recover(anchor: str) -> int:
-    found = [entry for entry in os.scandir(anchor) if entry.name.startswith(STAGING_PREFIX)]
-    folders = [entry.path for entry in found if entry.is_dir(follow_symlinks=False)]
-    for staging in folders:
-        _finish(_read_journal(staging), staging)
-    return len(folders)
-
-
-def _read_journal(staging: str) -> list[_Step]:
-    for name in (_JOURNAL, _TAKEN_BACK):
-        path = os.path.join(staging, name)
-        try:
-            with open(path, "rb") as journal:
-                # The last line is empty, or half written: then its step did not happen.
-                return [json.loads(line) for line in journal.read().split(b"\n")[:-1]]
-        except FileNotFoundError:
-            continue
-        except ValueError as error:
-            raise DestinationError(
-                path,
-                "is damaged, so what an interrupted muslfix has done cannot be taken back",
-                tip=f"remove {staging} when you have seen that all is well",
-            ) from error
-    return []
-
-
-def _finish(steps: list[_Step], staging: str) -> None:
-    """Take the steps back unless they are final, then remove the staging folders."""
-    is_final, journal = ["done"] in steps, os.path.join(staging, _JOURNAL)
-    if not is_final and os.path.lexists(journal):
-        for step in reversed(steps):
-            _take_back(step)
-        os.rename(journal, os.path.join(staging, _TAKEN_BACK))
-    for step in steps:
-        if step[0] == "elsewhere":
-            _discard(step[1])
-    # The journal goes last: until then the next transaction knows what to do.
-    with suppress(OSError):
-        for entry in list(os.scandir(staging)):
-            if entry.name not in (_JOURNAL, _TAKEN_BACK):
-                _discard(entry.path)
-    made = [step[1] for step in steps if step[0] == "mkdir" and not is_final]
-    _remove_folders(made)  # which held staging folders
-    _discard(staging)
-    _remove_folders(made)  # the anchor
-
-
-def _take_back(step: _Step) -> None:
-    """Undo one step, if it happened: the tree itself shows whether it did."""
-    kind, path = step[0], step[1]
-    if kind == "rename" and os.path.lexists(step[2]) and not os.path.lexists(path):
-        os.rename(step[2], path)
-    elif kind == "replace" and os.path.lexists(step[3]) and not all(map(os.path.lexists, step[1:3])):
-        os.rename(step[3], step[2])
-    elif kind == "mkdir":
-        _remove_folders([path])  # before what was in its place comes back; the anchor goes later
-    elif kind == "rmdir":
-        if not os.path.lexists(path):
-            os.mkdir(path)
-        os.chmod(path, step[2])
-
-
-def _discard(path: str) -> None:
-    """Remove what nobody needs any more, as far as that is possible: it is no reason to fail."""
-    with suppress(OSError):
-        os.unlink(path)
-    shutil.rmtree(path, ignore_errors=True)
-    if os.path.lexists(path):  # folders that their owner has made read-only
-        for folder, names, _ in os.walk(path):
-            for name in [folder, *(os.path.join(folder, name) for name in names)]:
-                with suppress(OSError):
-                    if not os.path.islink(name):  # which may lead anywhere
-                        os.chmod(name, 0o700)
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _lock(folder: str, give_up: float) -> int:
@@ -317,34 +288,6 @@ def _lock(folder: str, give_up: float) -> int:
         raise
 
 
-def _existing(path: str) -> str:
-    """The nearest folder above a path that exists, or the path itself."""
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
-
-
-def _missing_folders(path: str) -> list[str]:
-    """The folders that must be made for a path to exist, outermost first."""
-    missing = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    return missing[::-1]
-
-
-def _make_folders(path: str, made: list[str]) -> None:
-    for folder in _missing_folders(path):
-        os.mkdir(folder)
-        made.append(folder)
-
-
-def _remove_folders(made: list[str]) -> None:
-    for folder in reversed(made):
-        with suppress(OSError):
-            os.rmdir(folder)
-
-
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Let signals that end the program wait until what is done here is complete."""
@@ -357,7 +300,7 @@ def _uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def told_as_sentences(path: str) -> Iterator[None]:
-    """Turn the operating system's errors into sentences about the destination.
+    """Tell errors of the operating system as sentences about the destination.
 
     :param path: what to name where the error names nothing
     :raises DestinationError: instead of any :class:`OSError`

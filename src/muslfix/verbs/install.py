@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.environment import check_not_managed
@@ -99,8 +99,7 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
             move_out(transaction, leaving, layout)
-            for work in works.values():
-                place(transaction, work.staged)
+            place(transaction, [work.staged for work in works.values()])
             transaction.commit()
         versions = {key: project.version for key, project in installed.items()}
         versions.update((wheel.facts.key, str(wheel.facts.version)) for wheel in opened)
@@ -135,7 +134,7 @@ def _check_wheels(wheels: Sequence[Wheel], target: Target) -> None:
 def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transaction]:
     """A transaction on the main folder of the layout, or for a dry run on a temporary one."""
     if not options.dry_run:
-        with Transaction(layout.scheme.purelib) as transaction:
+        with Transaction(layout.scheme.purelib, astuple(layout.scheme)) as transaction:
             yield transaction
     else:
         with ExitStack() as stack:

@@ -1,0 +1,164 @@
+"""The steps that change a tree, each its own way back.
+
+All of them are moves and folders: nothing is ever written into a file of the tree. Whether a step has
+happened can be seen from the tree, so taking it back can be repeated, and does nothing where it did
+not happen.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+#: The kinds of steps, and how many paths each has.
+KINDS = {"rename": 2, "replace": 3, "mkdir": 1, "rmdir": 1, "elsewhere": 1, "done": 0}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step, as the journal has it.
+
+    :param kind: ``rename`` (source, target), ``replace`` (source, target, backup of the target), ``mkdir``,
+        ``rmdir``, ``elsewhere`` (a staging folder on another file system), ``done``
+    :param paths: absolute paths, as many as :data:`KINDS` says
+    :param mode: that of a folder which is removed
+    """
+
+    kind: str
+    paths: tuple[str, ...] = ()
+    mode: int = 0
+
+    @property
+    def target(self) -> str:
+        """The path that an error is about."""
+        return self.paths[1] if len(self.paths) > 1 else self.paths[0]
+
+
+DONE = Step("done")
+
+
+def do(step: Step) -> None:
+    """Do a step.
+
+    :raises OSError: if that fails; it may be half done then
+    """
+    if step.kind == "rename":
+        source, target = step.paths
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        os.rename(source, target)
+    elif step.kind == "replace":
+        source, target, backup = step.paths
+        try:
+            os.link(target, backup, follow_symlinks=False)
+        except OSError:  # not every file system has hard links; then there is none for a moment
+            os.rename(target, backup)
+        os.rename(source, target)
+    elif step.kind == "mkdir":
+        os.mkdir(step.paths[0])
+    elif step.kind == "rmdir":
+        os.rmdir(step.paths[0])
+
+
+def take_back(step: Step) -> None:
+    """Undo one step, if it happened: the tree itself shows whether it did.
+
+    :raises OSError: if that fails
+    """
+    if step.kind == "rename":
+        source, target = step.paths
+        if os.path.lexists(target) and not os.path.lexists(source):
+            os.rename(target, source)
+    elif step.kind == "replace":
+        source, target, backup = step.paths
+        if os.path.lexists(backup) and not (os.path.lexists(source) and os.path.lexists(target)):
+            os.rename(backup, target)
+    elif step.kind == "mkdir":
+        remove_folders(step.paths)  # before what was in its place comes back; the anchor goes later
+    elif step.kind == "rmdir":
+        (path,) = step.paths
+        if not os.path.lexists(path):
+            os.mkdir(path)
+        if not os.path.islink(path):  # which may lead anywhere
+            os.chmod(path, step.mode)
+
+
+def piece_by_piece(source: str, target: str) -> Iterator[Step]:
+    """The steps that move a folder which the file system does not move whole; new folders are made at once.
+
+    overlayfs does not move the folders of a lower layer, which is where an image has them.
+
+    :raises OSError: if a folder cannot be made
+    """
+    emptied = []
+    for folder, folders, files in os.walk(source):
+        aside = os.path.normpath(os.path.join(target, os.path.relpath(folder, source)))
+        os.mkdir(aside)
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in sorted(files + links):
+            yield Step("rename", (os.path.join(folder, name), os.path.join(aside, name)))
+        emptied.append(Step("rmdir", (folder,), os.stat(folder).st_mode & 0o7777))
+    yield from reversed(emptied)
+
+
+def cannot_move_whole(step: Step, error: OSError) -> bool:
+    """Whether a step has failed for a folder that must be moved piece by piece."""
+    path = step.paths[0]
+    return error.errno == errno.EXDEV and step.kind == "rename" and is_folder(path)
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder, and no link to one."""
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def existing_folder(path: str) -> str:
+    """The nearest folder above a path that exists, or the path itself."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def missing_folders(path: str) -> list[str]:
+    """The folders that must be made for a path to exist, outermost first."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing[::-1]
+
+
+def make_folders(path: str, made: list[str]) -> None:
+    """Make a folder and its parents, as far as they are missing.
+
+    :param made: gets those that were made
+    :raises OSError: if that fails
+    """
+    for folder in missing_folders(path):
+        os.mkdir(folder)
+        made.append(folder)
+
+
+def remove_folders(made: Iterable[str]) -> None:
+    """Remove folders that are empty, the last first."""
+    for folder in reversed(list(made)):
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+def discard(path: str) -> None:
+    """Remove what nobody needs any more, as far as that is possible: it is no reason to fail."""
+    with suppress(OSError):
+        os.unlink(path)
+    shutil.rmtree(path, ignore_errors=True)
+    if os.path.lexists(path):  # folders that their owner has made read-only
+        for folder, names, _ in os.walk(path):
+            for name in [folder, *(os.path.join(folder, name) for name in names)]:
+                with suppress(OSError):
+                    if not os.path.islink(name):  # which may lead anywhere
+                        os.chmod(name, 0o700)
+        shutil.rmtree(path, ignore_errors=True)
