@@ -145,10 +145,17 @@ def _parse(path: str, content: bytes) -> list[Step]:
         try:
             if digest != _digest(text):
                 raise ValueError("its hash differs")
-            steps += map(_step, json.loads(text))
+            steps += _steps(json.loads(text))
         except (ValueError, TypeError, RecursionError) as error:
             raise _distrusted(path, f"is damaged in line {number}") from error
     return steps
+
+
+def _steps(values: object) -> list[Step]:
+    """:raises ValueError: if they are no list of steps"""
+    if not isinstance(values, list):
+        raise ValueError("no steps")
+    return [_step(value) for value in values]
 
 
 def _step(value: object) -> Step:
