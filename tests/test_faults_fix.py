@@ -34,7 +34,17 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 import pytest
-from faults import ERRORS, KILLED, forked, kill, profiled, refuse, struck, struck_in_calls
+from faults import (
+    ERRORS,
+    KILLED,
+    forked,
+    kill,
+    powerless,
+    profiled,
+    refuse,
+    struck,
+    struck_in_calls,
+)
 from fix_support import (
     MODES,
     MODULE,
@@ -214,6 +224,28 @@ def test_killed_before_any_step(scene: Scene) -> None:
             kills += 1
     print(f"{scene.command} {scene.mode}: killed {kills} times")
     assert kills > 50
+
+
+@of_each(*CASES)
+def test_the_power_is_cut_before_any_step(scene: Scene) -> None:
+    """What was not synced is lost then, above all RECORD and the journal."""
+    trees = scene.trees()
+    cuts = 0
+    for number in itertools.count(1):
+        site = scene.lay(number)
+        status = forked(powerless(lambda: scene.done(site), number, site), scene.told)  # noqa: B023
+        assert status in (0, KILLED), scene.told.read_text()
+        recover_folder(str(site))
+        at = f"cut before step {number}"
+        assert leftovers(site) == [], at
+        assert snapshot(site) in trees, at
+        assert verify_all(site).is_well, at
+        shutil.rmtree(site)
+        if status == 0:
+            break
+        cuts += 1
+    print(f"{scene.command} {scene.mode}: cut {cuts} times")
+    assert cuts > 30
 
 
 @of_each(("fix", "rename"), ("undo", "rename"))

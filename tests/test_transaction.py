@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import KILLED, end, forked, kill, start, steps_of, struck
+from faults import KILLED, end, forked, kill, powerless, start, steps_of, struck, struck_in_calls
 from support import FIXTURES, snapshot
 
 import muslfix.transaction
@@ -187,6 +187,37 @@ def test_killed_at_any_step_it_is_the_old_or_the_new_tree(memory: Path, states: 
     assert len(seen) > 20
     assert seen == sorted(seen)  # first the old one, from some step on the new one
     assert set(seen) == {False, True}
+
+
+def test_killed_at_any_write_or_sync(memory: Path, states: States) -> None:
+    for number in itertools.count(1):
+        tree = make_tree(memory / str(number))
+        status = forked(struck_in_calls(lambda: change_tree(tree), number, kill))  # noqa: B023 - called at once
+        assert status in (0, KILLED)
+        put_right(tree)
+        assert snapshot(tree) in states, f"killed at call {number}"
+        if status == 0:
+            break
+    assert number > 10
+
+
+@pytest.mark.parametrize("commit", [True, False], ids=["committed", "taken back"])
+def test_the_power_is_cut_at_any_step(memory: Path, states: States, commit: bool) -> None:
+    """What was not synced is lost: the journal must not need it, and no name may stand for a lost file."""
+    seen = []
+    for number in itertools.count(1):
+        tree = make_tree(memory / str(number))
+        work = powerless(lambda: change_tree(tree, commit=commit), number, tree)  # noqa: B023 - called at once
+        status = forked(work)
+        assert status in (0, KILLED)
+        put_right(tree)
+        assert snapshot(tree) in states[: 1 + commit], f"cut at step {number}"
+        seen.append(snapshot(tree) == states[1])
+        if status == 0:
+            break
+    assert len(seen) > 20
+    assert seen == sorted(seen)
+    assert set(seen) == {False, commit}
 
 
 @pytest.mark.parametrize("commit", [True, False], ids=["committed", "taken back"])
@@ -596,6 +627,39 @@ def test_an_upgrade_killed_at_any_step(memory: Path, installed: tuple[Path, Stat
     assert len(seen) > 40
     assert seen == sorted(seen)
     assert set(seen) == {False, True}
+
+
+def test_the_power_is_cut_at_any_step_of_an_upgrade(memory: Path, installed: tuple[Path, States]) -> None:
+    saved, states = installed
+    tree = memory / "tree"
+    seen = []
+    for number in itertools.count(1):
+        shutil.copytree(saved, tree, symlinks=True)
+        status = forked(powerless(lambda: install(tree, NEW), number, tree))
+        assert status in (0, KILLED)
+        assert install(tree, OTHER) == 0
+        assert snapshot(tree) in states, f"cut at step {number}"
+        seen.append(snapshot(tree) == states[1])
+        shutil.rmtree(tree)
+        if status == 0:
+            break
+    assert len(seen) > 40
+    assert seen == sorted(seen)
+    assert set(seen) == {False, True}
+
+
+def test_the_power_is_cut_at_any_step_of_a_new_installation(memory: Path) -> None:
+    whole, tree = memory / "whole", memory / "a" / "b"
+    assert install(whole, NEW) == 0
+    for number in itertools.count(1):
+        tree.parent.mkdir()
+        status = forked(powerless(lambda: install(tree, NEW), number, tree.parent))
+        assert status in (0, KILLED)
+        assert install(tree, NEW) == 0
+        assert snapshot(tree) == snapshot(whole), f"cut at step {number}"
+        shutil.rmtree(tree.parent)
+        if status == 0:
+            break
 
 
 def test_an_installation_into_a_new_folder_killed_at_any_step(memory: Path) -> None:
