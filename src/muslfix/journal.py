@@ -153,9 +153,9 @@ def _parse(path: str, content: bytes) -> list[Step]:
 
 def _steps(values: object) -> list[Step]:
     """:raises ValueError: if they are no list of steps"""
-    if not isinstance(values, list):
-        raise ValueError("no steps")
-    return [_step(value) for value in values]
+    if isinstance(values, list):
+        return [_step(value) for value in values]
+    raise ValueError("no steps")
 
 
 def _step(value: object) -> Step:

@@ -72,6 +72,8 @@ def take_back(step: Step) -> None:
     if step.kind == "rename":
         source, target = step.paths
         if os.path.lexists(target) and not os.path.lexists(source):
+            # A power cut can have taken the note that all was done, but not the removal of staging folders.
+            os.makedirs(os.path.dirname(source), exist_ok=True)
             os.rename(target, source)
     elif step.kind == "replace":
         source, target, backup = step.paths

@@ -253,17 +253,27 @@ def _enter(anchor: str, roots: Sequence[str], made: list[str]) -> tuple[int, int
     while True:
         with _uninterrupted():
             make_folders(anchor, made)
-        with suppress(FileNotFoundError):  # whoever had it before us may have taken the folder back
+        try:
             lock = _lock(anchor, give_up)
-            try:
+        except FileNotFoundError:
+            continue
+        try:
+            # Whoever had it before us may have taken the folder back, and somebody may have made another.
+            if _is_there(lock, anchor):
                 count += recover(anchor, roots)
-                # That may have removed it too, and somebody may have made another.
-                if os.path.samestat(os.fstat(lock), os.stat(anchor)):
+                if _is_there(lock, anchor):  # that may have removed it too
                     return lock, count
-            except BaseException:
-                os.close(lock)
-                raise
+        except BaseException:
             os.close(lock)
+            raise
+        os.close(lock)
+
+
+def _is_there(descriptor: int, folder: str) -> bool:
+    """Whether an open folder is still the one of that path."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(folder))
+    return False
 
 
 def _lock(folder: str, give_up: float) -> int:

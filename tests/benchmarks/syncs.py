@@ -53,7 +53,7 @@ def sync_in_threads(paths: list[str]) -> None:
 
 WAYS: dict[str, Callable[[list[str]], object]] = {
     "nothing": lambda _: None,
-    "fsync each": lambda paths: [sync_one(path) for path in paths],
+    "fsync each": lambda paths: list(map(sync_one, paths)),
     "fsync, 16 threads": sync_in_threads,
     "syncfs": lambda paths: sync_file_system(paths[0]),
 }
