@@ -33,8 +33,15 @@ from support import FIXTURES, Result, run_python, site_packages
 from wheelmaker import make_wheel
 
 from muslfix.interpreter import probe_interpreter
+from muslfix.plan import Mode
 from muslfix.report import Report, to_text
 from muslfix.target import Target
+from muslfix.verbs.fix import FixOptions
+from muslfix.verbs.fix import fix as fix_projects
+from muslfix.verbs.undo import UndoOptions
+from muslfix.verbs.undo import undo as undo_projects
+from muslfix.verbs.verify import VerifyOptions
+from muslfix.verbs.verify import verify as verify_projects
 
 MODES = ("symlink", "hardlink", "copy", "rename")
 
@@ -257,6 +264,21 @@ def target_file(folder: Path) -> Path:
     path = folder / "target.json"
     path.write_text(running().to_json(), encoding="utf-8")
     return path
+
+
+def fix_all(site: Path, mode: str = "symlink") -> Report:
+    """Fix all projects of a folder."""
+    return fix_projects([], running(), FixOptions(Mode(mode), (str(site),)))
+
+
+def undo_all(site: Path) -> Report:
+    """Undo all that was fixed in a folder."""
+    return undo_projects([], running(), UndoOptions((str(site),)))
+
+
+def verify_all(site: Path) -> Report:
+    """Verify all projects of a folder."""
+    return verify_projects([], running(), VerifyOptions((str(site),)))
 
 
 def lines(report: Report) -> list[str]:

@@ -52,6 +52,7 @@ from fix_support import (
     WRONG,
     actions,
     demo_files,
+    fix_all,
     lay,
     leftovers,
     running,
@@ -59,6 +60,8 @@ from fix_support import (
     speed,
     states,
     target_file,
+    undo_all,
+    verify_all,
 )
 from support import site_packages, snapshot
 
@@ -67,14 +70,7 @@ from muslfix import inplace, transaction
 from muslfix.cli import fix, main, undo
 from muslfix.cli import main as command_line
 from muslfix.environment import recover_folder
-from muslfix.plan import Mode
 from muslfix.report import Report
-from muslfix.verbs.fix import FixOptions
-from muslfix.verbs.fix import fix as fix_projects
-from muslfix.verbs.undo import UndoOptions
-from muslfix.verbs.undo import undo as undo_projects
-from muslfix.verbs.verify import VerifyOptions
-from muslfix.verbs.verify import verify as verify_projects
 
 #: What the commands load; it is loaded before they are forked, so that each finds it.
 LOADED: tuple[ModuleType, ...] = (inplace, transaction, fix, undo)
@@ -140,18 +136,6 @@ class Scene:
         before = snapshot(site)
         assert forked(self.work(site), self.told) == 0, self.told.read_text()
         return before, snapshot(site)
-
-
-def fix_all(site: Path, mode: str = "symlink") -> Report:
-    return fix_projects([], running(), FixOptions(Mode(mode), (str(site),)))
-
-
-def undo_all(site: Path) -> Report:
-    return undo_projects([], running(), UndoOptions((str(site),)))
-
-
-def verify_all(site: Path) -> Report:
-    return verify_projects([], running(), VerifyOptions((str(site),)))
 
 
 @pytest.fixture

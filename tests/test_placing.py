@@ -364,3 +364,136 @@ def test_a_record_that_claims_the_interpreter(tmp_path: Path, path: str) -> None
     (info / "RECORD").write_text(f"{os.path.relpath(claimed, site)},,\ndemo-1.0.dist-info/RECORD,,\n")
     project = InstalledProject(str(site), info.name, "demo", "1.0")
     assert owned_files(project, layout) == [str(info / "RECORD")]
+
+
+# -- what lies outside, and what is the environment's own -------------------------------------------
+
+
+class Victim:
+    """An environment with a project ``demo``, another one, an interpreter, and something precious beside it.
+
+    :param base: for all of it
+    """
+
+    def __init__(self, cli: Cli, base: Path) -> None:
+        self._cli = cli
+        self.base = base
+        target = target_from_json(TARGET.read_text())
+        self.prefix, self.outside = base / "prefix", base / "outside"
+        self.site = Path(layout_of(target, prefix=str(self.prefix)).scheme.purelib)
+        self.bin = self.prefix / "bin"
+        for folder in (self.bin, self.outside / "sub"):
+            folder.mkdir(parents=True)
+        for path in (self.outside / "precious", self.outside / "python3.9", self.prefix / "pyvenv.cfg"):
+            path.write_text("precious")
+        (self.bin / "python").symlink_to(self.outside / "python3.9")
+        (self.bin / "activate").write_text("precious")
+        self.install(self.wheel("demo-1.0", {"demo.py": b"1", "pkg/a.py": b"1"}))
+        self.install(self.wheel("other-1.0", {"other.py": b"2", "both/x.py": b"2"}))
+        (self.site.parent / "os.py").write_text("precious")
+        (self.site / "out").symlink_to(self.outside)
+        (self.site / "programs").symlink_to(self.bin)
+        (self.site / "alias").symlink_to("both")
+
+    def wheel(self, name: str, files: dict[str, bytes]) -> Path:
+        return make_wheel(self.base / f"{name}-py3-none-any.whl", files)
+
+    def install(self, wheel: Path, expect: int = 0) -> Result:
+        result = self._cli("install", wheel, "--target-file", TARGET, "--prefix", self.prefix, "--no-compile")
+        assert result.status == expect, result.err
+        return result
+
+    def state(self) -> dict[str, str]:
+        """All but what belongs to demo and the wheels."""
+        found = {**snapshot(self.prefix), **{f"out/{k}": v for k, v in snapshot(self.outside).items()}}
+        own = ("demo.py", "demo-", "pkg")
+        site = str(self.site.relative_to(self.prefix))
+        return {k: v for k, v in found.items() if not k.removeprefix(site + "/").startswith(own)}
+
+
+@pytest.fixture
+def victim(cli: Cli, tmp_path: Path) -> Victim:
+    return Victim(cli, tmp_path)
+
+
+DATA = "demo-2.0.data"
+WRITES_OUTSIDE = {
+    "a folder that is a link to the outside": ("out/new.py", "is reached through a link"),
+    "below a folder that is such a link": ("out/sub/new.py", "is reached through a link"),
+    "a file beyond such a link": ("out/precious", "is reached through a link"),
+    "the interpreter, by data": (f"{DATA}/data/bin/python", "is a name of the interpreter"),
+    "the interpreter, by scripts": (f"{DATA}/scripts/python", "which would replace the interpreter"),
+    "another interpreter, by data": (f"{DATA}/data/bin/python3.12", "is a name of the interpreter"),
+    "another interpreter, by scripts": (f"{DATA}/scripts/python3.12", "which would replace the interpreter"),
+    "the interpreter, by a link": ("programs/python", "is a name of the interpreter"),
+    "the environment's settings": (f"{DATA}/data/pyvenv.cfg", "is a name of the interpreter"),
+    "the way into the environment": (f"{DATA}/data/bin/activate", "is in the way of demo"),
+    "the way into it, by scripts": (f"{DATA}/scripts/activate", "is in the way of demo"),
+    "a file of another project": ("other.py", "is in the way of demo: it belongs to other 1.0"),
+    "a file of another project, by a link": ("alias/x.py", "is in the way of demo: it belongs to other 1.0"),
+    "the other project's RECORD": ("other-1.0.dist-info/RECORD", "demo-2.0"),
+    "the standard library": (f"{DATA}/data/lib/python3.9/os.py", "is in the way of demo"),
+    "a link in the place of a file": ("out", "is in the way of demo"),
+}
+
+
+@pytest.mark.parametrize(("path", "sentence"), WRITES_OUTSIDE.values(), ids=WRITES_OUTSIDE)
+def test_a_wheel_that_would_write_where_it_must_not(victim: Victim, path: str, sentence: str) -> None:
+    before = snapshot(victim.prefix), snapshot(victim.outside)
+    files = {path: b"#!python\nevil", "demo.py": b"2"}
+    result = victim.install(make_wheel(victim.base / "demo-2.0-py3-none-any.whl", files), expect=1)
+    assert (snapshot(victim.prefix), snapshot(victim.outside)) == before
+    assert sentence in result.err
+    assert result.err.startswith("error: ")
+    assert "Traceback" not in result.err
+
+
+LYING_ROWS = {
+    "absolute": "{outside}/precious",
+    "by dots": "../../../../outside/precious",
+    "through a link": "out/precious",
+    "through a link and dots": "out/../../../../../outside/precious",
+    "a folder outside": "{outside}/sub",
+    "the link itself is the project's, its end is not": "out/sub/../precious",
+    "the interpreter": "../../../bin/python",
+    "the interpreter, absolute": "{prefix}/bin/python",
+    "the interpreter, by a link": "programs/python",
+    "the way into the environment": "../../../bin/activate",
+    "the environment's settings": "../../../pyvenv.cfg",
+    "the standard library": "../os.py",
+    "another project's module": "other.py",
+    "another project's module, absolute": "{site}/other.py",
+    "another project's module, by a link": "alias/x.py",
+    "another project's RECORD": "other-1.0.dist-info/RECORD",
+    "another project's METADATA": "other-1.0.dist-info/METADATA",
+    "another project's folder": "both",
+    "the site folder": ".",
+    "the root": "/",
+}
+
+
+# Without its RECORD nobody knows that these are the other project's.
+KNOWN_BY_RECORD = ("other.py", "{site}/other.py", "alias/x.py")
+
+
+@pytest.mark.parametrize(
+    ("row", "damaged"),
+    [
+        pytest.param(row, damaged, id=name + ", the other's RECORD is damaged" * damaged)
+        for name, row in LYING_ROWS.items()
+        for damaged in (False, True)
+        if not damaged or row not in KNOWN_BY_RECORD
+    ],
+)
+def test_a_record_that_lies(victim: Victim, row: str, damaged: bool) -> None:
+    """The old version goes, with what is its own and nothing else."""
+    record = victim.site / "demo-1.0.dist-info" / "RECORD"
+    named = row.format(outside=victim.outside, prefix=victim.prefix, site=victim.site)
+    record.write_text(record.read_text() + f'"{named}",,\n')
+    if damaged:
+        (victim.site / "other-1.0.dist-info" / "RECORD").write_text('"')
+    before = victim.state()
+    victim.install(victim.wheel("demo-2.0", {"demo.py": b"2"}))
+    assert victim.state() == before
+    assert not (victim.site / "pkg").exists()
+    assert (victim.site / "demo.py").read_bytes() == b"2"

@@ -24,6 +24,10 @@ from muslfix.wheel_scripts import INTERPRETER_NAME
 
 _BYTECODE = re.compile(r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
 
+_ACTIVATION = re.compile(r"activate(\..+|_this\.py)?", re.IGNORECASE)
+# What stands beside these is the standard library.
+_BELOW_THE_LIBRARY = ("/site-packages", "/dist-packages")
+
 
 def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
     """The files of an installed project that are there, its bytecode included; absolute, links not followed.
@@ -34,13 +38,15 @@ def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
     :raises InvalidProject: if its RECORD is missing or damaged
     """
     roots = _roots(layout)
+    own_info = os.path.join(os.path.realpath(project.root), project.dist_info)
     found: dict[str, None] = {}
     for row in project.record().rows:
-        path = os.path.normpath(os.path.join(project.root, row.path))
-        folder = os.path.realpath(os.path.dirname(path))
-        path = os.path.join(folder, os.path.basename(path))
-        if _is_interpreter(path, layout) or not _is_below(path, roots):
+        path = _really(os.path.join(project.root, row.path))
+        folder = os.path.dirname(path)
+        if _is_own(path, layout) or not _is_below(path, roots):
             continue
+        if folder.endswith((".dist-info", ".egg-info")) and folder != own_info:
+            continue  # of another project, whose own RECORD may be missing
         if os.path.lexists(path) and not os.path.isdir(path):
             found[path] = None
             found.update(dict.fromkeys(_bytecode_of(path)))
@@ -58,11 +64,13 @@ def leaving_files(
     :raises InvalidProject: if the RECORD of one that goes is missing or damaged
     """
     going = dict.fromkeys(path for project in projects for path in owned_files(project, layout))
+    names = {os.path.basename(path) for path in going}
     for project in staying if going else ():
-        root = os.path.realpath(project.root)
         with suppress(InvalidProject):
             for row in project.record().rows:
-                path = os.path.normpath(os.path.join(root, row.path))
+                if os.path.basename(row.path) not in names:
+                    continue
+                path = _really(os.path.join(project.root, row.path))
                 if path in going:
                     for shared in (path, *_bytecode_of(path)):
                         going.pop(shared, None)
@@ -95,6 +103,10 @@ def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: L
             )
             path = os.path.join(folder, os.path.basename(file.relative))
             _check_folder(folder, going, wheel)
+            if _is_interpreter(path, layout):
+                raise FileConflict(
+                    path, f"is a name of the interpreter, and would be replaced by {wheel.facts.name}"
+                )
             if not _is_below(path, _roots(wheel.layout)):
                 raise FileConflict(
                     folder, f"is reached through a link, and would receive files of {wheel.facts.name}"
@@ -198,11 +210,27 @@ def _owner(path: str, layout: Layout) -> str:
 
 
 def _is_interpreter(path: str, layout: Layout) -> bool:
-    """Whether a file belongs to the environment itself, whatever a RECORD claims."""
+    """Whether a path is that of an interpreter, or of what makes an environment one, there or not."""
     folder, name = os.path.split(path)
     if folder == os.path.realpath(layout.scheme.scripts):
         return INTERPRETER_NAME.fullmatch(name) is not None
     return name == "pyvenv.cfg" and folder == os.path.realpath(layout.scheme.data)
+
+
+def _is_own(path: str, layout: Layout) -> bool:
+    """Whether a file belongs to the environment itself, whatever a RECORD claims."""
+    folder, name = os.path.split(path)
+    if folder == os.path.realpath(layout.scheme.scripts) and _ACTIVATION.fullmatch(name):
+        return True
+    sites = [os.path.realpath(site) for site in layout.site_folders]
+    libraries = [os.path.dirname(site) for site in sites if site.endswith(_BELOW_THE_LIBRARY)]
+    return _is_interpreter(path, layout) or (_is_below(path, libraries) and not _is_below(path, sites))
+
+
+def _really(path: str) -> str:
+    """Where a path is, with no link on the way; itself it is not followed."""
+    folder, name = os.path.split(os.path.normpath(path))
+    return os.path.join(os.path.realpath(folder), name)
 
 
 def _roots(layout: Layout) -> tuple[str, ...]:

@@ -1,0 +1,144 @@
+"""Several muslfix at once on one environment, as processes of their own; and one that is killed by chance."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.kills import run
+from faults import end, kill, start, struck
+from fix_support import fix_all, lay, leftovers, make_demo, running, target_file, verify_all
+from support import snapshot
+
+from muslfix.environment import recover_folder
+
+
+def command(*words: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "muslfix", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def ends(*processes: subprocess.Popen[str]) -> list[int]:
+    """Their exit statuses."""
+    told = [process.communicate(timeout=60)[0] for process in processes]
+    assert "Traceback" not in "".join(told)
+    return [process.returncode for process in processes]
+
+
+def test_two_installs_of_one_wheel(tmp_path: Path) -> None:
+    words: list[str | Path] = [
+        "install",
+        make_demo(tmp_path),
+        "--target-file",
+        target_file(tmp_path),
+        "--target",
+    ]
+    assert ends(command(*words, tmp_path / "model")) == [0]
+    assert ends(command(*words, tmp_path / "site"), command(*words, tmp_path / "site")) == [0, 0]
+    assert snapshot(tmp_path / "site") == snapshot(tmp_path / "model")
+
+
+def test_two_installs_of_two_versions(tmp_path: Path) -> None:
+    common: list[str | Path] = ["--target-file", target_file(tmp_path), "--no-compile", "--target"]
+    wheels = [make_demo(tmp_path, version=version) for version in ("1.0", "2.0")]
+    models = []
+    for number, order in enumerate((wheels, wheels[::-1])):
+        for wheel in order:
+            assert ends(command("install", wheel, *common, tmp_path / f"model-{number}")) == [0]
+        models.append(snapshot(tmp_path / f"model-{number}"))
+    site = tmp_path / "site"
+    assert ends(*(command("install", wheel, *common, site) for wheel in wheels)) == [0, 0]
+    assert snapshot(site) in models
+
+
+def test_an_install_and_a_fix(tmp_path: Path) -> None:
+    common: list[str | Path] = ["--target-file", target_file(tmp_path)]
+    wheel = make_demo(tmp_path, "fresh")
+    for name in ("model", "site"):
+        for number in range(5):
+            lay(tmp_path / name, f"demo{number}")
+    model, site = tmp_path / "model", tmp_path / "site"
+    fix_all(model)
+    assert ends(command("install", wheel, *common, "--target", model)) == [0]
+    install = command("install", wheel, *common, "--target", site)
+    assert ends(install, command("fix", "--path", site, *common)) == [0, 0]
+    assert snapshot(site) == snapshot(model)
+
+
+def test_one_waits_for_another_and_finds_its_lock_stale(tmp_path: Path) -> None:
+    """The holder is killed while the other waits; its lock ends with it, and what it left is put right."""
+    running()
+    site = lay(tmp_path / "site")
+    lay(site, "other")
+    (held, hold), (waiting, wait) = os.pipe(), os.pipe()
+
+    def first() -> object:
+        def pause() -> None:
+            os.write(hold, b"x")
+            os.read(waiting, 1)
+            kill()
+
+        return struck(lambda: fix_all(site), 20, pause)()
+
+    def second() -> int:
+        def tell(event: str, _: tuple[object, ...]) -> None:
+            if event == "fcntl.flock":
+                os.write(wait, b"x")
+
+        os.read(held, 1)
+        assert leftovers(site) != []
+        sys.addaudithook(tell)
+        return 0 if fix_all(site).is_well else 1
+
+    processes = [start(first), start(second)]
+    assert [end(process) for process in processes][1] == 0
+    for pipe in (held, hold, waiting, wait):
+        os.close(pipe)
+    assert leftovers(site) == []
+    assert verify_all(site).is_well
+
+
+def test_a_live_transaction_is_not_taken_for_what_was_left(tmp_path: Path) -> None:
+    """Whoever comes while it is at work waits for it, and finds nothing to put right."""
+    running()
+    site = lay(tmp_path / "site")
+    (held, hold), (waiting, wait) = os.pipe(), os.pipe()
+
+    def first() -> int:
+        def pause() -> None:
+            os.write(hold, b"x")
+            os.read(waiting, 1)
+
+        return 0 if struck(lambda: fix_all(site), 20, pause)().is_well else 1
+
+    def second() -> int:
+        def tell(event: str, _: tuple[object, ...]) -> None:
+            if event == "fcntl.flock":
+                os.write(wait, b"x")
+
+        os.read(held, 1)
+        assert leftovers(site) != []
+        sys.addaudithook(tell)
+        return 0 if recover_folder(str(site)) == [] else 1
+
+    processes = [start(first), start(second)]
+    assert [end(process) for process in processes] == [0, 0]
+    for pipe in (held, hold, waiting, wait):
+        os.close(pipe)
+    assert leftovers(site) == []
+    assert verify_all(site).is_well
+
+
+def test_killed_at_random_instants() -> None:
+    """A few of those of ``benchmarks/kills.py``, by SIGKILL from outside."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        counts = run(Path(folder), kills=4, files=600, seed=7)
+    assert counts["after: old"] + counts["after: new"] == 4
