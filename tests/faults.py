@@ -18,6 +18,7 @@ k-th step, and the test visits all k until the work is done without a strike::
 from __future__ import annotations
 
 import errno
+import io
 import itertools
 import os
 import sys
@@ -148,7 +149,8 @@ def is_step(event: str, arguments: tuple[Any, ...]) -> bool:
 def is_call(frame: FrameType, event: str, function: Any) -> bool:
     """Whether a profile event tells of a change by an open file, or of a sync."""
     if event == "c_call":
-        return function.__name__ in CALLS
+        in_memory = isinstance(function.__self__, (io.TextIOBase, io.BytesIO))
+        return function.__name__ in CALLS and not in_memory
     return event == "call" and frame.f_code.co_name in SYNCS
 
 
@@ -174,18 +176,6 @@ def profiled(
             sys.setprofile(None)
 
     return work_until_struck
-
-
-def steps_of(work: Work) -> int:
-    """How many steps it takes."""
-
-    def counting() -> int:
-        seen = []
-        sys.addaudithook(lambda event, arguments: seen.append(event) if is_step(event, arguments) else None)
-        work()
-        return min(len(seen), 255)
-
-    return forked(counting)
 
 
 def refuse(*events: str) -> None:
