@@ -19,15 +19,17 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "pure": (
         "untrusted record",
         "suffix",
-        "elf",
-        "target",
-        "target_facts plan compatibility",
-        "trace report",
+        "elf elf_strings",
+        "target cpus given build_details",
+        "target_facts plan compatibility known",
+        "trace report cpython",
+        "static_names target_spec",
     ),
     "edges": (
         "_probe programs interpreter zip_directory zip_entries zip_members archive wheel_record wheel_scripts"
         " wheel source layout project staging files bytecode transaction"
-        " tree modules inplace placing environment quick journal steps recovery",
+        " tree modules inplace placing environment quick journal steps recovery"
+        " rootfs static_python static_target",
     ),
     "verbs": ("verbs",),
     "face": ("__init__",),

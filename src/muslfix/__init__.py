@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from muslfix.limits import Limits
     from muslfix.plan import Mode, Verdict
     from muslfix.report import Report
+    from muslfix.static_target import read_target_root
     from muslfix.target import Target
+    from muslfix.target_spec import parse_target_spec
     from muslfix.verbs.check import CheckOptions, check
     from muslfix.verbs.fix import FixOptions, fix
     from muslfix.verbs.install import InstallOptions, install
@@ -43,8 +45,10 @@ __all__ = [
     "check",
     "fix",
     "install",
+    "parse_target_spec",
     "probe",
     "read_target_file",
+    "read_target_root",
     "undo",
     "verify",
 ]
@@ -66,8 +70,10 @@ _HOMES = {
     "check": ("verbs.check", "check"),
     "fix": ("verbs.fix", "fix"),
     "install": ("verbs.install", "install"),
+    "parse_target_spec": ("target_spec", "parse_target_spec"),
     "probe": ("interpreter", "probe_interpreter"),
     "read_target_file": ("interpreter", "read_target_file"),
+    "read_target_root": ("static_target", "read_target_root"),
     "undo": ("verbs.undo", "undo"),
     "verify": ("verbs.verify", "verify"),
 }

@@ -14,6 +14,9 @@ from muslfix.errors import IncompatibleWheel
 from muslfix.target import Target
 
 
+_LIBC_VERSION_TIP = "say which version of its libc the target has: --target-fact libc_version=1.2.5, or libc_version in the target file"
+
+
 def check_tags(path: str, tags: Iterable[Tag], target: Target) -> None:
     """Refuse a wheel whose compatibility tags the target does not have.
 
@@ -29,7 +32,7 @@ def check_tags(path: str, tags: Iterable[Tag], target: Target) -> None:
             path,
             f"is for {names}, and the target is CPython {target.version} on {target.platform} with"
             f" {target.libc} {target.libc_version or '(version unknown)'}",
-            tip=f"look for a wheel with a tag such as {best}",
+            tip=f"look for a wheel with a tag such as {best}" if target.libc_version else _LIBC_VERSION_TIP,
         )
 
 
@@ -38,7 +41,7 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
 
     :param path: of the wheel
     :param specifier: its ``Requires-Python``, or ``None``; one that cannot be read is passed over, as by pip
-    :raises IncompatibleWheel: if the target's version is not among those wanted
+    :raises IncompatibleWheel: if the target's version is not among those wanted, or is not known well enough
     """
     if specifier is None:
         return
@@ -47,7 +50,15 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
     except InvalidSpecifier:
         return
     # A pre-release of a version counts as that version, as for pip.
-    if not wanted.contains(Version(target.version).base_version, prereleases=True):
+    version = Version(target.version).base_version
+    fits = wanted.contains(version, prereleases=True)
+    if version.count(".") == 1 and fits != wanted.contains(f"{version}.999", prereleases=True):
+        raise IncompatibleWheel(
+            path,
+            f"requires Python {specifier}, and of the target it is only known that it is Python {target.version}",
+            tip=f"say which: --target-fact version={target.version}.1, say, or version in the target file",
+        )
+    if not fits:
         raise IncompatibleWheel(
             path, f"requires Python {specifier}, and the target is Python {target.version}"
         )

@@ -27,7 +27,7 @@ def site_folders(
             raise UsageError(path, "is no folder")
     if paths:
         return _each_once(paths)
-    if not target.runs_here:
+    if not target.runs_here and target.tree is None:
         raise UsageError(
             None,
             "the target cannot be run here, so its own folders are not those of this machine",

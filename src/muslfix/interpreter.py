@@ -22,8 +22,8 @@ from muslfix._probe import MARK, facts
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget
 from muslfix.files import open_regular
-from muslfix.suffix import Libc
-from muslfix.target import FORMAT, OLDEST, OLDEST_VERSION, Target
+from muslfix.suffix import Libc, libc_of_loader
+from muslfix.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
 from muslfix.target_facts import target_from_facts, target_from_json
 
 _MAX_TARGET_FILE = 1024 * 1024
@@ -33,8 +33,6 @@ _LOADER_TIMEOUT = 5.0
 _NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 
 _ANSWER = re.compile(rb"^" + MARK.encode() + rb"(\{.*\})$", re.MULTILINE)
-_MUSL_LOADER = re.compile(r"ld-musl-.+")
-_GLIBC_LOADER = re.compile(r"ld-linux.*|ld64\.so\..+|ld\.so\.1")
 _MUSL_VERSION = re.compile(rb"\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)", re.MULTILINE)
 _GLIBC_VERSION = re.compile(r"glibc (\d+(?:\.\d+)+)")
 
@@ -96,11 +94,12 @@ def read_target_file(path: str) -> Target:
     if len(data) > _MAX_TARGET_FILE:
         raise InvalidTarget(path, "is larger than 1 MiB, so it is no target file")
     try:
-        return target_from_json(data.decode())
+        target = target_from_json(data.decode())
     except UnicodeDecodeError as error:
         raise InvalidTarget(path, f"is no JSON ({error})") from error
     except InvalidTarget as error:
         raise InvalidTarget(path, error.reason, error.tip) from error
+    return replace(target, source=Source("target-file", f"the target file {path}"))
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -129,7 +128,7 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
         target = target_from_facts(_facts_of(program, answer, timeout))
     except InvalidTarget as error:
         raise InterpreterError(path, f"gives facts that cannot be: {error.reason}", error.tip) from error
-    return replace(target, runs_here=True)
+    return replace(target, runs_here=True, source=Source("interpreter", f"the interpreter {path}"))
 
 
 def _is_itself(path: str) -> bool:
@@ -219,10 +218,10 @@ def _read_program(path: str, answer: dict[str, Any]) -> _Program:
 
 
 def _libc_of(path: str, loader: str) -> Libc:
-    for libc, loaders in ((Libc.MUSL, _MUSL_LOADER), (Libc.GLIBC, _GLIBC_LOADER)):
-        if loaders.fullmatch(os.path.basename(loader)):
-            return libc
-    raise InterpreterError(path, f"has the loader {loader}, which is neither musl's nor glibc's")
+    libc = libc_of_loader(loader)
+    if libc is None:
+        raise InterpreterError(path, f"has the loader {loader}, which is neither musl's nor glibc's")
+    return libc
 
 
 def _facts_of(program: _Program, answer: dict[str, Any], timeout: float) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import os.path
 from dataclasses import asdict, dataclass, replace
 
 from muslfix.errors import UsageError
-from muslfix.target import Scheme, Target
+from muslfix.rootfs import RootFiles
+from muslfix.target import Scheme, Target, Tree
 
 #: How the names of staging folders begin; whatever else had such a name would be taken for one.
 STAGING_PREFIX = ".muslfix-"
@@ -44,9 +45,11 @@ def layout_of(
     :param target: the Python that will import
     :param folder: ``--target``: one flat folder with modules and below it ``bin``, ``include``, …
     :param prefix: ``--prefix``: another prefix, laid out like the target's own
-    :param root: ``--root``: everything below this folder, which the target will see as ``/``
+    :param root: ``--root``: everything below this folder, which the target will see as ``/``; links in it are
+        followed inside of it only
     :raises UsageError: if the options contradict each other, or if without any of them the files would go
         to a target that cannot be run here, hence is not known to be on this machine
+    :raises InvalidTarget: if links lead out of the tree that the target was read from
     """
     if folder is not None and (prefix is not None or root is not None):
         raise UsageError(None, "--target cannot be combined with --prefix or --root")
@@ -55,16 +58,47 @@ def layout_of(
     elif prefix is not None:
         seen = _below(os.path.abspath(prefix), target.prefix_scheme)
     else:
-        seen = target.scheme
+        seen = _own_folders(target, root)
+    own = folder is None and prefix is None
     if root is not None:
-        return Layout(_moved(seen, os.path.abspath(root)), seen)
-    if folder is None and prefix is None and not target.runs_here:
+        tree = Tree(os.path.abspath(root))
+        return Layout(_placed(seen, tree), seen, is_environment=own and _is_same(tree, target.tree))
+    if own and target.tree is not None:
+        return Layout(_placed(seen, target.tree), seen, is_environment=True)
+    return Layout(seen, seen, is_environment=own)
+
+
+def _own_folders(target: Target, root: str | None) -> Scheme:
+    """The folders of the target's own environment, as it sees them."""
+    if root is None and target.tree is None and not target.runs_here:
         raise UsageError(
             None,
             "the target cannot be run here, so its own folders are not those of this machine",
             tip="say with --target, --prefix or --root where the files shall go",
         )
-    return Layout(seen, seen, is_environment=folder is None and prefix is None)
+    if target.scheme is None:
+        raise UsageError(
+            None,
+            "the target does not tell its own folders",
+            tip="give --target-fact prefix=/usr/local, say, or say with --target or --prefix where the files shall go",
+        )
+    return target.scheme
+
+
+def local_path(target: Target, path: str) -> str:
+    """Where a path that the target sees is on this machine.
+
+    :raises InvalidTarget: if links lead out of the tree that the target was read from
+    """
+    return path if target.tree is None else RootFiles(target.tree).locate(path)
+
+
+def _is_same(tree: Tree, other: Tree | None) -> bool:
+    return (
+        other is not None
+        and other.seen == tree.seen
+        and (os.path.realpath(other.folder) == os.path.realpath(tree.folder))
+    )
 
 
 def for_project(layout: Layout, name: str) -> Layout:
@@ -94,6 +128,11 @@ def _below(prefix: str, relative: Scheme) -> Scheme:
     return Scheme(**paths)
 
 
-def _moved(scheme: Scheme, root: str) -> Scheme:
-    paths = {key: os.path.join(root, path.lstrip("/")) for key, path in asdict(scheme).items()}
-    return Scheme(**paths)
+def _placed(scheme: Scheme, tree: Tree) -> Scheme:
+    """The folders on this machine; an absolute link in the tree would lead out of it if this machine followed it."""
+    if not os.path.isdir(tree.folder):
+        return Scheme(
+            **{key: os.path.join(tree.folder, path.lstrip("/")) for key, path in asdict(scheme).items()}
+        )
+    files = RootFiles(tree)
+    return Scheme(**{key: files.locate(path) for key, path in asdict(scheme).items()})

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from muslfix.elf import ElfFacts
 from muslfix.plan import Decision, Mode, Verdict
 from muslfix.suffix import Libc
-from muslfix.target import Target
+from muslfix.target import Source, Target
 
 #: The version of the JSON form.
 FORMAT = 1
@@ -44,6 +44,9 @@ ACTIONS = {
 
 #: What can be said of a file that is not about importing it.
 FINDINGS = ("removed", "put-back", "missing", "changed", "unlisted", "link-broken", "link-outside")
+
+# Facts from these are told unasked: nobody has seen them yet.
+_PUT_TOGETHER = ("build-details", "root", "spec")
 
 # How many pieces of evidence a sentence names; the rest says nothing new.
 _EVIDENCE = 3
@@ -141,12 +144,16 @@ class Report:
     :param dry_run: whether nothing was changed
     :param projects: in the order of the call
     :param warnings: what is odd about the whole, each a sentence
+    :param notes: what is good to know about the whole, each a sentence
+    :param source: where the facts of the target come from, where that is known
     """
 
     command: str
     dry_run: bool
     projects: tuple[ProjectReport, ...]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    source: Source | None = None
 
     @property
     def is_well(self) -> bool:
@@ -274,6 +281,8 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
     :param report: the result
     :param verbose: also the files and projects of which there is nothing to say
     """
+    if report.source is not None and (verbose or report.source.kind in _PUT_TOGETHER):
+        yield f"target: {report.source.sentence}"
     for project in report.projects:
         for module in project.modules:
             if verbose or module.refused or module.new_path is not None:
@@ -285,6 +294,7 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
             yield _summary(project, dry_run=report.dry_run)
             if project.tip:
                 yield f"tip: {project.tip}"
+    yield from (f"note: {note}" for note in report.notes)
 
 
 def _summary(project: ProjectReport, *, dry_run: bool) -> str:

@@ -21,7 +21,7 @@ from installer.scripts import Script
 from installer.utils import Scheme, construct_record_file
 
 from muslfix.bytecode import compile_sources
-from muslfix.errors import InvalidWheel
+from muslfix.errors import InvalidTarget, InvalidWheel
 from muslfix.files import write_new_file
 from muslfix.layout import Layout, for_project
 from muslfix.record import RecordRow
@@ -149,6 +149,11 @@ class StagedWheel:
                 self.root_scheme, f"{self.facts.dist_info}/{TRACE}", trace_to_json(changes, target).encode()
             )
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether it has modules that can be compiled."""
+        return any(file.is_source for file in self.files.values())
+
     def compile(self, executable: str) -> None:
         """Compile its modules with the target; RECORD lists bytecode without a hash, as pip does.
 
@@ -179,11 +184,11 @@ class StagingDestination(WheelDestination):
     """Writes what ``installer`` hands on into a staged tree.
 
     :param staged: the tree
-    :param executable: path of the interpreter that scripts shall call
+    :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
     :param pool: the threads that write
     """
 
-    def __init__(self, staged: StagedWheel, executable: str, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, staged: StagedWheel, executable: str | None, pool: ThreadPoolExecutor) -> None:
         self._staged = staged
         self._executable = executable
         self._pool = pool
@@ -191,7 +196,8 @@ class StagingDestination(WheelDestination):
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the script of an entry point."""
-        name, content = Script(name, module, attr, section).generate(self._executable, "posix")
+        executable = needed_by_scripts(self._executable)
+        name, content = Script(name, module, attr, section).generate(executable, "posix")
         self._staged.add("scripts", name, content, executable=True)
         return RecordEntry(name, None, None)
 
@@ -228,7 +234,7 @@ class StagingDestination(WheelDestination):
 def stage_wheel(
     wheel: Wheel,
     layout: Layout,
-    executable: str,
+    executable: str | None,
     open_folder: Callable[[str], str],
     metadata: dict[str, bytes],
 ) -> StagedWheel:
@@ -236,9 +242,10 @@ def stage_wheel(
 
     :param wheel: the open wheel
     :param layout: where it will go
-    :param executable: path of the interpreter that scripts shall call
+    :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
     :param open_folder: gives a new folder on the file system of a path
     :param metadata: files to add to the ``.dist-info``
+    :raises InvalidTarget: if there are scripts, and no interpreter is known for them to call
     :raises InvalidWheel: if a file is not what the archive and RECORD say
     :raises DestinationError: if it cannot be written
     """
@@ -273,13 +280,27 @@ def _folders_above(path: str) -> Iterator[str]:
         yield path
 
 
-def _with_shebang(chunks: Iterator[bytes], executable: str) -> Iterator[bytes]:
+def needed_by_scripts(executable: str | None) -> str:
+    """The path by which scripts call the target.
+
+    :raises InvalidTarget: if it is not known
+    """
+    if executable is None:
+        raise InvalidTarget(
+            None,
+            "the target does not say how scripts call it, and the wheel has scripts",
+            tip="add 'executable' to the target file, or give --target-fact executable=/usr/bin/python3, say",
+        )
+    return executable
+
+
+def _with_shebang(chunks: Iterator[bytes], executable: str | None) -> Iterator[bytes]:
     """Let a script that begins with ``#!python`` begin with the target interpreter instead.
 
     Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#recommended-installer-features
     """
     first = next(chunks, b"")
     if first.startswith(b"#!python"):
-        first = b"#!" + os.fsencode(executable) + b"\n" + first.partition(b"\n")[2]
+        first = b"#!" + os.fsencode(needed_by_scripts(executable)) + b"\n" + first.partition(b"\n")[2]
     yield first
     yield from chunks

@@ -81,6 +81,11 @@ _ABI_PART = r"cpython-3\d+[a-z]*|abi3t?|pypy3\d*-(?:pp)?\d+|graalpy\d*-\d+(?:-na
 _FILE_NAME = re.compile(
     rf"(?P<module>[^./]+)(?:\.(?P<abi>{_ABI_PART})(?:-(?P<triplet>[\w-]+))?)?\.so", re.ASCII
 )
+# The dynamic loaders of the two, by their base names.
+_LOADERS = (
+    (Libc.MUSL, re.compile(r"ld-musl-.+")),
+    (Libc.GLIBC, re.compile(r"ld-linux.*|ld64\.so\..+|ld\.so\.1")),
+)
 _LINUX_TRIPLET = re.compile(r".+-linux-(?P<spelling>[a-z0-9]+)")
 
 
@@ -165,3 +170,15 @@ def libc_of_triplet(triplet: str) -> Libc | None:
     """
     match = _LINUX_TRIPLET.fullmatch(triplet)
     return None if match is None else _LIBC_OF_SPELLING.get(match.group("spelling"))
+
+
+def libc_of_loader(path: str) -> Libc | None:
+    """The libc that a dynamic loader belongs to, by its name; ``None`` where that is neither's.
+
+    :param path: as in ``PT_INTERP``
+
+    >>> libc_of_loader("/lib/ld-musl-armhf.so.1")
+    <Libc.MUSL: 'musl'>
+    """
+    name = path.rpartition("/")[2]
+    return next((libc for libc, loader in _LOADERS if loader.fullmatch(name)), None)

@@ -28,6 +28,9 @@ FORMAT = 1
 OLDEST_VERSION = (3, 6)
 OLDEST = "muslfix serves CPython {}.{} and later".format(*OLDEST_VERSION)
 
+#: What facts can come from, the best first.
+SOURCES = ("interpreter", "target-file", "build-details", "root", "spec")
+
 ENVIRONMENTS = ("virtual environment", "conda", "system")
 
 # The glibc versions that have a name of their own in older tags (PEP 513, 571, 599).
@@ -59,6 +62,30 @@ class Scheme:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where the facts of a target come from.
+
+    :param kind: one of :data:`SOURCES`
+    :param sentence: which one, for a person: ``the interpreter /usr/bin/python3``
+    """
+
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Where the files of a target that cannot run are on this machine.
+
+    :param folder: an absolute path here
+    :param seen: the path under which the target sees this folder: ``/`` for a root file system
+    """
+
+    folder: str
+    seen: str = "/"
+
+
+@dataclass(frozen=True)
 class Target:
     """Facts of one Python, as far as importing and installing go.
 
@@ -73,13 +100,15 @@ class Target:
     :param machine: the machine of the interpreter's ELF file
     :param loader: path of its dynamic loader (``PT_INTERP``), or ``None``
     :param executable: path by which scripts call the interpreter, or ``None``
-    :param prefix: ``sys.prefix``
-    :param scheme: paths of its own environment
+    :param prefix: ``sys.prefix``, or ``None`` where it is not known
+    :param scheme: paths of its own environment, or ``None`` where they are not known
     :param prefix_scheme: the same for another prefix, each path relative to it
     :param environment: ``virtual environment``, ``conda`` or ``system``
     :param externally_managed: path of the :pep:`668` marker, or ``None``
     :param markers: the environment of :pep:`508` markers, as sorted pairs
     :param runs_here: whether ``executable`` can be started on this machine; not part of the JSON form
+    :param source: where the facts come from; not part of the JSON form
+    :param tree: where its files are on this machine, if it was read from them; not part of the JSON form
     """
 
     implementation: str
@@ -93,13 +122,15 @@ class Target:
     machine: Machine
     loader: str | None
     executable: str | None
-    prefix: str
-    scheme: Scheme
+    prefix: str | None
+    scheme: Scheme | None
     prefix_scheme: Scheme
     environment: str
     externally_managed: str | None
     markers: tuple[tuple[str, str], ...]
     runs_here: bool = field(default=False, compare=False)
+    source: Source | None = field(default=None, compare=False)
+    tree: Tree | None = field(default=None, compare=False)
 
     @property
     def version_info(self) -> tuple[int, int]:
@@ -171,6 +202,7 @@ class Target:
     def to_json(self) -> str:
         """The target as JSON text, for ``--target-file``."""
         facts = asdict(self)
-        del facts["runs_here"]
+        for name in ("runs_here", "source", "tree"):
+            del facts[name]
         facts["markers"] = dict(self.markers)
         return json.dumps({"format": FORMAT, **facts}, indent=2) + "\n"

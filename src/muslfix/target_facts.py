@@ -77,14 +77,14 @@ def target_from_facts(data: object) -> Target:
         ),
         loader=facts.text_or_none("loader"),
         executable=facts.text_or_none("executable"),
-        prefix=facts.text("prefix"),
-        scheme=facts.scheme("scheme"),
+        prefix=facts.text_or_none("prefix"),
+        scheme=facts.scheme_or_none("scheme"),
         prefix_scheme=facts.scheme("prefix_scheme"),
         environment=facts.text("environment"),
         externally_managed=facts.text_or_none("externally_managed"),
         markers=tuple(sorted((name, markers.text(name)) for name in markers.names)),
     )
-    _check(target)
+    check_target(target)
     return target
 
 
@@ -141,9 +141,15 @@ class _Facts:
         paths = self.facts(name)
         return Scheme(**{key.name: paths.text(key.name) for key in fields(Scheme)})
 
+    def scheme_or_none(self, name: str) -> Scheme | None:
+        return None if self._data.get(name, "") is None else self.scheme(name)
 
-def _check(target: Target) -> None:
-    """Refuse facts that cannot all be true, by the first that is wrong."""
+
+def check_target(target: Target) -> None:
+    """Refuse facts that cannot all be true.
+
+    :raises InvalidTarget: by the first that is wrong
+    """
     if target.implementation != "cpython":
         raise InvalidTarget(None, f"implementation is {target.implementation}; muslfix serves CPython only")
     if _VERSION.fullmatch(target.version) is None:
@@ -200,10 +206,13 @@ def _check_libc_version(target: Target) -> None:
 
 
 def _check_paths(target: Target) -> None:
-    paths = {f"scheme.{name}": path for name, path in asdict(target.scheme).items()}
+    scheme = {} if target.scheme is None else asdict(target.scheme)
+    paths = {f"scheme.{name}": path for name, path in scheme.items()}
     for name, path in {"prefix": target.prefix, "executable": target.executable, **paths}.items():
         if path is not None and not path.startswith("/"):
             raise InvalidTarget(None, f"{name} is {path!r}, which is no absolute path")
+        if path is not None and any(ord(character) < 32 for character in path):
+            raise InvalidTarget(None, f"{name} has control characters: {path!r:.80}")
     for name, path in asdict(target.prefix_scheme).items():
         if path.startswith("/") or ".." in path.split("/"):
             raise InvalidTarget(None, f"prefix_scheme.{name} is {path!r}, which leaves the prefix")

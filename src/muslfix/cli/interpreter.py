@@ -29,6 +29,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     add_target_options(parser)
+    parser.add_argument(
+        "--list", action="store_true", help="list the Pythons that --target-spec knows by name"
+    )
     add_output_options(parser)
     parser.set_defaults(run=run)
 
@@ -38,6 +41,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
+    if options.list:
+        _list(output, as_json=options.json)
+        return 0
     target = find_target(options)
     if options.json:
         output.data(target.to_json())
@@ -46,8 +52,23 @@ def run(options: argparse.Namespace, output: Output) -> int:
     return 0
 
 
+def _list(output: Output, *, as_json: bool) -> None:
+    """Print the known Pythons."""
+    from muslfix.known import KNOWN, lines_about_known
+
+    if not as_json:
+        output.result(lines_about_known())
+        return
+    import json
+    from dataclasses import asdict
+
+    output.data(json.dumps([asdict(known) for known in KNOWN], indent=2) + "\n")
+
+
 def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     tags = [str(tag) for tag in target.tags()]
+    if target.source is not None:
+        yield f"facts from: {target.source.sentence}"
     yield f"interpreter: {target.executable or 'not known'}"
     yield f"version: CPython {target.version}"
     yield f"SOABI: {target.soabi or 'not known'}"
@@ -55,13 +76,14 @@ def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     yield f"libc: {target.libc} {target.libc_version or '(version not known)'}"
     yield f"loader: {target.loader or 'not known'}"
     yield f"machine: {target.machine}"
-    yield f"environment: {target.environment} at {target.prefix}"
+    yield f"environment: {target.environment} at {target.prefix or 'a prefix that is not known'}"
     if target.externally_managed:
         yield f"managed by another tool: {target.externally_managed}"
-    yield f"modules: {target.scheme.purelib}"
-    if target.scheme.platlib != target.scheme.purelib:
-        yield f"extension modules: {target.scheme.platlib}"
-    yield f"scripts: {target.scheme.scripts}"
+    if target.scheme is not None:
+        yield f"modules: {target.scheme.purelib}"
+        if target.scheme.platlib != target.scheme.purelib:
+            yield f"extension modules: {target.scheme.platlib}"
+        yield f"scripts: {target.scheme.scripts}"
     if verbose:
         yield from (f"tag: {tag}" for tag in tags)
     else:

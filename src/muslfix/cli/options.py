@@ -46,7 +46,7 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """``--python`` and ``--target-file``: which Python will import."""
+    """Which Python will import: one that runs here, or the facts of one that cannot."""
     group = parser.add_argument_group(
         "target",
         "Without these: the interpreter of the active virtual environment, else the one that runs muslfix.",
@@ -57,6 +57,26 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     )
     one.add_argument(
         "--target-file", metavar="FILE", help="its facts, as written by 'muslfix interpreter --json'"
+    )
+    one.add_argument(
+        "--target-root",
+        metavar="DIR",
+        help="a root file system or a prefix that holds it; nothing in it is run",
+    )
+    one.add_argument(
+        "--target-spec", metavar="SPEC", help="a word for it, such as cp310-musl-x86_64 or alpine-3.14-armv7l"
+    )
+    group.add_argument(
+        "--target-python",
+        metavar="VERSION|PATH",
+        help="which Python in --target-root: 3.11, or the path of its program as the target sees it",
+    )
+    group.add_argument(
+        "--target-fact",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a fact that --target-root or --target-spec does not tell, such as libc_version=1.2.5; repeatable",
     )
 
 
@@ -136,13 +156,48 @@ def find_target(options: argparse.Namespace) -> Target:
 
     :raises UsageError: if they contradict each other
     :raises InterpreterError: if the interpreter cannot be asked
-    :raises InvalidTarget: if the target file cannot be used
+    :raises InvalidTarget: if the target file, the tree or the specification cannot be used
     """
+    check_folders(**{"target-root": options.target_root})
+    given = _given_facts(options)
+    if options.target_root is not None:
+        from muslfix.static_target import read_target_root
+
+        return read_target_root(options.target_root, options.target_python, given)
+    if options.target_python is not None:
+        raise UsageError(None, "--target-python says which Python in a root, and there is no --target-root")
+    if options.target_spec is not None:
+        from muslfix.target_spec import parse_target_spec
+
+        return parse_target_spec(options.target_spec, given)
+    if given:
+        raise UsageError(None, "--target-fact adds to --target-root or --target-spec, and neither is there")
     from muslfix.interpreter import find_interpreter, probe_interpreter, read_target_file
 
     if options.target_file is not None:
         return read_target_file(options.target_file)
     return probe_interpreter(find_interpreter(options.python, os.environ))
+
+
+def names_target(options: argparse.Namespace) -> str | None:
+    """What the options name as the target, or ``None`` where it is to be found out."""
+    for name in (options.target_file, options.target_root, options.target_spec, options.python):
+        if name is not None:
+            return str(name)
+    return None
+
+
+def _given_facts(options: argparse.Namespace) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for text in options.target_fact:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(
+                None, f"--target-fact {text!r:.80} is no NAME=VALUE", "as in --target-fact libc_version=1.2.5"
+            )
+        if given.setdefault(name, value) != value:
+            raise UsageError(None, f"--target-fact gives {name!r:.60} twice, and not the same")
+    return given
 
 
 def check_folders(**folders: str | None) -> None:

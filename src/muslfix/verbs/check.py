@@ -49,7 +49,7 @@ def check(subjects: Sequence[str], target: Target, options: CheckOptions | None 
     reports += [_check_folder(path, target, options.mode) for path in folders]
     if names or not subjects:
         reports += _check_installed({normalize_name(name) for name in names}, target, options)
-    return Report("check", dry_run=True, projects=tuple(reports))
+    return Report("check", dry_run=True, projects=tuple(reports), source=target.source)
 
 
 def _is_wheel(subject: str) -> bool:

@@ -62,7 +62,7 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
         warnings += [] if options.dry_run else recover_folder(folder)
         reports += _fix_folder(folder, keys, target, options)
     reports += reports_on_missing(keys, reports)
-    return Report("fix", options.dry_run, tuple(reports), tuple(warnings))
+    return Report("fix", options.dry_run, tuple(reports), tuple(warnings), source=target.source)
 
 
 def _fix_folder(

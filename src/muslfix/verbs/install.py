@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.environment import check_not_managed
-from muslfix.errors import EnvironmentRefused, InvalidTarget, InvalidWheel, RefusedModules
+from muslfix.errors import EnvironmentRefused, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.modules import apply_names, plan_files
@@ -115,6 +115,8 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
                 )
                 for wheel in opened
             ),
+            notes=_notes(works.values(), target, options),
+            source=target.source,
         )
 
 
@@ -186,15 +188,14 @@ def _stage(
         "REQUESTED": b"",
         "direct_url.json": direct_url(wheel.facts.path, wheel.archive.sha256()),
     }
-    executable = _executable_of(target)
-    staged = stage_wheel(wheel, layout, executable, open_folder, metadata)
+    staged = stage_wheel(wheel, layout, target.executable, open_folder, metadata)
     plan = plan_files(staged.files, staged.locate, target, options.mode, thorough=True)
     _refuse(wheel, plan, target)
     with told_as_sentences(layout.scheme.platlib):
         changes = apply_names(plan, staged.locate)
         staged.change(changes, target)
-        if options.compile and target.runs_here and not options.dry_run:
-            staged.compile(executable)
+        if options.compile and target.runs_here and target.executable and not options.dry_run:
+            staged.compile(target.executable)
         staged.write_record()
     done = {change.old: change.mode for change in changes}
     return _Work(
@@ -206,12 +207,11 @@ def _stage(
     )
 
 
-def _executable_of(target: Target) -> str:
-    if target.executable is None:
-        raise InvalidTarget(
-            None, "the target does not say how scripts call it", tip="add 'executable' to the target file"
-        )
-    return target.executable
+def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> tuple[str, ...]:
+    """What was left out, so that nobody waits for it."""
+    if target.runs_here or not options.compile or not any(work.staged.has_sources for work in works):
+        return ()
+    return ("bytecode is left out: only the target could compile it, and that cannot run here",)
 
 
 def _refuse(wheel: Wheel, plan: Plan, target: Target) -> None:

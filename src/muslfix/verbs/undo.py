@@ -60,7 +60,7 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
         reports += passed_over if keys else []
         reports += _undo_folder(folder, found, options)
     reports += reports_on_missing(keys, reports)
-    return Report("undo", options.dry_run, tuple(reports), tuple(warnings))
+    return Report("undo", options.dry_run, tuple(reports), tuple(warnings), source=target.source)
 
 
 def _undo_folder(

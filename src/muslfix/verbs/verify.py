@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from muslfix.environment import choose, report_failed, report_installed, reports_on_missing, site_folders
 from muslfix.errors import InvalidRecord, MuslfixError
 from muslfix.files import hash_file
+from muslfix.layout import local_path
 from muslfix.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report import FileReport, ProjectReport, Report
@@ -42,12 +43,13 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
     for folder in site_folders(target, options.paths, break_system_packages=True):
         found, passed_over = choose(folder, keys, break_system_packages=True)
         listed = _listed_paths(scan_projects([folder]).values())
-        roots = (folder,) if options.paths else (folder, target.prefix)
+        own = () if options.paths or target.prefix is None else (local_path(target, target.prefix),)
+        roots = (folder, *own)
         with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
             work = [pool.submit(_verify_project, project, listed, roots) for project in found]
             reports += [*passed_over, *(future.result() for future in work)]
     reports += reports_on_missing(keys, reports)
-    return Report("verify", dry_run=False, projects=tuple(reports))
+    return Report("verify", dry_run=False, projects=tuple(reports), source=target.source)
 
 
 def _verify_project(project: InstalledProject, listed: frozenset[str], roots: Sequence[str]) -> ProjectReport:
