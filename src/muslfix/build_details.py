@@ -1,7 +1,7 @@
 """``build-details.json``: what an installation of Python 3.14 and later says of itself.
 
-Specification: :pep:`739`, https://packaging.python.org/en/latest/specifications/build-details/. It tells no libc, no ELF
-machine and nothing of environments; those stay to be found.
+Specification: :pep:`739`, https://packaging.python.org/en/latest/specifications/build-details/. It tells no
+libc, no ELF machine and nothing of environments; those stay to be found.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class BuildDetails:
     :param version: in full: ``3.14.0``, ``3.15.0a1``
     :param abi_flags: ``sys.abiflags``
     :param platform: ``sysconfig.get_platform()``
-    :param extension_suffixes: ``EXTENSION_SUFFIXES``; empty where the file does not have them, for they are optional
+    :param extension_suffixes: ``EXTENSION_SUFFIXES``; empty where the file does not have them, for they are
+        optional
     :param base_interpreter: as the file has it, or ``None``
     """
 

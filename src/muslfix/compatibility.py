@@ -13,8 +13,10 @@ from packaging.version import InvalidVersion, Version
 from muslfix.errors import IncompatibleWheel
 from muslfix.target import Target
 
-
-_LIBC_VERSION_TIP = "say which version of its libc the target has: --target-fact libc_version=1.2.5, or libc_version in the target file"
+_LIBC_VERSION_TIP = (
+    "say which version of its libc the target has: --target-fact libc_version=1.2.5, or libc_version in the"
+    " target file"
+)
 
 
 def check_tags(path: str, tags: Iterable[Tag], target: Target) -> None:
@@ -55,7 +57,7 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
     if version.count(".") == 1 and fits != wanted.contains(f"{version}.999", prereleases=True):
         raise IncompatibleWheel(
             path,
-            f"requires Python {specifier}, and of the target it is only known that it is Python {target.version}",
+            f"requires Python {specifier}, and the target is only known to be Python {target.version}",
             tip=f"say which: --target-fact version={target.version}.1, say, or version in the target file",
         )
     if not fits:

@@ -1,7 +1,7 @@
 """The CPUs that can be named: how platform, triplet and ELF header spell each of them.
 
-Where all that is known of a target is a word (``armv7l``) or an ELF file, this table gives the rest. A CPU that is
-not in it is served all the same, from a running interpreter or a target file.
+Where all that is known of a target is a word (``armv7l``) or an ELF file, this table gives the rest. A CPU
+that is not in it is served all the same, from a running interpreter or a target file.
 
 Sources: ``configure.ac`` and ``Misc/platform_triplet.c`` of CPython for the triplets,
 https://peps.python.org/pep-0600/ and https://peps.python.org/pep-0656/ for what platform tags call a CPU.

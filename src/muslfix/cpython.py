@@ -1,7 +1,7 @@
 """What follows from a CPython's version and flags, and a target made of the few facts that do not follow.
 
-Sources: ``Python/dynload_shlib.c`` (the suffixes and their order), ``Lib/sysconfig`` (the folders), python/cpython#122931
-(a triplet behind ``abi3``).
+Sources: ``Python/dynload_shlib.c`` (the suffixes and their order), ``Lib/sysconfig`` (the folders),
+python/cpython#122931 (a triplet behind ``abi3``).
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ NEWEST_VERSION = (3, 15)
 
 @dataclass(frozen=True)
 class FewFacts:
-    """What must be known of a CPython before a target can be made of it; the meanings are those of
-    :class:`~muslfix.target.Target`.
+    """What must be known of a CPython before a target can be made of it; see :class:`~muslfix.target.Target`.
 
     :param version: in full; ``3.10`` where the rest is not known
     :param platform: ``linux-`` and what ``uname -m`` says
@@ -165,7 +164,7 @@ def _version_info(short: str) -> tuple[int, int]:
 
 
 def _markers(version: str, short: str, uname: str) -> tuple[tuple[str, str], ...]:
-    """The environment of :pep:`508` markers; what only a running kernel knows is empty, as ``platform`` has it."""
+    """The environment of :pep:`508` markers; what only a running kernel knows is empty."""
     return (
         ("implementation_name", "cpython"),
         ("implementation_version", version),

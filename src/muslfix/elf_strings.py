@@ -1,8 +1,8 @@
 """What an interpreter or a libc has compiled in, found in the bytes of its file.
 
-CPython's list of suffixes is a table of C strings (``_PyImport_DynLoadFiletab``), and so are its version and musl's. They
-stand in the file as they are, each between two NULs; what runs prints the same ones. Only a file that is known for what it
-is may be asked: in any other such a string means nothing.
+CPython's list of suffixes is a table of C strings (``_PyImport_DynLoadFiletab``), and so are its version and
+musl's. They stand in the file as they are, each between two NULs; what runs prints the same ones. Only a file
+that is known for what it is may be asked: in any other such a string means nothing.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _GLIBC_VERSION = re.compile(rb"(?:GNU C Library|ld\.so) \([^\0\n]{0,200}\) [a-z 
 
 
 def suffixes_in(stream: BinaryIO) -> frozenset[str]:
-    """The suffixes that an interpreter has compiled in, but for the bare ``.so``; their order is not known."""
+    """The suffixes that an interpreter has compiled in, but for the bare ``.so``, in no order."""
     found = {match[0].decode() for match in _find(stream, _SUFFIX)}
     return frozenset(suffix for suffix in found if ExtensionFilename.of_suffix(suffix) is not None)
 
 
 def python_versions_in(stream: BinaryIO) -> frozenset[str]:
-    """What looks like a full version of Python; other libraries that are linked in can have such strings too."""
+    """What looks like a full version of Python; what else is linked in can have such strings too."""
     return frozenset(match[0].decode() for match in _find(stream, _PYTHON_VERSION))
 
 
 def musl_version_in(stream: BinaryIO) -> str | None:
-    """The version of musl, from its loader, which is its libc too; ``None`` where it is no musl or not sure."""
+    """The version of musl, from its loader; ``None`` where that is no musl, or it is not sure."""
     if next(_find(stream, _MUSL_NAME), None) is None:
         return None
     found = {match[0].decode() for match in _find(stream, _MUSL_VERSION)}

@@ -1,10 +1,10 @@
-"""The musl Pythons that are known: whose they are, and which libc the extension modules that they import spell.
+"""The musl Pythons that are known: whose they are, and which libc their extension modules spell.
 
-Whether a Python on musl says ``-gnu`` or ``-musl`` depends on its version and on who built it. Each row here is one
-version of one builder, with a name for ``--target-spec``.
+Whether a Python on musl says ``-gnu`` or ``-musl`` depends on its version and on who built it. Each row here
+is one version of one builder, with a name for ``--target-spec``.
 
-Sources: python/cpython#87278 and #95855, the ``python3`` recipes of Alpine, astral-sh/python-build-standalone (its PR 827),
-and the file names in the musllinux wheels on PyPI.
+Sources: python/cpython#87278 and #95855, the ``python3`` recipes of Alpine, astral-sh/python-build-standalone
+(its PR 827), and the file names in the musllinux wheels on PyPI.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _upstream() -> Iterator[KnownPython]:
     for minor in _VERSIONS:
         yield KnownPython(
             f"upstream-3.{minor}",
-            f"upstream's Python 3.{minor}, built on musl: docker.io/library/python:3.{minor}-alpine, the musllinux"
-            " build images, nixpkgs",
+            f"upstream's Python 3.{minor}, built on musl: docker.io/library/python:3.{minor}-alpine, the"
+            " musllinux build images, nixpkgs",
             f"3.{minor}",
             _GNU if minor < 11 else _MUSL,
         )

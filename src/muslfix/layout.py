@@ -80,7 +80,7 @@ def _own_folders(target: Target, root: str | None) -> Scheme:
         raise UsageError(
             None,
             "the target does not tell its own folders",
-            tip="give --target-fact prefix=/usr/local, say, or say with --target or --prefix where the files shall go",
+            tip="give --target-fact prefix=/usr/local, say, or name --target or --prefix",
         )
     return target.scheme
 
@@ -129,7 +129,7 @@ def _below(prefix: str, relative: Scheme) -> Scheme:
 
 
 def _placed(scheme: Scheme, tree: Tree) -> Scheme:
-    """The folders on this machine; an absolute link in the tree would lead out of it if this machine followed it."""
+    """The folders on this machine; it would follow an absolute link out of the tree."""
     if not os.path.isdir(tree.folder):
         return Scheme(
             **{key: os.path.join(tree.folder, path.lstrip("/")) for key, path in asdict(scheme).items()}

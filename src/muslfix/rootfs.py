@@ -1,9 +1,10 @@
 """The files of a target that lie on this machine: a root file system, or a prefix.
 
-What such a tree holds is somebody else's. A symbolic link in it means a path as the target sees it, so an absolute one
-begins at the top of the tree; followed by this machine it would lead into this machine's own files. Links are therefore
-resolved here, name by name, and a file is opened by walking down from the top without following any, as openat2(2) does
-with RESOLVE_IN_ROOT. Nothing is written, and nothing but plain files is read: a pipe would keep the reader for ever.
+What such a tree holds is somebody else's. A symbolic link in it means a path as the target sees it, so an
+absolute one begins at the top of the tree; followed by this machine it would lead into this machine's own
+files. Links are therefore resolved here, name by name, and a file is opened by walking down from the top
+without following any, as openat2(2) does with RESOLVE_IN_ROOT. Nothing is written, and nothing but plain
+files is read: a pipe would keep the reader for ever.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Which names a Python imports, from what its files show, without running it.
 
-Each piece of evidence says a part, and they must agree. What is compiled into the interpreter is what imports; the names in
-``lib-dynload`` are those that its own modules were built with; the name of the ``_sysconfigdata_*`` file is what
+Each piece of evidence says a part, and they must agree. What is compiled into the interpreter is what
+imports; the names in
+``lib-dynload`` are those that its own modules were built with; the name of the ``_sysconfigdata_*`` file is
+what
 ``sysconfig`` believes, which cross tools can change.
 """
 
@@ -62,8 +64,8 @@ def decide_names(evidence: NamesEvidence) -> Names:
     if compiled and dynload and compiled.isdisjoint(dynload):
         raise InvalidTarget(
             None,
-            f"contradicts itself: the interpreter imports {_words(compiled)}, and in lib-dynload are names that end in"
-            f" {_words(dynload)}",
+            f"contradicts itself: the interpreter imports {_words(compiled)}, and in lib-dynload are names"
+            f" that end in {_words(dynload)}",
             _TARGET_FILE_TIP,
         )
     if evidence.details is not None and evidence.details.extension_suffixes:
@@ -125,8 +127,8 @@ def _of_sysconfigdata(evidence: NamesEvidence) -> Names:
         reason = "has several _sysconfigdata files" if found else "has no _sysconfigdata file"
         raise InvalidTarget(
             None,
-            f"does not tell which names Python {_dotted(evidence)} imports: it has no module in lib-dynload, and"
-            f" {reason}",
+            f"does not tell which names Python {_dotted(evidence)} imports: it has no module in lib-dynload,"
+            f" and {reason}",
             _TARGET_FILE_TIP,
         )
     ((flags, triplet),) = found

@@ -12,9 +12,10 @@ specification                                   the target
 ``alpine-3.14-armv7l``, ``uv-3.10-musl-x86_64`` a Python of :data:`muslfix.known.KNOWN`, by its name
 =============================================== ==========================================================
 
-In order: the interpreter tag with the flags of the ABI; the libc that the file names of its extension modules spell; the
-CPU as in compatibility tags; the libc that it runs on. That last part can be left out only where there is no choice: no Python
-on glibc says ``-musl``. Nothing is guessed: what is needed later and is not in the specification is asked for by name.
+In order: the interpreter tag with the flags of the ABI; the libc that the file names of its extension modules
+spell; the CPU as in compatibility tags; the libc that it runs on. That last part can be left out only where
+there is no choice: no Python on glibc says ``-musl``. Nothing is guessed: what is needed later and is not in
+the specification is asked for by name.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def _target(  # noqa: PLR0913 - the parts of a specification
 def _check_flags(text: str, version: tuple[int, int], flags: str) -> None:
     if version < (3, 8):
         if flags not in _FLAGS_WITH_M:
-            short = "cp3{}".format(version[1])
+            short = f"cp3{version[1]}"
             raise InvalidTarget(
                 text,
                 f"leaves open whether its ABI has the flag m, or has others ({flags or 'none'})",

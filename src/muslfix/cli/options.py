@@ -61,7 +61,7 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     one.add_argument(
         "--target-root",
         metavar="DIR",
-        help="a root file system or a prefix that holds it; nothing in it is run",
+        help="a root file system or a prefix that holds it",
     )
     one.add_argument(
         "--target-spec", metavar="SPEC", help="a word for it, such as cp310-musl-x86_64 or alpine-3.14-armv7l"
@@ -69,14 +69,14 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--target-python",
         metavar="VERSION|PATH",
-        help="which Python in --target-root: 3.11, or the path of its program as the target sees it",
+        help="which Python in --target-root: 3.11, or its program as the target sees it",
     )
     group.add_argument(
         "--target-fact",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="a fact that --target-root or --target-spec does not tell, such as libc_version=1.2.5; repeatable",
+        help="a fact that --target-root or --target-spec does not tell, as libc_version=1.2.5; repeatable",
     )
 
 
