@@ -17,6 +17,9 @@ from muslfix.cli import main
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
+#: What an installation for a target that cannot run here says of modules that it did not compile.
+NO_BYTECODE = "note: bytecode is left out: only the target could compile it, and that cannot run here\n"
+
 
 @dataclass(frozen=True)
 class Result:

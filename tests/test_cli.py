@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, Cli, make_environment
+from support import FIXTURES, NO_BYTECODE, Cli, make_environment
 from wheelmaker import make_wheel
 
 import muslfix
@@ -70,6 +70,7 @@ def test_interpreter_shows_a_target(cli: Cli) -> None:
     result = cli("interpreter", "--target-file", TARGET)
     assert (result.status, result.err) == (0, "")
     assert result.out.splitlines() == [
+        f"facts from: the target file {TARGET}",
         "interpreter: /opt/lab/39-musl/bin/python3",
         "version: CPython 3.9.2",
         "SOABI: cpython-39-x86_64-linux-musl",
@@ -129,7 +130,7 @@ def test_quiet_and_verbose(cli: Cli, tmp_path: Path) -> None:
     )
     words = "install", needy, "--target-file", TARGET, "--target"
     normal = cli(*words, tmp_path / "a")
-    assert normal.out == "demo 1.0: installed\n"
+    assert normal.out == f"demo 1.0: installed\n{NO_BYTECODE}"
     assert normal.err == "warning: demo 1.0: requires absent, which is not installed\n"
     assert cli(*words, tmp_path / "b", "--verbose") == normal
     quiet = cli(*words, tmp_path / "c", "--quiet")

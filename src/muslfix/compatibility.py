@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from muslfix.errors import IncompatibleWheel
+from muslfix.suffix import Libc
 from muslfix.target import Target
 
 _LIBC_VERSION_TIP = (
@@ -19,7 +20,7 @@ _LIBC_VERSION_TIP = (
 )
 
 
-def check_tags(path: str, tags: Iterable[Tag], target: Target) -> None:
+def check_tags(path: str, tags: Collection[Tag], target: Target) -> None:
     """Refuse a wheel whose compatibility tags the target does not have.
 
     :param path: of the wheel
@@ -28,14 +29,22 @@ def check_tags(path: str, tags: Iterable[Tag], target: Target) -> None:
     """
     own = target.tags()
     if set(tags).isdisjoint(own):
+        unknown = target.libc_version is None and _may_fit(tags, own, target)
         best = next((tag for tag in own if tag.platform.startswith(("musl", "many"))), own[0])
         names = ", ".join(sorted(str(tag) for tag in tags))
         raise IncompatibleWheel(
             path,
             f"is for {names}, and the target is CPython {target.version} on {target.platform} with"
             f" {target.libc} {target.libc_version or '(version unknown)'}",
-            tip=f"look for a wheel with a tag such as {best}" if target.libc_version else _LIBC_VERSION_TIP,
+            tip=_LIBC_VERSION_TIP if unknown else f"look for a wheel with a tag such as {best}",
         )
+
+
+def _may_fit(tags: Iterable[Tag], own: Iterable[Tag], target: Target) -> bool:
+    """Whether one of the tags would be the target's if its libc were new enough."""
+    family = "musllinux_" if target.libc is Libc.MUSL else "manylinux"
+    pairs = {(tag.interpreter, tag.abi) for tag in own}
+    return any(tag.platform.startswith(family) and (tag.interpreter, tag.abi) in pairs for tag in tags)
 
 
 def check_requires_python(path: str, specifier: str | None, target: Target) -> None:

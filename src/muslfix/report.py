@@ -281,7 +281,7 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
     :param report: the result
     :param verbose: also the files and projects of which there is nothing to say
     """
-    if report.source is not None and (verbose or report.source.kind in _PUT_TOGETHER):
+    if report.source is not None and report.source.kind in _PUT_TOGETHER:
         yield f"target: {report.source.sentence}"
     for project in report.projects:
         for module in project.modules:

@@ -209,7 +209,9 @@ def _stage(
 
 def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> tuple[str, ...]:
     """What was left out, so that nobody waits for it."""
-    if target.runs_here or not options.compile or not any(work.staged.has_sources for work in works):
+    if target.runs_here or options.dry_run or not options.compile:
+        return ()
+    if not any(work.staged.has_sources for work in works):
         return ()
     return ("bytecode is left out: only the target could compile it, and that cannot run here",)
 
