@@ -84,7 +84,7 @@ def test_interpreter_shows_a_target(cli: Cli) -> None:
         result.out.splitlines()[-1],
     ]
     assert re.fullmatch(r"tags: cp39-cp39-linux_x86_64 and \d+ more", result.out.splitlines()[-1])
-    tags = cli("interpreter", "--target-file", TARGET, "-v").out.splitlines()[10:]
+    tags = cli("interpreter", "--target-file", TARGET, "-v").out.splitlines()[11:]
     assert tags[:2] == ["tag: cp39-cp39-linux_x86_64", "tag: cp39-cp39-musllinux_1_2_x86_64"]
     assert f"and {len(tags) - 1} more" in result.out
 

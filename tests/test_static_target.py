@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rootmaker import ELF, comparable, details_of, known_target, library_of, make_root, strings, write
+from rootmaker import ELF, comparable, details_of, known_target, make_root, strings, write
 from support import FIXTURES, Cli, make_environment, snapshot
 
 from muslfix.errors import InvalidTarget, UsageError
@@ -223,8 +223,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "details of another machine": (details(platform="linux-aarch64"), "its platform is linux-aarch64"),
     "modules of another spelling": (
         link(f"{LIBRARY}/lib-dynload", "../other"),
-        "contradicts itself: the interpreter imports .cpython-39-x86_64-linux-gnu.so, and in lib-dynload are names"
-        " that end in .cpython-39-x86_64-linux-musl.so",
+        "contradicts itself: the interpreter imports .cpython-39-x86_64-linux-gnu.so, and in lib-dynload are"
+        " names that end in .cpython-39-x86_64-linux-musl.so",
     ),
     "a module of another machine": (
         put(
@@ -391,8 +391,8 @@ def test_the_source_is_told(tmp_path: Path, cli: Cli) -> None:
     told = cli("interpreter", "--target-root", tmp_path)
     assert told.err == ""
     assert told.out.splitlines()[0] == (
-        f"facts from: the files of Python 3.9 in /usr below {tmp_path}: names by the suffixes compiled in, machine"
-        f" and libc by PT_INTERP of /usr/bin/python3.9, musl 1.1.24 by its loader"
+        f"facts from: the files of Python 3.9 in /usr below {tmp_path}: names by the suffixes compiled in,"
+        f" machine and libc by PT_INTERP of /usr/bin/python3.9, musl 1.1.24 by its loader"
     )
     written = write(tmp_path / "target.json", cli("interpreter", "--target-root", tmp_path, "--json").out)
     assert comparable(read_target_file(str(written))) == comparable(OPENWRT)

@@ -14,6 +14,9 @@ from muslfix.errors import IncompatibleWheel
 from muslfix.suffix import Libc
 from muslfix.target import Target
 
+# No version of Python has had as many releases; asked where it is not known which of them the target is.
+_MAX_MICRO = 50
+
 _LIBC_VERSION_TIP = (
     "say which version of its libc the target has: --target-fact libc_version=1.2.5, or libc_version in the"
     " target file"
@@ -62,14 +65,15 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
         return
     # A pre-release of a version counts as that version, as for pip.
     version = Version(target.version).base_version
-    fits = wanted.contains(version, prereleases=True)
-    if version.count(".") == 1 and fits != wanted.contains(f"{version}.999", prereleases=True):
+    possible = [version] if version.count(".") > 1 else [f"{version}.{micro}" for micro in range(_MAX_MICRO)]
+    answers = {wanted.contains(version, prereleases=True) for version in possible}
+    if len(answers) > 1:
         raise IncompatibleWheel(
             path,
             f"requires Python {specifier}, and the target is only known to be Python {target.version}",
             tip=f"say which: --target-fact version={target.version}.1, say, or version in the target file",
         )
-    if not fits:
+    if answers == {False}:
         raise IncompatibleWheel(
             path, f"requires Python {specifier}, and the target is Python {target.version}"
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 TRIPLETS = {"gnu": "x86_64-linux-gnu", "musl": "x86_64-linux-musl"}
@@ -93,16 +93,20 @@ class WheelGroup:
     :param name: the folder's name
     :param version: the Python that they are for; empty: the one that runs this
     :param platform: ``musllinux`` or ``manylinux``; empty: this machine's
+    :param cpu: as in compatibility tags
+    :param listed: the name of the list, where several groups share one; empty: its own
     """
 
     name: str
     version: str = ""
     platform: str = ""
+    cpu: str = field(default="x86_64", repr=False)
+    listed: str = field(default="", repr=False)
 
     @property
     def requirements(self) -> Path:
         """The list, in pip's format, each with its hash."""
-        return Path(__file__).with_name(f"wheels-{self.name}.txt")
+        return Path(__file__).with_name(f"wheels-{self.listed or self.name}.txt")
 
     def folder(self, lab: Path) -> Path:
         """Where the wheels are."""
@@ -119,6 +123,21 @@ class WheelGroup:
         return (repr(self), *(line for line in lines if line and not line.startswith("#")))
 
 
+FOREIGN = tuple(
+    WheelGroup(f"foreign-{tag}-{cpu}", version, "musllinux", cpu, listed)
+    for tag, version in {"cp310": "3.10.0", "cp311": "3.11.2"}.items()
+    for cpu, listed in {
+        "x86_64": "foreign",
+        "aarch64": "foreign",
+        "armv7l": "foreign",
+        "ppc64le": "foreign",
+        "s390x": "foreign",
+        "i686": "foreign-i686",
+        "riscv64": "foreign-riscv64",
+    }.items()
+)
+"""Wheels for CPUs that the lab does not run: what their file names and ELF files say is all that matters."""
+
 WHEELS = (
     WheelGroup("cp39", "3.9.2", "musllinux"),
     WheelGroup("cp311", "3.11.2", "musllinux"),
@@ -129,6 +148,7 @@ WHEELS = (
     WheelGroup("pip", "3.9.2", "musllinux"),
     WheelGroup("pip-old", "3.9.2", "musllinux"),
     WheelGroup("tools"),
+    *FOREIGN,
 )
 
 

@@ -15,8 +15,8 @@ from .steps import Bench, Step
 OLDEST_PIP = 22
 
 PLATFORMS = {
-    "musllinux": ("musllinux_1_2_x86_64", "musllinux_1_1_x86_64"),
-    "manylinux": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
+    "musllinux": ("musllinux_1_2", "musllinux_1_1"),
+    "manylinux": ("manylinux_2_28", "manylinux_2_17", "manylinux2014"),
 }
 
 
@@ -55,7 +55,7 @@ def _target(group: WheelGroup) -> list[str]:
     if not group.version:
         return []
     tag = "cp" + "".join(group.version.split(".")[:2])
-    platforms = [f"--platform={platform}" for platform in PLATFORMS[group.platform]]
+    platforms = [f"--platform={platform}_{group.cpu}" for platform in PLATFORMS[group.platform]]
     interpreter = [f"--python-version={group.version}", "--implementation=cp"]
     return [*platforms, *interpreter, f"--abi={tag}", "--abi=abi3", "--abi=none"]
 

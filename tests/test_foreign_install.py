@@ -1,0 +1,219 @@
+"""Installing, fixing and undoing in trees of targets that cannot run here."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rootmaker import known_target, make_root, write
+from support import FIXTURES, NO_BYTECODE, Cli, make_environment, site_packages, snapshot
+from wheelmaker import make_wheel
+
+ARMV7 = FIXTURES / "wheels" / "misnamed-1.0-cp39-cp39-musllinux_1_1_armv7l.whl"
+PURE = FIXTURES / "wheels" / "pure-1.0-py3-none-any.whl"
+ALPINE = known_target("alpine-3.14-cpython-3.9-armv7")
+DEBIAN = known_target("debian-13-cpython-3.13-x86_64")
+WANTED = "_speed.cpython-39-arm-linux-musleabihf.so"
+SHIPPED = "_speed.cpython-39-arm-linux-gnueabihf.so"
+SITE = "usr/lib/python3.9/site-packages"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root file system of Alpine on 32-bit ARM."""
+    return make_root(tmp_path / "root", ALPINE)
+
+
+def links_in(folder: Path) -> dict[str, str]:
+    """All links below a folder, with what they say."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) for path in folder.rglob("*") if path.is_symlink()
+    }
+
+
+def tool(folder: Path) -> Path:
+    """A wheel with an entry point, and with a script that asks for the interpreter."""
+    return make_wheel(
+        folder / "tool-1.0-py3-none-any.whl",
+        {"tool.py": b"def main(): pass\n", "tool-1.0.data/scripts/old": b"#!python\nimport tool\n"},
+        scripts={"new": "tool:main"},
+    )
+
+
+def test_into_the_root_itself(root: Path, cli: Cli, tmp_path: Path) -> None:
+    told = cli("install", ARMV7, tool(tmp_path), "--target-root", root)
+    assert (told.status, told.err) == (0, "")
+    assert told.out.startswith(f"target: the files of Python 3.9 in /usr below {root}: names by the suffixes")
+    assert told.out.endswith(NO_BYTECODE)
+    assert links_in(root) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+    for script in ("old", "new"):
+        assert (root / "usr/bin" / script).read_bytes().startswith(b"#!/usr/bin/python3.9\n")
+    assert list(root.rglob("*.pyc")) == []
+    assert cli("verify", "--target-root", root).status == 0
+
+
+def test_the_same_by_root_and_by_target_root(root: Path, cli: Cli, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(root, tmp_path / "other"))
+    assert cli("install", ARMV7, PURE, "--target-root", root).status == 0
+    assert cli("install", ARMV7, PURE, "--target-root", other, "--root", other).status == 0
+    assert snapshot(root) == snapshot(other)
+    empty = tmp_path / "empty"
+    assert cli("install", ARMV7, PURE, "--target-root", root, "--root", empty).status == 0
+    assert links_in(empty) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+    flat = tmp_path / "flat"
+    assert cli("install", ARMV7, PURE, "--target-root", root, "--target", flat).status == 0
+    assert links_in(flat) == {f"misnamed/{WANTED}": SHIPPED}
+    shutil.move(flat, tmp_path / "moved")
+    assert (tmp_path / "moved" / "misnamed" / WANTED).read_bytes()[:4] == b"\x7fELF"
+
+
+def test_absolute_links_in_the_root_stay_inside(root: Path, cli: Cli, tmp_path: Path) -> None:
+    """This machine would follow them to its own folders."""
+    secret = tmp_path / "machine"
+    secret.mkdir()
+    (root / str(secret)[1:]).mkdir(parents=True)
+    (root / SITE).symlink_to(secret)
+    for words in (["--target-root", root], ["--target-root", root, "--root", root, "--force-reinstall"]):
+        assert cli("install", ARMV7, *words).status == 0
+        assert os.listdir(secret) == []
+        assert (root / str(secret)[1:] / "misnamed" / WANTED).is_symlink()
+
+
+def test_links_out_of_a_prefix_are_refused(root: Path, cli: Cli, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (root / SITE).symlink_to(outside)
+    fact = ["--target-fact", "platform=linux-armv7l", "--target-fact", "libc_version=1.2.2"]
+    before = snapshot(tmp_path)
+    told = cli("install", PURE, "--target-root", root / "usr", *fact)
+    assert (told.status, told.out) == (1, "")
+    assert "leads out of" in told.err
+    assert snapshot(tmp_path) == before
+
+
+def test_the_marker_of_the_root_is_obeyed(tmp_path: Path, cli: Cli) -> None:
+    root = make_root(tmp_path / "root", DEBIAN)
+    before = snapshot(root)
+    for words in (["--target-root", root], ["--target-root", root, "--root", root]):
+        told = cli("install", PURE, *words)
+        assert (told.status, told.out) == (1, "")
+        assert "/usr/lib/python3.13/EXTERNALLY-MANAGED: says that another tool manages" in told.err
+        assert snapshot(root) == before
+    assert cli("fix", "--target-root", root).status == 1
+    assert cli("install", PURE, "--target-root", root, "--root", tmp_path / "stage").status == 0
+    assert cli("install", PURE, "--target-root", root, "--break-system-packages").status == 0
+    assert (root / "usr/local/lib/python3.13/dist-packages/pure-1.0.dist-info").is_dir()
+
+
+def test_the_other_commands(root: Path, cli: Cli, tmp_path: Path) -> None:
+    """What was installed by another tool is checked, fixed, verified and put back, by root and by path."""
+    site = root / SITE
+    unfixed = replace(ALPINE, extension_suffixes=(f".{SHIPPED.partition('.')[2]}", ".abi3.so", ".so"))
+    like_pip = write(
+        tmp_path / "pip.json",
+        replace(unfixed, soabi=None).to_json(),
+    )
+    assert cli("install", ARMV7, "--target-file", like_pip, "--root", root).status == 0
+    before = snapshot(root)
+    for words in (["--target-root", root], ["--target-root", root, "--path", site]):
+        assert cli("check", *words).status == 1
+        assert snapshot(root) == before
+        assert cli("fix", *words).status == 0
+        assert links_in(root) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+        fixed = snapshot(root)
+        told = json.loads(cli("fix", *words, "--json").out)
+        assert told["projects"][0]["action"] == "unchanged"
+        assert told["source"]["kind"] == "root"
+        assert snapshot(root) == fixed
+        assert cli("verify", *words).status == 0
+        assert cli("check", *words).status == 0
+        assert cli("undo", *words).status == 0
+        assert snapshot(root) == before
+
+
+def test_a_specification_knows_no_folders(tmp_path: Path, cli: Cli) -> None:
+    spec = ["--target-spec", "alpine-3.14-armv7l"]
+    flat, staged = tmp_path / "flat", tmp_path / "staged"
+    told = cli("install", ARMV7, *spec)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("error: the target cannot be run here")
+    told = cli("install", ARMV7, *spec, "--root", staged)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.splitlines() == [
+        "error: the target does not tell its own folders",
+        "tip: give --target-fact prefix=/usr/local, say, or name --target or --prefix",
+    ]
+    assert cli("fix", *spec).status == 2
+    spec += ["--target-fact", "executable=/usr/bin/python3"]
+    assert cli("install", ARMV7, *spec, "--target", flat).status == 0
+    assert links_in(flat) == {f"misnamed/{WANTED}": SHIPPED}
+    assert cli("install", ARMV7, *spec, "--root", staged, "--target-fact", "prefix=/usr").status == 0
+    assert links_in(staged) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+    assert cli("install", PURE, *spec, "--prefix", tmp_path / "prefix").status == 0
+    assert (tmp_path / "prefix/lib/python3.9/site-packages/pure").exists()
+
+
+def test_scripts_need_an_interpreter_to_call(tmp_path: Path, cli: Cli) -> None:
+    spec = ["--target-spec", "cp39-musl-x86_64-musl1.2.5", "--target", tmp_path / "flat"]
+    entry_point = make_wheel(
+        tmp_path / "demo-1.0-py3-none-any.whl",
+        {"demo.py": b""},
+        scripts={"demo": "demo:main"},
+    )
+    script = make_wheel(
+        tmp_path / "other-1.0-py3-none-any.whl", {"other-1.0.data/scripts/other": b"#!python\n"}
+    )
+    for wheel in (entry_point, script):
+        told = cli("install", wheel, *spec)
+        assert (told.status, told.out) == (1, "")
+        assert told.err.splitlines() == [
+            "error: the target does not say how scripts call it, and the wheel has scripts",
+            "tip: add 'executable' to the target file, or give --target-fact executable=/usr/bin/python3,"
+            " say",
+        ]
+        assert not (tmp_path / "flat").exists()
+        given = ["--target-fact", "executable=/usr/bin/python3"]
+        assert cli("install", wheel, *spec, *given).status == 0
+        (found,) = (tmp_path / "flat" / "bin").iterdir()
+        assert found.read_bytes().startswith(b"#!/usr/bin/python3\n")
+        shutil.rmtree(tmp_path / "flat")
+    shell = make_wheel(
+        tmp_path / "shell-1.0-py3-none-any.whl", {"shell-1.0.data/scripts/shell": b"#!/bin/sh\n"}
+    )
+    assert cli("install", shell, *spec).status == 0
+
+
+def test_what_is_not_known_is_asked_for(tmp_path: Path, cli: Cli) -> None:
+    flat = ["--target", tmp_path / "flat"]
+    wheel = FIXTURES / "wheels" / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    told = cli("install", wheel, "--target-spec", "cp39-musl-x86_64", *flat)
+    assert told.status == 1
+    assert "tip: say which version of its libc the target has: --target-fact libc_version=1.2.5" in told.err
+    picky = make_wheel(
+        tmp_path / "picky-1.0-py3-none-any.whl", {"picky.py": b""}, metadata={"Requires-Python": "!=3.9.7"}
+    )
+    told = cli("install", picky, "--target-spec", "cp39-musl-x86_64", *flat)
+    assert told.status == 1
+    assert "requires Python !=3.9.7, and the target is only known to be Python 3.9" in told.err
+    given = ["--target-fact", "version=3.9.8"]
+    assert cli("install", picky, "--target-spec", "cp39-musl-x86_64", *given, *flat).status == 0
+
+
+def test_the_tree_is_that_of_the_running_target(tmp_path: Path, cli: Cli) -> None:
+    """The same wheels, for an environment that runs and for the same one only read, give the same files."""
+    wheels = [PURE, tool(tmp_path)]
+    environment = make_environment(tmp_path / "environment")
+    assert cli("install", *wheels, "--python", environment, "--no-compile").status == 0
+    running = snapshot(environment)
+    shutil.rmtree(environment)
+    make_environment(environment)
+    told = cli("install", *wheels, "--target-root", "/", "--target-python", environment / "bin" / "python")
+    assert (told.status, told.err) == (0, "")
+    assert snapshot(environment) == running
+    assert site_packages(environment).joinpath("tool.py").exists()
+    assert os.path.realpath(environment / "bin" / "python") == os.path.realpath(sys.executable)
