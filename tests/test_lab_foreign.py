@@ -108,7 +108,7 @@ def test_the_tree_is_that_of_the_running_target(python: LabPython, lab: Lab, tmp
 
 
 def specs(group: WheelGroup) -> Iterator[tuple[str, Verdict]]:
-@pytest.mark.parametrize("python", PYTHONS[:3:2])
+    """What some Pythons are to the wheels of a group, as is known: those for 3.10 say gnu, for 3.11 musl."""
     tag = group.name.split("-")[1]
     is_gnu = tag == "cp310"
     yield f"{tag}-gnu-{group.cpu}-musl1.2.5", Verdict.IMPORTABLE if is_gnu else Verdict.MISNAMED
