@@ -39,7 +39,9 @@ def test_two_folders_that_are_one_by_a_link_count_once(tmp_path: Path) -> None:
     """Fedora's virtual environments have ``lib64 -> lib``, and its Pythons a platlib below ``lib64``."""
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib64").symlink_to("lib")
-    scheme = replace(running().scheme, purelib=f"{tmp_path}/lib", platlib=f"{tmp_path}/lib64")
+    own = running().scheme
+    assert own is not None
+    scheme = replace(own, purelib=f"{tmp_path}/lib", platlib=f"{tmp_path}/lib64")
     assert site_folders(replace(running(), scheme=scheme), ()) == (f"{tmp_path}/lib",)
     assert site_folders(running(), (f"{tmp_path}/lib64", f"{tmp_path}/lib")) == (f"{tmp_path}/lib64",)
     (tmp_path / "lib64").unlink()

@@ -78,7 +78,10 @@ def test_absolute_links_in_the_root_stay_inside(root: Path, cli: Cli, tmp_path: 
     secret.mkdir()
     (root / str(secret)[1:]).mkdir(parents=True)
     (root / SITE).symlink_to(secret)
-    for words in (["--target-root", root], ["--target-root", root, "--root", root, "--force-reinstall"]):
+    for words in (
+        ["--target-root", str(root)],
+        ["--target-root", str(root), "--root", str(root), "--force-reinstall"],
+    ):
         assert cli("install", ARMV7, *words).status == 0
         assert os.listdir(secret) == []
         assert (root / str(secret)[1:] / "misnamed" / WANTED).is_symlink()
@@ -99,7 +102,7 @@ def test_links_out_of_a_prefix_are_refused(root: Path, cli: Cli, tmp_path: Path)
 def test_the_marker_of_the_root_is_obeyed(tmp_path: Path, cli: Cli) -> None:
     root = make_root(tmp_path / "root", DEBIAN)
     before = snapshot(root)
-    for words in (["--target-root", root], ["--target-root", root, "--root", root]):
+    for words in (["--target-root", str(root)], ["--target-root", str(root), "--root", str(root)]):
         told = cli("install", PURE, *words)
         assert (told.status, told.out) == (1, "")
         assert "/usr/lib/python3.13/EXTERNALLY-MANAGED: says that another tool manages" in told.err
@@ -120,7 +123,7 @@ def test_the_other_commands(root: Path, cli: Cli, tmp_path: Path) -> None:
     )
     assert cli("install", ARMV7, "--target-file", like_pip, "--root", root).status == 0
     before = snapshot(root)
-    for words in (["--target-root", root], ["--target-root", root, "--path", site]):
+    for words in (["--target-root", str(root)], ["--target-root", str(root), "--path", str(site)]):
         assert cli("check", *words).status == 1
         assert snapshot(root) == before
         assert cli("fix", *words).status == 0
@@ -159,7 +162,7 @@ def test_a_specification_knows_no_folders(tmp_path: Path, cli: Cli) -> None:
 
 
 def test_scripts_need_an_interpreter_to_call(tmp_path: Path, cli: Cli) -> None:
-    spec = ["--target-spec", "cp39-musl-x86_64-musl1.2.5", "--target", tmp_path / "flat"]
+    spec = ["--target-spec", "cp39-musl-x86_64-musl1.2.5", "--target", str(tmp_path / "flat")]
     entry_point = make_wheel(
         tmp_path / "demo-1.0-py3-none-any.whl",
         {"demo.py": b""},
@@ -189,7 +192,7 @@ def test_scripts_need_an_interpreter_to_call(tmp_path: Path, cli: Cli) -> None:
 
 
 def test_what_is_not_known_is_asked_for(tmp_path: Path, cli: Cli) -> None:
-    flat = ["--target", tmp_path / "flat"]
+    flat = ["--target", str(tmp_path / "flat")]
     wheel = FIXTURES / "wheels" / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     told = cli("install", wheel, "--target-spec", "cp39-musl-x86_64", *flat)
     assert told.status == 1

@@ -14,6 +14,7 @@ from lab_support import environment_for, muslfix
 from rootmaker import comparable
 from support import Cli, Lab, snapshot
 
+from muslfix.elf import ElfFacts
 from muslfix.interpreter import probe_interpreter
 from muslfix.plan import Mode, Verdict
 from muslfix.source import open_wheel, plan_wheel
@@ -132,9 +133,10 @@ def test_real_wheels_of_seven_cpus(group: WheelGroup, lab: Lab, tmp_path: Path, 
                 plan = plan_wheel(wheel, target, Mode.RENAME)
             assert plan.decisions
             for decision in plan.decisions:
-                libcs = getattr(decision.candidate.elf, "libcs", frozenset())
+                elf = decision.candidate.elf
+                assert isinstance(elf, ElfFacts)
                 # A module that needs no libc at all fits either.
-                neutral = expected is Verdict.OTHER_LIBC and not libcs
+                neutral = expected is Verdict.OTHER_LIBC and not elf.libcs
                 verdicts.add(expected if neutral else decision.verdict)
         assert verdicts == {expected}, spec
     spec, _ = next(pair for pair in specs(group) if pair[1] is Verdict.MISNAMED)

@@ -118,6 +118,7 @@ def test_facts_become_a_target() -> None:
     assert alpine.libc is Libc.MUSL
     assert alpine.machine == Machine("x86_64", 64, "little")
     assert alpine.extension_suffixes == (".cpython-312-x86_64-linux-musl.so", ".abi3.so", ".so")
+    assert alpine.scheme is not None
     assert alpine.scheme.data == "/usr"
     assert dict(alpine.markers) == ALPINE["markers"]
     assert alpine.markers == tuple(sorted(alpine.markers))
