@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from muslfix.errors import InvalidTarget
 from muslfix.rootfs import RootFiles
-from muslfix.target import Tree
+from muslfix.target import TargetTree
 
 _OPENAT2, _RESOLVE_IN_ROOT = 437, 0x10  # linux/openat2.h; the number is that of all CPUs
 
@@ -65,7 +65,7 @@ def test_paths_are_those_of_the_kernel(tree: dict[tuple[str, ...], str | None], 
             else:
                 place.symlink_to(link)
         expected = kernel_path(root, path)
-        files = RootFiles(Tree(folder))
+        files = RootFiles(TargetTree(folder))
         try:
             found = files.locate("/" + path)
         except InvalidTarget:
@@ -86,7 +86,7 @@ def test_a_file_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "root" / "file").symlink_to(tmp_path / "secret")
-    files = RootFiles(Tree(str(tmp_path / "root")))
+    files = RootFiles(TargetTree(str(tmp_path / "root")))
     with pytest.raises(OSError, match="symbolic"):
         os.close(files._walk(["file"]))
     (tmp_path / "folder").mkdir()
@@ -100,7 +100,7 @@ def test_what_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"12345")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
-    files = RootFiles(Tree(str(tmp_path)))
+    files = RootFiles(TargetTree(str(tmp_path)))
     assert files.read("/file", 5) == b"12345"
     assert [files.read(path, 5) for path in ("/pipe", "/null", "/absent", "/", "/file/below")] == [None] * 5
     assert files.names("/") == ["file", "null", "pipe"]
@@ -118,7 +118,7 @@ def test_a_prefix_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/usr/local/inside")
     (tmp_path / "out").symlink_to("/etc/passwd")
     (tmp_path / "up").symlink_to("../inside")
-    files = RootFiles(Tree(str(tmp_path), "/usr/local"))
+    files = RootFiles(TargetTree(str(tmp_path), "/usr/local"))
     assert files.locate("/usr/local/link") == str(tmp_path / "inside")
     assert files.seen("/usr/local/link") == "/usr/local/inside"
     assert not files.holds("/usr/locally")

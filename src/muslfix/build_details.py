@@ -6,13 +6,13 @@ libc, no ELF machine and nothing of environments; those stay to be found.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import ExtensionFilename
+from muslfix.untrusted import parse_json
 
 #: Name of the file, in the folder of the standard library.
 BUILD_DETAILS = "build-details.json"
@@ -48,8 +48,8 @@ def parse_build_details(content: bytes) -> BuildDetails:
     :raises InvalidTarget: if it is no JSON, of another format, or a value is missing or of the wrong kind
     """
     try:
-        data = json.loads(content.decode())
-    except (ValueError, RecursionError) as error:
+        data = parse_json(content.decode())
+    except ValueError as error:
         raise InvalidTarget(None, f"is no JSON ({error})") from error
     schema = _value(data, "schema_version", str)
     if schema.partition(".")[0] != "1":

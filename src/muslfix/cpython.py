@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from muslfix.elf import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import ExtensionFilename, Libc
-from muslfix.target import Scheme, Source, Target, Tree
+from muslfix.target import Scheme, Source, Target, TargetTree
 from muslfix.target_facts import check_target
 
 #: The newest Python whose suffixes are known here.
@@ -42,7 +42,7 @@ class FewFacts:
     prefix_scheme: Scheme | None = None
     environment: str = "system"
     externally_managed: str | None = None
-    tree: Tree | None = None
+    tree: TargetTree | None = None
 
 
 def target_of(facts: FewFacts) -> Target:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 from muslfix.errors import UsageError
 from muslfix.rootfs import RootFiles
-from muslfix.target import Scheme, Target, Tree
+from muslfix.target import Scheme, Target, TargetTree
 
 #: How the names of staging folders begin; whatever else had such a name would be taken for one.
 STAGING_PREFIX = ".muslfix-"
@@ -61,7 +61,7 @@ def layout_of(
         seen = _own_folders(target, root)
     own = folder is None and prefix is None
     if root is not None:
-        tree = Tree(os.path.abspath(root))
+        tree = TargetTree(os.path.abspath(root))
         return Layout(_placed(seen, tree), seen, is_environment=own and _is_same(tree, target.tree))
     if own and target.tree is not None:
         return Layout(_placed(seen, target.tree), seen, is_environment=True)
@@ -93,7 +93,7 @@ def local_path(target: Target, path: str) -> str:
     return path if target.tree is None else RootFiles(target.tree).locate(path)
 
 
-def _is_same(tree: Tree, other: Tree | None) -> bool:
+def _is_same(tree: TargetTree, other: TargetTree | None) -> bool:
     return (
         other is not None
         and other.seen == tree.seen
@@ -128,7 +128,7 @@ def _below(prefix: str, relative: Scheme) -> Scheme:
     return Scheme(**paths)
 
 
-def _placed(scheme: Scheme, tree: Tree) -> Scheme:
+def _placed(scheme: Scheme, tree: TargetTree) -> Scheme:
     """The folders on this machine; it would follow an absolute link out of the tree."""
     if not os.path.isdir(tree.folder):
         return Scheme(

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from muslfix.errors import InvalidTarget
-from muslfix.target import Tree
+from muslfix.target import TargetTree
 
 # As many as the kernel follows: path_resolution(7).
 _MAX_LINKS = 40
@@ -33,7 +33,7 @@ class RootFiles:
     :raises InvalidTarget: if there is no such folder
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: TargetTree) -> None:
         self.tree = tree
         self._top = os.path.realpath(tree.folder)
         if not os.path.isdir(self._top):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from muslfix.build_details import BUILD_DETAILS
 from muslfix.errors import InvalidTarget
 from muslfix.rootfs import RootFiles
-from muslfix.target import OLDEST, OLDEST_VERSION, Tree
+from muslfix.target import OLDEST, OLDEST_VERSION, TargetTree
 
 _LIBRARY = re.compile(r"python3\.(?P<minor>[0-9]{1,3})(?P<threads>t?)", re.ASCII)
 _PROGRAM = re.compile(r"python3\.(?P<minor>[0-9]{1,3})(?P<flags>[a-z]*)", re.ASCII)
@@ -61,12 +61,12 @@ def open_tree(folder: str, prefix: str | None) -> tuple[RootFiles, tuple[StaticP
     :param prefix: the one that is meant, as the target sees it, or ``None``
     :raises InvalidTarget: if there is no such folder
     """
-    files = RootFiles(Tree(os.path.abspath(folder)))
+    files = RootFiles(TargetTree(os.path.abspath(folder)))
     found = _pythons_in(files, _usual_prefixes(files) if prefix is None else [prefix])
     if found:
         return files, found
     # A prefix lies where the target sees it, unless it is said that it will be moved.
-    below = RootFiles(Tree(os.path.abspath(folder), prefix or os.path.abspath(folder)))
+    below = RootFiles(TargetTree(os.path.abspath(folder), prefix or os.path.abspath(folder)))
     found = _pythons_in(below, [below.tree.seen])
     return (below, found) if found else (files, ())
 

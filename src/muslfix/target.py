@@ -74,7 +74,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Tree:
+class TargetTree:
     """Where the files of a target that cannot run are on this machine.
 
     :param folder: an absolute path here
@@ -130,7 +130,7 @@ class Target:
     markers: tuple[tuple[str, str], ...]
     runs_here: bool = field(default=False, compare=False)
     source: Source | None = field(default=None, compare=False)
-    tree: Tree | None = field(default=None, compare=False)
+    tree: TargetTree | None = field(default=None, compare=False)
 
     @property
     def version_info(self) -> tuple[int, int]:
