@@ -523,7 +523,8 @@ def test_a_target_file_that_does_not_say_what_scripts_shall_call(machine: Machin
     wheel = WHEELS / "needs-1.0-py3-none-any.whl"
     result = machine.refuse("install", wheel, "--target-file", path, "--target", machine.folder)
     assert result.err == (
-        "error: the target does not say how scripts call it\ntip: add 'executable' to the target file\n"
+        f"error: {wheel}: has scripts, and the target does not say how they shall call it\n"
+        "tip: add 'executable' to the target file, or give --target-fact executable=/usr/bin/python3, say\n"
     )
 
 

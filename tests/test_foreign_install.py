@@ -175,7 +175,7 @@ def test_scripts_need_an_interpreter_to_call(tmp_path: Path, cli: Cli) -> None:
         told = cli("install", wheel, *spec)
         assert (told.status, told.out) == (1, "")
         assert told.err.splitlines() == [
-            "error: the target does not say how scripts call it, and the wheel has scripts",
+            f"error: {wheel}: has scripts, and the target does not say how they shall call it",
             "tip: add 'executable' to the target file, or give --target-fact executable=/usr/bin/python3,"
             " say",
         ]

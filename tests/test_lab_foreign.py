@@ -134,9 +134,8 @@ def test_real_wheels_of_seven_cpus(group: WheelGroup, lab: Lab, tmp_path: Path, 
             assert plan.decisions
             for decision in plan.decisions:
                 elf = decision.candidate.elf
-                assert isinstance(elf, ElfFacts)
                 # A module that needs no libc at all fits either.
-                neutral = expected is Verdict.OTHER_LIBC and not elf.libcs
+                neutral = expected is Verdict.OTHER_LIBC and isinstance(elf, ElfFacts) and not elf.libcs
                 verdicts.add(expected if neutral else decision.verdict)
         assert verdicts == {expected}, spec
     spec, _ = next(pair for pair in specs(group) if pair[1] is Verdict.MISNAMED)

@@ -196,7 +196,7 @@ class StagingDestination(WheelDestination):
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the script of an entry point."""
-        executable = needed_by_scripts(self._executable)
+        executable = needed_by_scripts(self._executable, self._staged.facts.path)
         name, content = Script(name, module, attr, section).generate(executable, "posix")
         self._staged.add("scripts", name, content, executable=True)
         return RecordEntry(name, None, None)
@@ -213,7 +213,7 @@ class StagingDestination(WheelDestination):
         place = self._staged.place_for(scheme, relative)
         chunks = stream.chunks() if isinstance(stream, MemberStream) else iter([stream.read()])
         if scheme == "scripts":
-            chunks = _with_shebang(chunks, self._executable)
+            chunks = _with_shebang(chunks, self._executable, self._staged.facts.path)
         work = self._pool.submit(write_new_file, place, chunks, executable=is_executable)
         self._work.append((scheme, relative, work))
         return RecordEntry(relative, None, None)
@@ -280,27 +280,28 @@ def _folders_above(path: str) -> Iterator[str]:
         yield path
 
 
-def needed_by_scripts(executable: str | None) -> str:
+def needed_by_scripts(executable: str | None, wheel: str) -> str:
     """The path by which scripts call the target.
 
+    :param wheel: the path of the wheel that has scripts, for the error
     :raises InvalidTarget: if it is not known
     """
     if executable is None:
         raise InvalidTarget(
-            None,
-            "the target does not say how scripts call it, and the wheel has scripts",
+            wheel,
+            "has scripts, and the target does not say how they shall call it",
             tip="add 'executable' to the target file, or give --target-fact executable=/usr/bin/python3, say",
         )
     return executable
 
 
-def _with_shebang(chunks: Iterator[bytes], executable: str | None) -> Iterator[bytes]:
+def _with_shebang(chunks: Iterator[bytes], executable: str | None, wheel: str) -> Iterator[bytes]:
     """Let a script that begins with ``#!python`` begin with the target interpreter instead.
 
     Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#recommended-installer-features
     """
     first = next(chunks, b"")
     if first.startswith(b"#!python"):
-        first = b"#!" + os.fsencode(needed_by_scripts(executable)) + b"\n" + first.partition(b"\n")[2]
+        first = b"#!" + os.fsencode(needed_by_scripts(executable, wheel)) + b"\n" + first.partition(b"\n")[2]
     yield first
     yield from chunks

@@ -179,9 +179,9 @@ def find_target(options: argparse.Namespace) -> Target:
     return probe_interpreter(find_interpreter(options.python, os.environ))
 
 
-def names_target(options: argparse.Namespace) -> str | None:
-    """What the options name as the target, or ``None`` where it is to be found out."""
-    for name in (options.target_file, options.target_root, options.target_spec, options.python):
+def names_foreign_target(options: argparse.Namespace) -> str | None:
+    """What the options name as a target that need not run here, or ``None``."""
+    for name in (options.target_file, options.target_root, options.target_spec):
         if name is not None:
             return str(name)
     return None

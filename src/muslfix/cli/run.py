@@ -16,7 +16,7 @@ from muslfix.cli.options import (
     add_path_option,
     add_target_options,
     find_target,
-    names_target,
+    names_foreign_target,
 )
 from muslfix.errors import UsageError
 from muslfix.plan import Mode
@@ -90,7 +90,7 @@ def _look_around(command: list[str], options: argparse.Namespace, output: Output
     from muslfix.hooks.whereabouts import Whereabouts, find_whereabouts
 
     found = find_whereabouts(command, os.environ, os.getcwd())
-    if found.doubt and not options.path and names_target(options) is None:
+    if found.doubt and not options.path and not (options.python or names_foreign_target(options)):
         output.warning(found.doubt)
     return Whereabouts(options.python or found.python, tuple(options.path) or found.paths)
 
@@ -129,7 +129,7 @@ def _say_what_would_be_run(command: list[str], options: argparse.Namespace, outp
     from muslfix.report import Report
 
     place = _look_around(command, options, output)
-    target = names_target(options) or find_interpreter(place.python, os.environ)
+    target = names_foreign_target(options) or find_interpreter(place.python, os.environ)
     lines = [
         f"would run: {shlex.join(command)}",
         f"would fix: {' '.join(place.paths) or 'the environment'} of {target}",
