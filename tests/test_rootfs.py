@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from muslfix.errors import InvalidTarget
@@ -51,6 +51,10 @@ def kernel_path(root: Path, path: str) -> str | None:
     ),
     path=PATHS,
 )
+@example(tree={("a", "b"): "/c", ("c",): None}, path="a/b")
+@example(tree={("a", "b"): "/../c/../d", ("c", "a"): None, ("d",): None}, path="a/b")
+@example(tree={("a", "b"): "../../../c", ("c",): None}, path="a/b")
+@example(tree={("a",): "b", ("b",): "a"}, path="a")
 def test_paths_are_those_of_the_kernel(tree: dict[tuple[str, ...], str | None], path: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
