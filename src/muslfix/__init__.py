@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from muslfix.verbs.check import CheckOptions, check
     from muslfix.verbs.fix import FixOptions, fix
     from muslfix.verbs.install import InstallOptions, install
+    from muslfix.verbs.repair import RepairOptions, repair
     from muslfix.verbs.undo import UndoOptions, undo
     from muslfix.verbs.verify import VerifyOptions, verify
 
@@ -34,6 +35,7 @@ __all__ = [
     "Limits",
     "Mode",
     "MuslfixError",
+    "RepairOptions",
     "Report",
     "Target",
     "UndoOptions",
@@ -45,6 +47,7 @@ __all__ = [
     "install",
     "probe",
     "read_target_file",
+    "repair",
     "undo",
     "verify",
 ]
@@ -58,6 +61,7 @@ _HOMES = {
     "Limits": ("limits", "Limits"),
     "Mode": ("plan", "Mode"),
     "MuslfixError": ("errors", "MuslfixError"),
+    "RepairOptions": ("verbs.repair", "RepairOptions"),
     "Report": ("report", "Report"),
     "Target": ("target", "Target"),
     "UndoOptions": ("verbs.undo", "UndoOptions"),
@@ -68,6 +72,7 @@ _HOMES = {
     "install": ("verbs.install", "install"),
     "probe": ("interpreter", "probe_interpreter"),
     "read_target_file": ("interpreter", "read_target_file"),
+    "repair": ("verbs.repair", "repair"),
     "undo": ("verbs.undo", "undo"),
     "verify": ("verbs.verify", "verify"),
 }

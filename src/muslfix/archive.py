@@ -41,10 +41,12 @@ class Archive:
     :param path: the file
     :param data: its bytes
     :param members: its files by name, in the order of the directory
+    :param descriptor: of the open file
     """
 
-    def __init__(self, path: str, data: mmap.mmap, members: dict[str, Member]) -> None:
+    def __init__(self, path: str, data: mmap.mmap, members: dict[str, Member], descriptor: int) -> None:
         self.path = path
+        self.descriptor = descriptor
         self.members = members
         self._data = data
 
@@ -115,7 +117,7 @@ def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive
         with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
             entries, directory = read_directory(path, data, limits)
             judge_entries(path, entries, status.st_size, limits)
-            yield Archive(path, data, locate_members(path, data, entries, directory))
+            yield Archive(path, data, locate_members(path, data, entries, directory), file.fileno())
 
 
 def read_text(archive: Archive, name: str) -> str:

@@ -190,9 +190,9 @@ class WheelTree:
         folder = posixpath.dirname(path)
         return [posixpath.basename(other) for other in self.members if posixpath.dirname(other) == folder]
 
-    def link_of(self, path: str) -> None:  # noqa: ARG002
-        """Nothing: a wheel cannot hold links."""
-        return
+    def link_of(self, path: str) -> str | None:  # noqa: ARG002
+        """See :class:`~muslfix.tree.Tree`; a wheel cannot hold links."""
+        return None
 
     def have_one_content(self, one: str, other: str) -> bool:
         """See :class:`~muslfix.tree.Tree`."""
