@@ -82,6 +82,10 @@ class Archive:
         """The SHA-256 of the whole archive, in hexadecimal."""
         return hashlib.sha256(self._data).hexdigest()
 
+    def release(self) -> None:
+        """Give back the memory that what was read has taken; it can be read again."""
+        self._data.madvise(mmap.MADV_DONTNEED)
+
     def _inflated(self, member: Member) -> Iterator[bytes]:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         whole = member.size <= _WHOLE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
@@ -71,6 +70,8 @@ def unmet_requirements(
 
 
 def _unmet(text: str, installed: Mapping[str, str], target: Target) -> str | None:
+    from packaging.requirements import InvalidRequirement, Requirement  # its import takes its time
+
     try:
         requirement = Requirement(text)
         marker = requirement.marker

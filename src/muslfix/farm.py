@@ -6,19 +6,11 @@ lost with its worker takes no other one with it: in processes of our own it is w
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import (
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    as_completed,
-)
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -117,6 +109,9 @@ def _outcome(future: Future[Any]) -> Any:
 @contextmanager
 def _processes(most: int) -> Iterator[Executor]:
     """Processes of our own, one for each processor; at the end, work that has not begun is given up."""
+    import multiprocessing  # for many items only: the import takes its time
+    from concurrent.futures import ProcessPoolExecutor
+
     # A process that has threads must not fork: a lock that another thread holds would stay locked for ever.
     method = "fork" if threading.active_count() == 1 else "spawn"
     executor = ProcessPoolExecutor(

@@ -68,20 +68,20 @@ def rezip(parts: ZipParts, edits: Edits, read: Read) -> list[Piece]:
     """
     known = {entry.path for entry in parts.entries}
     coming = [name for name in edits.contents if name not in known]
-    made = {entry: _make(entry, edits, coming, read) for entry in parts.entries}
+    made = {entry.start: _make(entry, edits, coming, read) for entry in parts.entries}
     in_file = sorted(parts.entries, key=lambda entry: entry.start)
     pieces: list[Piece] = [range(in_file[0].start)] if in_file else []
     at = sum(map(len, pieces))
-    offsets: dict[Entry, list[int]] = {}
+    offsets: dict[int, list[int]] = {}
     for entry in in_file:
-        for _, content in made[entry]:
-            offsets.setdefault(entry, []).append(at)
+        for _, content in made[entry.start]:
+            offsets.setdefault(entry.start, []).append(at)
             pieces += content
             at += sum(map(len, content))
     directory = b"".join(
         _central_part(member, offset)
         for entry in parts.entries
-        for (member, _), offset in zip(made[entry], offsets.get(entry, ()))
+        for (member, _), offset in zip(made[entry.start], offsets.get(entry.start, ()))
     )
     count = sum(map(len, made.values()))
     pieces += [directory + _end_part(parts, count, len(directory), at) + parts.comment]

@@ -180,6 +180,7 @@ class WheelTree:
             whole = member.size <= _IN_MEMORY
             file = io.BytesIO() if whole else stack.enter_context(tempfile.TemporaryFile(prefix="muslfix-"))
             file.writelines(MemberStream(self._wheel.archive, member, row).chunks())
+            self._wheel.archive.release()  # else all of a large wheel would be in memory
             try:
                 return read_elf(cast("BinaryIO", file))
             except InvalidElf as error:

@@ -80,7 +80,8 @@ class Entry:
     """An entry of the directory, and the range of the file that belongs to it.
 
     :param header: its fields
-    :param name: its name as it stands there
+    :param path: its name
+    :param name: the same as it stands there
     :param extra: its extra field
     :param comment: its comment
     :param start: where its local header begins
@@ -88,6 +89,7 @@ class Entry:
     """
 
     header: CentralHeader
+    path: str
     name: bytes
     extra: bytes
     comment: bytes
@@ -95,14 +97,14 @@ class Entry:
     stop: int = 0
 
     @property
-    def path(self) -> str:
-        """Its name, decoded."""
-        return self.name.decode(self.encoding)
-
-    @property
     def encoding(self) -> str:
-        """The encoding of its name: appendix D of the specification."""
-        return "utf-8" if self.header.flags & UTF8 else "cp437"
+        """The encoding of its name."""
+        return encoding(self.header)
+
+
+def encoding(header: CentralHeader) -> str:
+    """The encoding of a name: appendix D of the specification."""
+    return "utf-8" if header.flags & UTF8 else "cp437"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ def parse_zip(path: str, size: int, read: Read) -> ZipParts:
         end_at = _find_end(size, read)
         _, *end = END.unpack(read(end_at, end_at + END.size))
         comment = read(end_at + END.size, size)
-        _, _, _, count, length, start, comment_length = end
+        disk, disk_of_directory, count_on_disk, count, length, start, comment_length = end
+        if disk or disk_of_directory or count_on_disk != count:
+            raise ValueError("it is on several disks")
         end64, locator = _find_end64(end_at, read)
         if end64:
             count, length, start = END64.unpack_from(end64)[-3:]
@@ -192,9 +196,8 @@ def _parse_entries(directory: bytes, count: int) -> Iterator[Entry]:
         start, place = header.offset, place_of_offset(header, extra)
         if start == MAX32 and place is not None:
             (start,) = OFFSET64.unpack_from(extra, place)
-        entry = Entry(header, name, extra, directory[comment_at:at], start)
-        entry.path  # noqa: B018 - a name that cannot be decoded is damage
-        yield entry
+        path = name.decode(encoding(header))
+        yield Entry(header, path, name, extra, directory[comment_at:at], start)
     if at != len(directory):
         raise ValueError("it holds more than its entries")
 
