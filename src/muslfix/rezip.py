@@ -95,8 +95,9 @@ def _make(entry: Entry, edits: Edits, coming: Iterable[str], read: Read) -> list
         made = [_written(entry, name, edits.contents[name], read) for name in coming]
     if entry.path in edits.contents:
         return [*made, _written(entry, entry.path, edits.contents[entry.path], read)]
-    names = edits.names.get(entry.path, (entry.path,))
-    return [*made, *(_named(entry, name, read) for name in names)]
+    if entry.path not in edits.names:
+        return [*made, (entry, [range(entry.start, entry.stop)])]
+    return [*made, *(_named(entry, name, read) for name in edits.names[entry.path])]
 
 
 def _named(entry: Entry, path: str, read: Read) -> _Made:
@@ -108,7 +109,7 @@ def _named(entry: Entry, path: str, read: Read) -> _Made:
     # What says the old name once more would contradict the new one.
     extra = _without(extra, UNICODE_PATH)
     header = header._replace(name_length=len(name), extra_length=len(extra))
-    member = replace(entry, name=name, extra=_without(entry.extra, UNICODE_PATH))
+    member = replace(entry, path=path, name=name, extra=_without(entry.extra, UNICODE_PATH))
     return member, [LOCAL.pack(*header) + name + extra, range(data_at, entry.stop)]
 
 
@@ -124,6 +125,7 @@ def _written(model: Entry, path: str, content: bytes, read: Read) -> _Made:
     member = replace(
         model,
         header=model.header._replace(flags=flags, crc=crc, compressed_size=len(data), size=len(content)),
+        path=path,
         name=name,
         extra=_without(model.extra, ZIP64, UNICODE_PATH),
         comment=model.comment if path == model.path else b"",
