@@ -41,7 +41,8 @@ def new_file(path: str, *, overwrite: bool, permissions: int | None = None) -> I
         _remove_lost(folder, name)
         descriptor, temporary, has_name = _open(folder, name)
         stack.callback(os.close, descriptor)
-        stack.callback(_unlink, temporary)
+        if has_name or overwrite:
+            stack.callback(_unlink, temporary)
         with suppress(OSError):  # a file system without locks: then nothing is removed as lost there
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor
@@ -124,7 +125,8 @@ def _is_same(descriptor: int, path: str) -> bool:
 
 
 def _unlink(path: str) -> None:
-    with suppress(FileNotFoundError):
+    """Remove what has its right name by now, or never will; what cannot be removed, the next writer finds."""
+    with suppress(OSError):
         os.unlink(path)
 
 

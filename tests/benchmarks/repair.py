@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
-    wheel_tool = [tool_environment("checkers") / "bin" / "python", "-m", "wheel"]
+    wheel_tool: list[str | Path] = [tool_environment("checkers") / "bin" / "python", "-m", "wheel"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         # In a process of its own: what is started here would count the memory of this one as its own.
@@ -120,8 +120,8 @@ def main() -> None:
             wheels = pool.submit(make_wheels, folder).result()
         unpacked = folder / "unpacked"
         (folder / "packed").mkdir()
-        options = ["--target-file", TARGET, "--force", "-w", folder / "out"]
-        repair = [sys.executable, "-m", "muslfix", "repair", *options]
+        options: list[str | Path] = ["--target-file", TARGET, "--force", "-w", folder / "out"]
+        repair: list[str | Path] = [sys.executable, "-m", "muslfix", "repair", *options]
         os.sync()
         for name in ("data", "modules"):
             wheel = wheels[name]
