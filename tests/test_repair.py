@@ -207,7 +207,15 @@ def test_signatures_of_the_old_record_are_left_out(cli: Cli, tmp_path: Path) -> 
 def test_a_build_tag(cli: Cli, tmp_path: Path, wheel_file: bytes | None, expected: bytes) -> None:
     wheel = demo(tmp_path / "in", wheel=wheel_file)
     pure = WHEELS / "pure-1.0-py3-none-any.whl"
-    words = ["--target-file", MUSL_FILE, "-w", tmp_path / "out", "--build-tag", "7musl", "--copy-unchanged"]
+    words: list[str | Path] = [
+        "--target-file",
+        MUSL_FILE,
+        "-w",
+        tmp_path / "out",
+        "--build-tag",
+        "7musl",
+        "--copy-unchanged",
+    ]
     assert cli("repair", wheel, pure, *words).status == 0
     new = tmp_path / "out" / f"demo-1.0-7musl-{TAGS}"
     assert sorted(os.listdir(tmp_path / "out")) == [new.name, pure.name]
@@ -221,7 +229,7 @@ def test_a_build_tag(cli: Cli, tmp_path: Path, wheel_file: bytes | None, expecte
 
 
 def test_repairing_a_repaired_wheel(cli: Cli, tmp_path: Path) -> None:
-    words = ["--target-file", MUSL_FILE, "-w"]
+    words: list[str | Path] = ["--target-file", MUSL_FILE, "-w"]
     assert cli("repair", MISNAMED, *words, tmp_path / "one").status == 0
     once = tmp_path / "one" / MISNAMED.name
     result = cli("repair", once, *words, tmp_path / "two", "--copy-unchanged")
@@ -269,7 +277,14 @@ def test_any_wheel_keeps_its_contents(
 
 
 def test_one_wheel_for_all_targets(cli: Cli, tmp_path: Path) -> None:
-    words = ["--target-file", GNU_FILE, "--target-file", MUSL_FILE, "--target-file", GNU_FILE]
+    words: list[str | Path] = [
+        "--target-file",
+        GNU_FILE,
+        "--target-file",
+        MUSL_FILE,
+        "--target-file",
+        GNU_FILE,
+    ]
     fat = WHEELS / "fat-1.0-py3-none-any.whl"
     words += ["--target-file", TARGETS / "uv-cpython-3.10-musl-x86_64.json", "--mode", "copy", "-w", tmp_path]
     assert cli("repair", MISNAMED, fat, *words).status == 0
@@ -304,7 +319,7 @@ def test_renaming_for_targets_that_contradict_each_other(cli: Cli, tmp_path: Pat
 
 def test_targets_by_their_interpreters(cli: Cli, tmp_path: Path, environment: Path) -> None:
     pure = WHEELS / "pure-1.0-py3-none-any.whl"
-    words = ["--python", environment, "--target-file", MUSL_FILE, "-w", tmp_path]
+    words: list[str | Path] = ["--python", environment, "--target-file", MUSL_FILE, "-w", tmp_path]
     assert cli("repair", "-v", pure, *words).out == "pure 1.0: nothing to fix\n"
     assert cli("repair", pure, "--python", tmp_path / "no", "-w", tmp_path).status == 1
 
@@ -313,7 +328,7 @@ def test_targets_by_their_interpreters(cli: Cli, tmp_path: Path, environment: Pa
 
 
 def test_a_file_that_is_there_is_replaced_by_force_only(cli: Cli, tmp_path: Path) -> None:
-    words = ["repair", MISNAMED, "--target-file", MUSL_FILE, "-w", tmp_path]
+    words: list[str | Path] = ["repair", MISNAMED, "--target-file", MUSL_FILE, "-w", tmp_path]
     there = tmp_path / MISNAMED.name
     there.write_bytes(b"mine")
     result = cli(*words)

@@ -315,7 +315,7 @@ def test_what_no_longer_fits_into_32_bits(sizes: list[int]) -> None:
 
     pieces = rezip(parts, Edits({"b0": ("b0", "again"), "last": ("renamed",)}), read)
 
-    with zipfile.ZipFile(Holes(pieces, read)) as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(Holes(pieces, read)) as archive:
         assert archive.namelist() == ["b0", "again", *(f"b{n}" for n in range(1, len(sizes))), "renamed"]
         assert archive.read("renamed") == TEXT
         offsets = [info.header_offset for info in archive.infolist()]

@@ -125,17 +125,18 @@ def main() -> None:
         os.sync()
         for name in ("data", "modules"):
             wheel = wheels[name]
-            copy = [sys.executable, "-c", BASELINE, wheel, folder / "copy", "/_m"]
-            bare = [sys.executable, "-c", BASELINE, wheels["tiny"], folder / "copy", "/_m"]
+            copy: list[str | Path] = [sys.executable, "-c", BASELINE, wheel, folder / "copy", "/_m"]
+            bare: list[str | Path] = [sys.executable, "-c", BASELINE, wheels["tiny"], folder / "copy", "/_m"]
             tree = unpacked / f"{name}-1.0"
+            commands: dict[str, list[str | Path]] = {
+                "copy": copy,
+                "copy tiny": bare,
+                "repair": [*repair, wheel],
+                "repair tiny": [*repair, wheels["tiny"]],
+            }
             costs: dict[str, list[Cost]] = {}
             for _ in range(rounds):
-                for label, command in {
-                    "copy": copy,
-                    "copy tiny": bare,
-                    "repair": [*repair, wheel],
-                    "repair tiny": [*repair, wheels["tiny"]],
-                }.items():
+                for label, command in commands.items():
                     costs.setdefault(label, []).append(cost(command))
             packing = summed(
                 cost([*wheel_tool, "unpack", "-d", unpacked, wheel]),
