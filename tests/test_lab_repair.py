@@ -121,7 +121,7 @@ def test_real_wheels_keep_all_but_the_names(house: House) -> None:
                 for archive, names in ((old, right), (new, {}))
             ]
             assert facts[0] == facts[1]
-    assert renamed > 200
+    assert renamed > (200 if house.python.name == "39-musl" else 40)
 
 
 def installers(lab: Lab, folder: Path) -> dict[str, Callable[[Path, LabPython, list[Path]], Result]]:
@@ -148,12 +148,13 @@ def installers(lab: Lab, folder: Path) -> dict[str, Callable[[Path, LabPython, l
 def test_repaired_wheels_install_and_import(house: House, lab: Lab, tmp_path: Path, tool: str) -> None:
     with removed_at_end(tmp_path) as folder:
         environment = environment_for(house.python, lab, folder / "environment")
-        wheels = [w for w in house.wheels if tool == "pip" or project_of(w) in SOME]
+        all_of_them = tool == "pip" and house.python.name == "39-musl"
+        wheels = [wheel for wheel in house.wheels if all_of_them or project_of(wheel) in SOME]
         well(installers(lab, folder)[tool](environment, house.python, [house.new(w) for w in wheels]))
 
         count = check_found(environment, house, wheels)
 
-        assert count > (250 if tool == "pip" else 15)
+        assert count > (250 if all_of_them else 7)
         some = [wheel for wheel in wheels if project_of(wheel) in SOME]
         assert not any(in_parallel(lambda wheel: load(environment, house.python, wheel), some))
         assert work(environment, "markupsafe").status == 0
@@ -179,7 +180,7 @@ def test_one_wheelhouse_for_both_spellings(lab: Lab, tmp_path: Path) -> None:
                     *map(house.new, some),
                 )
             )
-            assert check_found(environment, House(BY_NAME[name], some, house.folder), some) > 15
+            assert check_found(environment, House(BY_NAME[name], some, house.folder), some) > 7
 
 
 def test_undo_of_what_pip_has_installed_from_a_repaired_wheel(lab: Lab, tmp_path: Path) -> None:

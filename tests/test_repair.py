@@ -207,15 +207,8 @@ def test_signatures_of_the_old_record_are_left_out(cli: Cli, tmp_path: Path) -> 
 def test_a_build_tag(cli: Cli, tmp_path: Path, wheel_file: bytes | None, expected: bytes) -> None:
     wheel = demo(tmp_path / "in", wheel=wheel_file)
     pure = WHEELS / "pure-1.0-py3-none-any.whl"
-    words: list[str | Path] = [
-        "--target-file",
-        MUSL_FILE,
-        "-w",
-        tmp_path / "out",
-        "--build-tag",
-        "7musl",
-        "--copy-unchanged",
-    ]
+    words: list[str | Path] = ["--target-file", MUSL_FILE, "-w", tmp_path / "out", "--copy-unchanged"]
+    words += ["--build-tag", "7musl"]
     assert cli("repair", wheel, pure, *words).status == 0
     new = tmp_path / "out" / f"demo-1.0-7musl-{TAGS}"
     assert sorted(os.listdir(tmp_path / "out")) == [new.name, pure.name]
@@ -223,7 +216,7 @@ def test_a_build_tag(cli: Cli, tmp_path: Path, wheel_file: bytes | None, expecte
     assert expected in text
     assert text.count(b"Build:") == 1
     check_record(new)
-    again = cli("repair", wheel, *words[:-2], "8", "--force")
+    again = cli("repair", wheel, *words[:-1], "8", "--force")
     assert again.status == 0
     assert (tmp_path / "out" / f"demo-1.0-8-{TAGS}").exists()
 
@@ -277,16 +270,10 @@ def test_any_wheel_keeps_its_contents(
 
 
 def test_one_wheel_for_all_targets(cli: Cli, tmp_path: Path) -> None:
-    words: list[str | Path] = [
-        "--target-file",
-        GNU_FILE,
-        "--target-file",
-        MUSL_FILE,
-        "--target-file",
-        GNU_FILE,
-    ]
+    words: list[str | Path] = ["--mode", "copy", "-w", tmp_path]
+    for file in (GNU_FILE, MUSL_FILE, GNU_FILE, TARGETS / "uv-cpython-3.10-musl-x86_64.json"):
+        words += ["--target-file", file]
     fat = WHEELS / "fat-1.0-py3-none-any.whl"
-    words += ["--target-file", TARGETS / "uv-cpython-3.10-musl-x86_64.json", "--mode", "copy", "-w", tmp_path]
     assert cli("repair", MISNAMED, fat, *words).status == 0
     for wheel in (MISNAMED.name, fat.name):
         check_record(tmp_path / wheel)
