@@ -141,6 +141,10 @@ def dask_executor(address: str) -> Iterator[Executor]:
     :raises UsageError: if ``distributed`` is not there
     :raises DestinationError: if the scheduler does not answer
     """
+    import logging
+
+    for name in ("distributed", "tornado"):  # what they have to tell of lost workers is told of each item
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         from distributed import Client
     except ImportError as error:
