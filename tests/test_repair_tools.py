@@ -24,14 +24,24 @@ REPAIRED = [f"misnamed-1.0-{TAGS}", f"bundled-1.0-{TAGS}", "stable-2.0-cp36-abi3
 @pytest.mark.parametrize("mode", ["rename", "copy"])
 def test_tools_that_judge_wheels_accept_repaired_ones(tmp_path: Path, mode: str) -> None:
     python = tool_environment("checkers") / "bin" / "python"
-    words = ["repair", *(WHEELS / name for name in REPAIRED), "--target-file", TARGET_FILE, "--mode", mode]
+    words: list[str | Path] = [
+        "repair",
+        *(WHEELS / name for name in REPAIRED),
+        "--target-file",
+        TARGET_FILE,
+        "--mode",
+        mode,
+    ]
     done = run([sys.executable, "-m", "muslfix", *words, "-w", tmp_path])
     assert done.status == 0, done.out + done.err
     wheels = [tmp_path / name for name in REPAIRED]
     for wheel in wheels:
         # Unpacking compares each file with RECORD. Two names with one content (W002) are what copy mode is;
         # the others are about folders such as auditwheel makes.
-        judges = ["wheel", "unpack", "-d", tmp_path], ["check_wheel_contents", "--ignore", "W002,W004,W009"]
+        judges: tuple[list[str | Path], ...] = (
+            ["wheel", "unpack", "-d", tmp_path],
+            ["check_wheel_contents", "--ignore", "W002,W004,W009"],
+        )
         for check in judges:
             done = run([python, "-m", *check, wheel])
             assert done.status == 0, done.out + done.err
@@ -151,7 +161,7 @@ def told(result: Result, folder: Path, name: str) -> str:
 def test_a_cluster_writes_what_one_machine_writes(cluster: Cluster, tmp_path: Path) -> None:
     wheels = some_wheels(tmp_path)
     cluster.start_workers()
-    words = [*wheels, "--target-file", TARGET_FILE]
+    words: list[str | Path] = [*wheels, "--target-file", TARGET_FILE]
     on_cluster = ["--scheduler", cluster.address]
 
     here = cluster.muslfix("repair", *words, "--copy-unchanged", "-w", "here")
@@ -174,7 +184,7 @@ def test_a_worker_that_is_killed(cluster: Cluster, tmp_path: Path, late: bool) -
     preload = tmp_path / "preload.py"
     preload.write_text(DEADLY.format(marker=str(marker), late=late))
     cluster.start_workers("--preload", preload)
-    words = [*wheels, "--target-file", TARGET_FILE]
+    words: list[str | Path] = [*wheels, "--target-file", TARGET_FILE]
     there = cluster.muslfix("repair", *words, "-w", "there", "--scheduler", cluster.address)
     here = cluster.muslfix("repair", *words, "-w", "here")
     assert marker.exists()
@@ -185,7 +195,15 @@ def test_a_worker_that_is_killed(cluster: Cluster, tmp_path: Path, late: bool) -
 
 def test_no_scheduler(dask: Tool, tmp_path: Path) -> None:
     cluster = Cluster(dask, tmp_path)
-    words = ["repair", WHEELS / REPAIRED[0], "--target-file", TARGET_FILE, "-w", "out", "--scheduler"]
+    words: list[str | Path] = [
+        "repair",
+        WHEELS / REPAIRED[0],
+        "--target-file",
+        TARGET_FILE,
+        "-w",
+        "out",
+        "--scheduler",
+    ]
     for address in ("tcp://127.0.0.1:1", "nonsense://x"):
         result = cluster.muslfix(*words, address)
         assert result.status == 1
