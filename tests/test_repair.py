@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Mapping
 from importlib.resources import files
@@ -18,12 +21,15 @@ from fix_support import hash_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import FIXTURES, Cli, snapshot
+from tools_support import run
 from wheelmaker import DEFLATED, STORED, make_wheel
 
 import muslfix
 from muslfix.errors import UsageError
 from muslfix.interpreter import read_target_file
 from muslfix.plan import Mode
+from muslfix.rewheel import _TreeAfter
+from muslfix.source import WheelTree, open_wheel
 from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
 
 WHEELS = FIXTURES / "wheels"
@@ -188,9 +194,7 @@ def test_signatures_of_the_old_record_are_left_out(cli: Cli, tmp_path: Path) -> 
     wheel = make_wheel(
         wheel,
         contents,
-        record=lambda text: b"".join(
-            line for line in text.splitlines(keepends=True) if b".jws" not in line and b".p7s" not in line
-        ),
+        record=lambda text: b"".join(line for line in text.splitlines(keepends=True) if b".jws" not in line),
     )
     result = cli("repair", wheel, "--target-file", MUSL_FILE, "-w", tmp_path)
     assert result.status == 0
@@ -473,3 +477,53 @@ def test_the_library(tmp_path: Path) -> None:
         on_finished=lambda project: finished.append(project.name),
     )
     assert (report.command, report.is_well, report.changes, finished) == ("repair", True, 1, ["misnamed"])
+
+
+def test_a_large_module_is_judged_without_holding_it_in_memory(tmp_path: Path) -> None:
+    """Its bytes are inflated into a file without a name, of which nothing is left."""
+    content = ELF["x86_64-musl"] + bytes(120_000_000)
+    wheel = wheel_with(tmp_path / "in", {f"m/{GNU_NAME}": content})
+    del content
+    # ru_maxrss would count what the process was forked from.
+    script = (
+        "import re, sys; from muslfix.cli import main\n"
+        "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+) kB', open('/proc/self/status').read())[1])\n"
+        "start = peak(); assert main(sys.argv[1:]) == 0; print(peak() - start)"
+    )
+    words = ["repair", str(wheel), "--target-file", str(MUSL_FILE), "-q", "-w", str(tmp_path / "out")]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = run([sys.executable, "-c", script, *words], TMPDIR=str(temporary))
+    assert done.status == 0, done.err
+    assert int(done.out) < 64 * 1024
+    assert os.listdir(temporary) == []
+    with zipfile.ZipFile(tmp_path / "out" / wheel.name) as archive:
+        assert f"m/{MUSL_NAME}" in archive.namelist()
+
+
+def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
+    wheels = [MISNAMED, WHEELS / "pure-1.0-py3-none-any.whl"]
+    command: list[str | Path] = [sys.executable, "-m", "muslfix", "repair", *wheels, "-w", tmp_path]
+    command += ["--target-file", MUSL_FILE]
+    ours, theirs = pty.openpty()
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, check=True, timeout=60)
+    os.close(theirs)
+    lines = os.read(ours, 10_000).decode().splitlines()
+    os.close(ours)
+    assert b"[" not in done.stdout
+    assert [line[:6] for line in lines] == ["[1/2] ", "[2/2] "]
+    assert sorted(line[6:] for line in lines) == ["misnamed 1.0: repaired", "pure 1.0: unchanged"]
+
+
+def test_the_tree_of_a_wheel() -> None:
+    with open_wheel(str(MISNAMED)) as wheel:
+        tree = WheelTree(wheel)
+        path = f"misnamed/{GNU_NAME}"
+        assert (tree.exists(path), tree.exists("misnamed/lost.so"), tree.link_of(path)) == (True, False, None)
+        assert tree.have_one_content(path, path)
+        assert not tree.have_one_content(path, "misnamed/_speed.py")
+        assert tree.examine(path) is tree.examine(path)
+        after = _TreeAfter(tree, {"misnamed/new.so": path})
+        assert (after.exists(path), after.exists("misnamed/new.so")) == (False, True)
+        assert (after.link_of("misnamed/new.so"), list(after.names_beside(path))) == (None, ["new.so"])
+        assert after.have_one_content("misnamed/new.so", "misnamed/new.so")
