@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fix_support import KILLED, forked, kill, refuse, struck, struck_in_calls
+from faults import KILLED, forked, kill, refuse, struck, struck_in_calls
 from support import FIXTURES
 
 from muslfix.cli import main

@@ -179,8 +179,9 @@ class WheelTree:
         with told_as_sentences("the folder for temporary files"), ExitStack() as stack:
             whole = member.size <= _IN_MEMORY
             file = io.BytesIO() if whole else stack.enter_context(tempfile.TemporaryFile(prefix="muslfix-"))
-            file.writelines(MemberStream(self._wheel.archive, member, row).chunks())
-            self._wheel.archive.release()  # else all of a large wheel would be in memory
+            for chunk in MemberStream(self._wheel.archive, member, row).chunks():
+                file.write(chunk)
+                self._wheel.archive.release()  # else all of a large wheel would be in memory
             try:
                 return read_elf(cast("BinaryIO", file))
             except InvalidElf as error:

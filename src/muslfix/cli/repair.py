@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from muslfix.cli.options import (
     add_command,
     add_dry_run_option,
+    add_limit_options,
     add_output_options,
     add_scheduler_option,
     add_target_options,
     executor_for,
+    find_limits,
     find_targets,
     paths_for,
 )
@@ -62,6 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--build-tag", metavar="TAG", help="give new wheels this build tag")
     add_dry_run_option(parser)
+    add_limit_options(parser)
     add_scheduler_option(parser)
     add_output_options(parser)
     parser.set_defaults(run=run)
@@ -83,6 +86,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         copy_unchanged=options.copy_unchanged,
         build_tag=options.build_tag,
         dry_run=options.dry_run,
+        limits=find_limits(options),
     )
     check_repair_options(wanted)
     numbers = count(1)

@@ -12,6 +12,7 @@ from functools import partial
 from muslfix.compatibility import check_requires_python, check_tags
 from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError
 from muslfix.farm import for_each
+from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.plan import Mode, Plan
 from muslfix.report import ModuleReport, ProjectReport, Report, report_lost_wheel, report_module
 from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
@@ -33,6 +34,7 @@ class RepairOptions:
     :param copy_unchanged: write also the wheels to which nothing is done, so that the folder has them all
     :param build_tag: a build tag for the new wheels, in place of the one they may have
     :param dry_run: only say what would be done
+    :param limits: how large a wheel may become
     """
 
     folder: str | None = None
@@ -42,6 +44,7 @@ class RepairOptions:
     copy_unchanged: bool = False
     build_tag: str | None = None
     dry_run: bool = False
+    limits: Limits = DEFAULT_LIMITS
 
 
 def repair(
@@ -122,7 +125,7 @@ def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -
     :param path: of the wheel
     """
     try:
-        with open_wheel(path) as wheel:
+        with open_wheel(path, options.limits) as wheel:
             return _repair(wheel, targets, options)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
