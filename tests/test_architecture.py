@@ -27,8 +27,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "edges": (
         "_probe programs interpreter zip_directory zip_entries zip_members archive wheel_record wheel_scripts"
-        " wheel source layout project staging files bytecode transaction"
-        " tree modules inplace placing environment quick journal steps recovery"
+        " wheel source layout project staging files bytecode transaction tree modules zipparts rezip newfile"
+        " rewheel farm inplace placing environment quick journal steps recovery"
         " rootfs static_python static_binaries static_folders static_target",
     ),
     "verbs": ("verbs",),

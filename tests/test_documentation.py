@@ -73,7 +73,7 @@ def test_the_demonstration_prints_what_the_readme_says(
 
 
 def test_the_readme_names_every_option(cli: Cli) -> None:
-    for command in ("install", "fix", "check", "undo", "verify", "run", "interpreter"):
+    for command in ("install", "fix", "check", "undo", "verify", "repair", "run", "interpreter"):
         options = set(re.findall(r"--[a-z-]+", cli(command, "--help").out)) - {
             "--help",
             "--verbose",

@@ -721,6 +721,7 @@ def test_a_report_as_json(cli: Cli, environment: Path, tmp_path: Path) -> None:
         "warnings": [],
         "problem": None,
         "tip": None,
+        "output": None,
     }
     kept = report_of(cli(*words))["projects"]
     assert [(p["action"], p["previous"], p["modules"]) for p in kept] == [("kept", "1.0", [])] * 2

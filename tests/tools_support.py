@@ -35,6 +35,8 @@ TOOLS = {
     "tox": ("tox >=4",),
     "uv": ("uv",),
     "nox": ("nox",),
+    "checkers": ("wheel", "check-wheel-contents", "twine", "auditwheel", "installer", "setuptools"),
+    "dask": ("distributed >=2024.8",),
 }
 
 #: An old pip that the running Python can still run, and the newest one for it.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from muslfix.verbs.check import CheckOptions, check
     from muslfix.verbs.fix import FixOptions, fix
     from muslfix.verbs.install import InstallOptions, install
+    from muslfix.verbs.repair import RepairOptions, repair
     from muslfix.verbs.undo import UndoOptions, undo
     from muslfix.verbs.verify import VerifyOptions, verify
 
@@ -36,6 +37,7 @@ __all__ = [
     "Limits",
     "Mode",
     "MuslfixError",
+    "RepairOptions",
     "Report",
     "Target",
     "UndoOptions",
@@ -49,6 +51,7 @@ __all__ = [
     "probe",
     "read_target_file",
     "read_target_root",
+    "repair",
     "undo",
     "verify",
 ]
@@ -62,6 +65,7 @@ _HOMES = {
     "Limits": ("limits", "Limits"),
     "Mode": ("plan", "Mode"),
     "MuslfixError": ("errors", "MuslfixError"),
+    "RepairOptions": ("verbs.repair", "RepairOptions"),
     "Report": ("report", "Report"),
     "Target": ("target", "Target"),
     "UndoOptions": ("verbs.undo", "UndoOptions"),
@@ -74,6 +78,7 @@ _HOMES = {
     "probe": ("interpreter", "probe_interpreter"),
     "read_target_file": ("interpreter", "read_target_file"),
     "read_target_root": ("static_target", "read_target_root"),
+    "repair": ("verbs.repair", "repair"),
     "undo": ("verbs.undo", "undo"),
     "verify": ("verbs.verify", "verify"),
 }

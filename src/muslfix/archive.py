@@ -41,10 +41,12 @@ class Archive:
     :param path: the file
     :param data: its bytes
     :param members: its files by name, in the order of the directory
+    :param descriptor: of the open file
     """
 
-    def __init__(self, path: str, data: mmap.mmap, members: dict[str, Member]) -> None:
+    def __init__(self, path: str, data: mmap.mmap, members: dict[str, Member], descriptor: int) -> None:
         self.path = path
+        self.descriptor = descriptor
         self.members = members
         self._data = data
 
@@ -79,6 +81,10 @@ class Archive:
     def sha256(self) -> str:
         """The SHA-256 of the whole archive, in hexadecimal."""
         return hashlib.sha256(self._data).hexdigest()
+
+    def release(self) -> None:
+        """Give back the memory that what was read has taken; it can be read again."""
+        self._data.madvise(mmap.MADV_DONTNEED)
 
     def _inflated(self, member: Member) -> Iterator[bytes]:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -115,7 +121,7 @@ def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive
         with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
             entries, directory = read_directory(path, data, limits)
             judge_entries(path, entries, status.st_size, limits)
-            yield Archive(path, data, locate_members(path, data, entries, directory))
+            yield Archive(path, data, locate_members(path, data, entries, directory), file.fileno())
 
 
 def read_text(archive: Archive, name: str) -> str:

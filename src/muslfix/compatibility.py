@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
@@ -97,6 +96,8 @@ def unmet_requirements(
 
 
 def _unmet(text: str, installed: Mapping[str, str], target: Target) -> str | None:
+    from packaging.requirements import InvalidRequirement, Requirement  # its import takes its time
+
     try:
         requirement = Requirement(text)
         marker = requirement.marker

@@ -76,9 +76,11 @@ def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, t
         return Plan()
     # Only a file that was read can get a new name, which may be taken.
     taken = _names_beside([c for c in candidates if c.elf is not None], tree)
-    needed = _needed_names(listed, tree) if mode is Mode.RENAME else frozenset()
-    twins = _twins(candidates, taken.difference(listed), tree, target)
-    return plan([*candidates, *twins], target, mode, taken=taken, needed=needed)
+    candidates += _twins(candidates, taken.difference(listed), tree, target)
+    planned = plan(candidates, target, mode, taken=taken)
+    if mode is not Mode.RENAME or not planned.changes:
+        return planned
+    return plan(candidates, target, mode, taken=taken, needed=_needed_names(listed, tree))
 
 
 def _twins(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os.path
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
@@ -37,6 +38,7 @@ ACTIONS = {
     "skipped": "not looked at",
     "checked": "checked",
     "undone": "put back",
+    "repaired": "repaired",
     "verified": "as RECORD says",
     "differs": "not as RECORD says",
     "failed": "failed",
@@ -109,6 +111,7 @@ class ProjectReport:
     :param warnings: what is odd and no reason to stop, each a sentence
     :param problem: why nothing, or not all, was done; ``None`` if all is well
     :param tip: what the user can do about the problem, or ``None``
+    :param output: path of the wheel that was written, or ``None``
     """
 
     name: str
@@ -122,6 +125,7 @@ class ProjectReport:
     warnings: tuple[str, ...] = ()
     problem: str | None = None
     tip: str | None = None
+    output: str | None = None
 
     @property
     def label(self) -> str:
@@ -168,6 +172,15 @@ class Report:
     def to_json(self) -> str:
         """The report as JSON text, of the form in ``report.schema.json``."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+
+
+def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> ProjectReport:
+    """What is said of a wheel that could not be worked on.
+
+    :param path: of the wheel
+    :param reason: a sentence
+    """
+    return ProjectReport(os.path.basename(path), "?", path, "", "failed", None, problem=reason, tip=tip)
 
 
 def report_module(
@@ -295,13 +308,25 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
             if project.tip:
                 yield f"tip: {project.tip}"
     yield from (f"note: {note}" for note in report.notes)
+    if report.command == "repair" and len(report.projects) > 1:
+        yield _totals(report)
+
+
+def _totals(report: Report) -> str:
+    counts = Counter(project.action for project in report.projects)
+    parts = [f"{count} {ACTIONS[action]}" for action, count in counts.items()]
+    written = sum(project.output is not None for project in report.projects)
+    would = "would be " if report.dry_run else ""
+    return f"{len(report.projects)} wheels: {', '.join(parts)}; {written} {would}written"
 
 
 def _summary(project: ProjectReport, *, dry_run: bool) -> str:
     would = "would be " if dry_run else ""
-    done = project.action in ("installed", "replaced", "fixed", "undone")
+    done = project.action in ("installed", "replaced", "fixed", "undone", "repaired")
     action = ACTIONS[project.action].format(project.previous)
     line = f"{project.label}: {would if done else ''}{action}"
+    if project.output is not None:
+        line += f", {would}written to {project.output}"
     if project.problem is not None:
         return f"{line}: {project.problem}"
     if not project.modules:

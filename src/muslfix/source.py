@@ -179,7 +179,9 @@ class WheelTree:
         with told_as_sentences("the folder for temporary files"), ExitStack() as stack:
             whole = member.size <= _IN_MEMORY
             file = io.BytesIO() if whole else stack.enter_context(tempfile.TemporaryFile(prefix="muslfix-"))
-            file.writelines(MemberStream(self._wheel.archive, member, row).chunks())
+            for chunk in MemberStream(self._wheel.archive, member, row).chunks():
+                file.write(chunk)
+                self._wheel.archive.release()  # else all of a large wheel would be in memory
             try:
                 return read_elf(cast("BinaryIO", file))
             except InvalidElf as error:
@@ -190,9 +192,9 @@ class WheelTree:
         folder = posixpath.dirname(path)
         return [posixpath.basename(other) for other in self.members if posixpath.dirname(other) == folder]
 
-    def link_of(self, path: str) -> None:  # noqa: ARG002
-        """Nothing: a wheel cannot hold links."""
-        return
+    def link_of(self, path: str) -> str | None:  # noqa: ARG002
+        """See :class:`~muslfix.tree.Tree`; a wheel cannot hold links."""
+        return None
 
     def have_one_content(self, one: str, other: str) -> bool:
         """See :class:`~muslfix.tree.Tree`."""

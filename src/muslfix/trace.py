@@ -40,23 +40,29 @@ class Change:
     row: str | None = None
 
 
-def trace_to_json(changes: Iterable[Change], target: Target) -> str:
+def trace_to_json(changes: Iterable[Change], target: Target, *more: Target) -> str:
     """The content of the file.
 
     :param changes: all that was done to the project
     :param target: for which Python
+    :param more: and for which others, in a wheel for several
     """
     facts = {
         "format": _FORMAT,
         "muslfix": __version__,
-        "target": {
-            "extension_suffixes": list(target.extension_suffixes),
-            "libc": target.libc,
-            "machine": asdict(target.machine),
-        },
+        "target": _facts_of(target),
+        **({"more_targets": [_facts_of(other) for other in more]} if more else {}),
         "changes": [asdict(change) for change in changes],
     }
     return json.dumps(facts, indent=2) + "\n"
+
+
+def _facts_of(target: Target) -> dict[str, object]:
+    return {
+        "extension_suffixes": list(target.extension_suffixes),
+        "libc": target.libc,
+        "machine": asdict(target.machine),
+    }
 
 
 def changes_from_json(text: str) -> tuple[Change, ...]:

@@ -80,6 +80,11 @@ class WheelFacts:
         notes = (f"{self.dist_info}/{name}" for name in ("RECORD", *SIGNATURES, *_NOTES))
         return (*notes, *self.superseded)
 
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """Files that may sign RECORD as it is."""
+        return tuple(f"{self.dist_info}/{name}" for name in SIGNATURES)
+
     def has_version(self, text: str) -> bool:
         """Whether a version, written in whatever way, is the one of this wheel."""
         return _version(text) == self.version

@@ -11,9 +11,12 @@ from muslfix.cli.options import (
     add_mode_option,
     add_output_options,
     add_path_option,
+    add_scheduler_option,
     add_target_options,
+    executor_for,
     find_limits,
     find_target,
+    paths_for,
 )
 from muslfix.plan import Mode
 
@@ -49,6 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_path_option(parser)
     add_mode_option(parser)
     add_limit_options(parser)
+    add_scheduler_option(parser)
     add_output_options(parser)
     parser.set_defaults(run=run)
 
@@ -60,10 +64,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """
     from muslfix.verbs.check import CheckOptions, check
 
-    report = check(
-        options.subjects,
-        find_target(options),
-        CheckOptions(mode=Mode(options.mode), paths=tuple(options.path), limits=find_limits(options)),
-    )
+    checked = CheckOptions(mode=Mode(options.mode), paths=tuple(options.path), limits=find_limits(options))
+    target, subjects = find_target(options), paths_for(options.scheduler, options.subjects)
+    with executor_for(options.scheduler) as executor:
+        report = check(subjects, target, checked, executor=executor)
     output.report(report, as_json=options.json)
     return 0 if report.is_well and not report.changes else 1

@@ -14,11 +14,11 @@ from types import FrameType
 from typing import NoReturn
 
 from muslfix._version import __version__
-from muslfix.cli import check, fix, install, interpreter, run, undo, verify
+from muslfix.cli import check, fix, install, interpreter, repair, run, undo, verify
 from muslfix.cli.output import Output, printable
 from muslfix.errors import MuslfixError, RefusedModules, UsageError
 
-_COMMANDS = (install, fix, check, undo, verify, interpreter, run)
+_COMMANDS = (install, fix, check, undo, verify, repair, interpreter, run)
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from muslfix.errors import UsageError
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.plan import Mode
 from muslfix.target import Target
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 def add_command(
@@ -45,26 +51,40 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     volume.add_argument("-q", "--quiet", action="store_true", help="print errors only")
 
 
-def add_target_options(parser: argparse.ArgumentParser) -> None:
-    """Which Python will import: one that runs here, or the facts of one that cannot."""
+def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Which Python will import: one that runs here, or the facts of one that cannot.
+
+    :param several: whether there may be more than one, see :func:`find_targets`
+    """
     group = parser.add_argument_group(
         "target",
         "Without these: the interpreter of the active virtual environment, else the one that runs muslfix.",
     )
-    one = group.add_mutually_exclusive_group()
+    one = group if several else group.add_mutually_exclusive_group()
+    again, action = ("; repeatable", "append") if several else ("", "store")
     one.add_argument(
-        "--python", metavar="EXECUTABLE", help="the interpreter, its name, or its virtual environment"
+        "--python",
+        metavar="EXECUTABLE",
+        action=action,
+        help="the interpreter, its name, or its virtual environment" + again,
     )
     one.add_argument(
-        "--target-file", metavar="FILE", help="its facts, as written by 'muslfix interpreter --json'"
+        "--target-file",
+        metavar="FILE",
+        action=action,
+        help="its facts, as written by 'muslfix interpreter --json'" + again,
     )
     one.add_argument(
         "--target-root",
         metavar="DIR",
-        help="a root file system or a prefix that holds it",
+        action=action,
+        help="a root file system or a prefix that holds it" + again,
     )
     one.add_argument(
-        "--target-spec", metavar="SPEC", help="a word for it, such as cp310-musl-x86_64 or alpine-3.14-armv7l"
+        "--target-spec",
+        metavar="SPEC",
+        action=action,
+        help="a word for it, such as cp310-musl-x86_64 or alpine-3.14-armv7l" + again,
     )
     group.add_argument(
         "--target-python",
@@ -198,6 +218,44 @@ def _given_facts(options: argparse.Namespace) -> dict[str, str]:
         if given.setdefault(name, value) != value:
             raise UsageError(None, f"--target-fact gives {name!r:.60} twice, and not the same")
     return given
+
+
+def find_targets(options: argparse.Namespace) -> list[Target]:
+    """All targets that the options name, each once.
+
+    :raises MuslfixError: as :func:`find_target`
+    """
+    alone = dict.fromkeys(("python", "target_file", "target_root", "target_spec"))
+    named = [{**alone, name: value} for name in alone for value in getattr(options, name) or ()]
+    detail = {"target_python": options.target_python, "target_fact": options.target_fact}
+    targets = [find_target(argparse.Namespace(**one, **detail)) for one in named or [alone]]
+    return list(dict.fromkeys(targets))
+
+
+def add_scheduler_option(parser: argparse.ArgumentParser) -> None:
+    """``--scheduler``: which machines do the work."""
+    parser.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of a Dask cluster, which see the same files, do the work (needs muslfix[dask])",
+    )
+
+
+def paths_for(scheduler: str | None, paths: Iterable[str]) -> list[str]:
+    """Paths as workers know them, which have a working folder of their own; names of no file stay."""
+    return [os.path.abspath(path) if scheduler and os.path.exists(path) else path for path in paths]
+
+
+@contextmanager
+def executor_for(scheduler: str | None) -> Iterator[Executor | None]:
+    """What does the work on many wheels: a cluster, or ``None`` for this machine."""
+    if scheduler is None:
+        yield None
+        return
+    from muslfix.farm import dask_executor
+
+    with dask_executor(scheduler) as executor:
+        yield executor
 
 
 def check_folders(**folders: str | None) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from muslfix.compatibility import check_requires_python, check_tags
 from muslfix.environment import choose, report_failed, report_installed, report_missing, site_folders
 from muslfix.errors import IncompatibleWheel, MuslfixError
+from muslfix.farm import for_each
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.modules import plan_files
 from muslfix.plan import Mode, Plan
 from muslfix.project import InstalledProject, normalize_name
-from muslfix.report import ProjectReport, Report, report_module
+from muslfix.report import ProjectReport, Report, report_lost_wheel, report_module
 from muslfix.source import open_wheel, plan_wheel
 from muslfix.target import Target
 from muslfix.verbs.fix import plan_project
@@ -33,19 +36,28 @@ class CheckOptions:
     limits: Limits = DEFAULT_LIMITS
 
 
-def check(subjects: Sequence[str], target: Target, options: CheckOptions | None = None) -> Report:
+def check(
+    subjects: Sequence[str],
+    target: Target,
+    options: CheckOptions | None = None,
+    *,
+    executor: Executor | None = None,
+) -> Report:
     """Say of each extension module what it is to the target, reading the ELF file of each.
 
     :param subjects: wheel files, folders, or names of installed projects; none: all installed projects
     :param target: the Python that will import
     :param options: what
+    :param executor: looks at wheels, one by one, by the paths given; without one, a process for each
+        processor
     :raises MuslfixError: if the folders cannot be read
     """
     options = options or CheckOptions()
     wheels = [subject for subject in subjects if _is_wheel(subject)]
     folders = [subject for subject in subjects if not _is_wheel(subject) and os.path.isdir(subject)]
     names = [subject for subject in subjects if subject not in wheels and subject not in folders]
-    reports = [_check_wheel(path, target, options) for path in wheels]
+    work = partial(check_wheel, target=target, options=options)
+    reports = for_each(work, wheels, report_lost_wheel, executor=executor)
     reports += [_check_folder(path, target, options.mode) for path in folders]
     if names or not subjects:
         reports += _check_installed({normalize_name(name) for name in names}, target, options)
@@ -56,14 +68,16 @@ def _is_wheel(subject: str) -> bool:
     return subject.endswith(".whl") or os.path.isfile(subject)
 
 
-def _check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectReport:
+def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectReport:
+    """Say the same of one wheel; whatever is wrong with it is in the report.
+
+    :param path: of the wheel
+    """
     try:
         with open_wheel(path, options.limits) as wheel:
             facts, plan = wheel.facts, plan_wheel(wheel, target, options.mode)
     except MuslfixError as error:
-        return ProjectReport(
-            os.path.basename(path), "?", path, "", "failed", None, problem=str(error), tip=error.tip
-        )
+        return report_lost_wheel(path, str(error), error.tip)
     report = ProjectReport(facts.name, str(facts.version), path, "", "checked", None)
     warnings = []
     try:

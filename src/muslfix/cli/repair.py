@@ -1,0 +1,101 @@
+"""``muslfix repair``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from itertools import count
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import (
+    add_command,
+    add_dry_run_option,
+    add_limit_options,
+    add_output_options,
+    add_scheduler_option,
+    add_target_options,
+    executor_for,
+    find_limits,
+    find_targets,
+    paths_for,
+)
+from muslfix.plan import Mode
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+    from muslfix.report import ProjectReport
+
+_EPILOG = """\
+examples:
+  muslfix repair --python /opt/app/bin/python dist/*.whl -w wheelhouse
+  muslfix repair --target-file alpine.json --target-file uv.json --mode copy dist/*.whl -w wheelhouse
+  muslfix repair --target-file alpine.json wheelhouse/*.whl --in-place
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = add_command(
+        commands,
+        "repair",
+        "write wheels that need no fixing, for a wheelhouse or an index",
+        "Write wheels whose extension modules have the names that the targets import. All else is"
+        " carried over byte for byte. A wheel that cannot be repaired does not stop the others. Exit status 1"
+        " if there is one.",
+        _EPILOG,
+    )
+    parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")
+    add_target_options(parser, several=True)
+    where = parser.add_argument_group("where to", "One of these is needed.")
+    where.add_argument("-w", "--wheel-dir", metavar="DIR", help="the folder for new wheels; made if need be")
+    where.add_argument(
+        "--in-place", action="store_true", help="put each new wheel in the place of the old one"
+    )
+    parser.add_argument("--force", action="store_true", help="replace another wheel that is there already")
+    parser.add_argument(
+        "--copy-unchanged", action="store_true", help="write also the wheels to which nothing is done"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=[mode.value for mode in Mode],
+        default=Mode.RENAME.value,
+        help="whether a misnamed module is renamed, or a copy of it gets the right name, so that the wheel"
+        " serves several targets; a wheel cannot hold links (default: %(default)s)",
+    )
+    parser.add_argument("--build-tag", metavar="TAG", help="give new wheels this build tag")
+    add_dry_run_option(parser)
+    add_limit_options(parser)
+    add_scheduler_option(parser)
+    add_output_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Repair, and say what was done.
+
+    :return: the exit status
+    """
+    from muslfix.verbs.repair import RepairOptions, check_repair_options, repair
+
+    folder = options.wheel_dir
+    wanted = RepairOptions(
+        folder=os.path.abspath(folder) if folder and options.scheduler else folder,
+        in_place=options.in_place,
+        mode=Mode(options.mode),
+        force=options.force,
+        copy_unchanged=options.copy_unchanged,
+        build_tag=options.build_tag,
+        dry_run=options.dry_run,
+        limits=find_limits(options),
+    )
+    check_repair_options(wanted)
+    numbers = count(1)
+
+    def tell(report: ProjectReport) -> None:
+        output.progress(f"[{next(numbers)}/{len(options.wheels)}] {report.label}: {report.action}")
+
+    targets, wheels = find_targets(options), paths_for(options.scheduler, options.wheels)
+    with executor_for(options.scheduler) as executor:
+        report = repair(wheels, targets, wanted, executor=executor, on_finished=tell)
+    output.report(report, as_json=options.json)
+    return 0 if report.is_well else 1

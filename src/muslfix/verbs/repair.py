@@ -1,0 +1,203 @@
+"""``muslfix repair``: write wheels that need no fixing, for a wheelhouse or an index."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+
+from muslfix.compatibility import check_requires_python, check_tags
+from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError
+from muslfix.farm import for_each
+from muslfix.limits import DEFAULT_LIMITS, Limits
+from muslfix.plan import Mode, Plan
+from muslfix.report import ModuleReport, ProjectReport, Report, report_lost_wheel, report_module
+from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
+from muslfix.source import Wheel, open_wheel
+from muslfix.target import Target
+from muslfix.transaction import told_as_sentences
+
+_BUILD_TAG = re.compile(r"[0-9][0-9A-Za-z_.]*")
+
+
+@dataclass(frozen=True)
+class RepairOptions:
+    """How to repair.
+
+    :param folder: where new wheels go; it is made if need be
+    :param in_place: put each new wheel in the place of the old one instead
+    :param mode: ``RENAME`` or ``COPY``
+    :param force: replace other files that have the name of a new wheel
+    :param copy_unchanged: write also the wheels to which nothing is done, so that the folder has them all
+    :param build_tag: a build tag for the new wheels, in place of the one they may have
+    :param dry_run: only say what would be done
+    :param limits: how large a wheel may become
+    """
+
+    folder: str | None = None
+    in_place: bool = False
+    mode: Mode = Mode.RENAME
+    force: bool = False
+    copy_unchanged: bool = False
+    build_tag: str | None = None
+    dry_run: bool = False
+    limits: Limits = DEFAULT_LIMITS
+
+
+def repair(
+    wheels: Sequence[str],
+    targets: Sequence[Target],
+    options: RepairOptions,
+    *,
+    executor: Executor | None = None,
+    on_finished: Callable[[ProjectReport], object] | None = None,
+) -> Report:
+    """Write wheels whose extension modules have the names that the targets import.
+
+    A wheel that cannot be repaired does not stop the others. What is not concerned is carried over byte for
+    byte, and the same wheel gives the same bytes.
+
+    :param wheels: paths of wheel files
+    :param targets: the Pythons that will import; a wheel is repaired for those of them that its tags fit
+    :param options: how
+    :param executor: does the work, wheel by wheel, by the paths given; without one, a process for each
+        processor
+    :param on_finished: is called with the report on each wheel as soon as it is there
+    :raises UsageError: if the options contradict each other
+    :raises DestinationError: if the folder cannot be made
+    """
+    check_repair_options(options)
+    if not targets:
+        raise UsageError(None, "there is no target to repair wheels for")
+    if options.folder is not None and not options.dry_run:
+        with told_as_sentences(options.folder):
+            os.makedirs(options.folder, exist_ok=True)
+    paths = list(dict.fromkeys(wheels))
+    first = {_output(path, options): path for path in reversed(paths)}
+    reports = {
+        path: report_lost_wheel(path, f"{path}: another wheel of this name is given: {other}")
+        for path, other in ((path, first[_output(path, options)]) for path in paths)
+        if path != other
+    }
+    todo = [path for path in paths if path not in reports]
+    done = for_each(
+        partial(repair_wheel, targets=tuple(targets), options=options),
+        todo,
+        report_lost_wheel,
+        executor=executor,
+        on_finished=on_finished,
+    )
+    reports.update(zip(todo, done))
+    return Report("repair", options.dry_run, tuple(reports[path] for path in paths))
+
+
+def check_repair_options(options: RepairOptions) -> None:
+    """Refuse options that make no sense together.
+
+    :raises UsageError: with the first that does not
+    """
+    if options.mode in (Mode.SYMLINK, Mode.HARDLINK):
+        raise UsageError(
+            None,
+            f"a wheel cannot hold links, so --mode {options.mode} is not for repair",
+            tip="use --mode rename or --mode copy",
+        )
+    if options.in_place == (options.folder is not None):
+        raise UsageError(None, "say where new wheels shall go: either --wheel-dir DIR or --in-place")
+    if options.folder is not None and not options.folder.strip():
+        raise UsageError(None, "--wheel-dir is empty")
+    if options.build_tag is not None and _BUILD_TAG.fullmatch(options.build_tag) is None:
+        raise UsageError(
+            None,
+            f"{options.build_tag!r} is no build tag",
+            tip="it begins with a digit, and has no '-': 1musl",
+        )
+    if options.in_place and options.build_tag is not None:
+        raise UsageError(None, "with a build tag a wheel has another name, so it cannot be repaired in place")
+
+
+def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -> ProjectReport:
+    """Repair one wheel; whatever is wrong with it is in the report.
+
+    :param path: of the wheel
+    """
+    try:
+        with open_wheel(path, options.limits) as wheel:
+            return _repair(wheel, targets, options)
+    except MuslfixError as error:
+        return report_lost_wheel(path, str(error), error.tip)
+
+
+def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> ProjectReport:
+    path, facts = wheel.facts.path, wheel.facts
+    report = ProjectReport(
+        facts.name, str(facts.version), path, "", "unchanged", None, warnings=facts.warnings
+    )
+    fitting, reason = _fitting(wheel, targets)
+    if not fitting:
+        report = replace(report, action="left-alone", problem=reason)
+        return _passed_on(wheel, report, options)
+    plans = plan_for_targets(wheel, fitting, options.mode)
+    report = replace(report, modules=_modules(plans, fitting, options))
+    refused = sum(module.refused for module in report.modules)
+    if refused:
+        problem = f"the target cannot load {refused} of its extension module files, so it is not repaired"
+        return replace(report, action="failed", problem=problem)
+    if not any(plan.changes for plan in plans):
+        return _passed_on(wheel, report, options)
+    new = NewWheel(tuple(plans), tuple(fitting), options.build_tag)
+    output = _output(path, options)
+    warnings = [f"leaves out {name}, which signed the old RECORD" for name in dropped_signatures(wheel)]
+    if not options.dry_run:
+        overwrite = options.force or options.in_place
+        write_wheel(wheel, new, output, overwrite=overwrite, in_place=options.in_place)
+    return replace(report, action="repaired", output=output, warnings=(*report.warnings, *warnings))
+
+
+def _output(path: str, options: RepairOptions) -> str:
+    """Where the new wheel goes."""
+    if options.folder is None:
+        return os.path.realpath(path)
+    return os.path.join(options.folder, file_name(path, options.build_tag))
+
+
+def _fitting(wheel: Wheel, targets: Sequence[Target]) -> tuple[list[Target], str | None]:
+    """The targets that a wheel is for; where there is none, the reason."""
+    reasons = [_misfit(wheel, target) for target in targets]
+    fitting = [target for target, reason in zip(targets, reasons) if reason is None]
+    return fitting, reasons[0]
+
+
+def _misfit(wheel: Wheel, target: Target) -> str | None:
+    """Why a wheel is not for a target, or ``None``."""
+    try:
+        check_tags(wheel.facts.path, wheel.facts.tags, target)
+        check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
+    except IncompatibleWheel as error:
+        return f"it {error.reason}"
+    return None
+
+
+def _modules(
+    plans: Sequence[Plan], targets: Sequence[Target], options: RepairOptions
+) -> tuple[ModuleReport, ...]:
+    """What is said of each module, once where several targets have it said."""
+    said = (
+        report_module(decision, target, dry_run=options.dry_run)
+        for plan, target in zip(plans, targets)
+        for decision in plan.decisions
+    )
+    return tuple(sorted(dict.fromkeys(said), key=lambda module: module.path))
+
+
+def _passed_on(wheel: Wheel, report: ProjectReport, options: RepairOptions) -> ProjectReport:
+    """A wheel to which nothing is done: copied, if that is wanted."""
+    if not options.copy_unchanged or options.in_place:
+        return report
+    output = _output(wheel.facts.path, replace(options, build_tag=None))
+    if not options.dry_run:
+        copy_wheel(wheel, output, overwrite=options.force)
+    return replace(report, output=output)
