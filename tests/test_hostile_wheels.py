@@ -96,11 +96,18 @@ def check(machine: Machine, wheel: Path) -> str:
     return project.problem or ""
 
 
+def repair(machine: Machine, wheel: Path) -> str:
+    options = muslfix.RepairOptions(folder=str(machine.base / "repaired" / "wheels"), copy_unchanged=True)
+    (project,) = muslfix.repair([str(wheel)], [machine.target], options).projects
+    return project.problem or ""
+
+
 #: Each command, and what it looks at (see :class:`hostile_cases.Case`).
 VERBS: dict[Verb, tuple[str, ...]] = {
     install: ("wheel", "members", "environment"),
     dry_run: ("members", "environment"),
     check: ("wheel",),
+    repair: ("wheel",),
 }
 
 

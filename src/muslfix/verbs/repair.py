@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,6 +18,7 @@ from muslfix.plan import Mode, Plan
 from muslfix.report import ModuleReport, ProjectReport, Report, report_lost_wheel, report_module
 from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
 from muslfix.source import Wheel, open_wheel
+from muslfix.steps import make_folders, remove_folders
 from muslfix.target import Target
 from muslfix.transaction import told_as_sentences
 
@@ -72,9 +74,6 @@ def repair(
     check_repair_options(options)
     if not targets:
         raise UsageError(None, "there is no target to repair wheels for")
-    if options.folder is not None and not options.dry_run:
-        with told_as_sentences(options.folder):
-            os.makedirs(options.folder, exist_ok=True)
     paths = list(dict.fromkeys(wheels))
     first = {_output(path, options): path for path in reversed(paths)}
     reports = {
@@ -83,15 +82,31 @@ def repair(
         if path != other
     }
     todo = [path for path in paths if path not in reports]
-    done = for_each(
-        partial(repair_wheel, targets=tuple(targets), options=options),
-        todo,
-        report_lost_wheel,
-        executor=executor,
-        on_finished=on_finished,
-    )
+    with _output_folder(options):
+        done = for_each(
+            partial(repair_wheel, targets=tuple(targets), options=options),
+            todo,
+            report_lost_wheel,
+            executor=executor,
+            on_finished=on_finished,
+        )
     reports.update(zip(todo, done))
     return Report("repair", options.dry_run, tuple(reports[path] for path in paths))
+
+
+@contextmanager
+def _output_folder(options: RepairOptions) -> Iterator[None]:
+    """The folder for new wheels; what had to be made of it goes again if it stays empty."""
+    if options.folder is None or options.dry_run:
+        yield
+        return
+    made: list[str] = []
+    try:
+        with told_as_sentences(options.folder):
+            make_folders(os.path.abspath(options.folder), made)
+        yield
+    finally:
+        remove_folders(made)
 
 
 def check_repair_options(options: RepairOptions) -> None:
