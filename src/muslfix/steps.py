@@ -141,8 +141,13 @@ def make_folders(path: str, made: list[str]) -> None:
     :raises OSError: if that fails
     """
     for folder in missing_folders(path):
-        os.mkdir(folder)
-        made.append(folder)
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            if not os.path.isdir(folder):  # else somebody has just made it
+                raise
+        else:
+            made.append(folder)
 
 
 def remove_folders(made: Iterable[str]) -> None:
