@@ -111,7 +111,7 @@ def test_each_command_block_is_run_by_a_test() -> None:
 
 
 PITCH = [block for block in blocks("console") if block.startswith("$ ")]
-SHELL = [block for block in blocks("console") if re.match(r"muslfix [a-z]+ [^\n]*\n\Z", block)]
+SHELL = [block for block in blocks("console") if re.match(r"(muslfix [a-z]+ [^\n]*\n)+\Z", block)]
 
 
 @pytest.mark.parametrize("block", SHELL)
@@ -124,6 +124,11 @@ def test_blocks_that_a_shell_runs(block: str, own_wheel: Path, tmp_path: Path) -
         pytest.skip("no /usr/bin/python3 on this machine")
     with zipfile.ZipFile(own_wheel) as archive:
         archive.extractall(tmp_path / "modules", [n for n in archive.namelist() if ".dist-info/" in n])
+    for name in ("alpine", "uv"):  # the two Pythons of the chapter on repair
+        (tmp_path / name / "bin").mkdir(parents=True)
+        (tmp_path / name / "bin/python3").symlink_to(sys.executable)
+    (tmp_path / "dist").mkdir()
+    shutil.copy(ROOT / "fixtures/wheels/pure-1.0-py3-none-any.whl", tmp_path / "dist")
     (tmp_path / ".local/share/bash-completion/completions").mkdir(parents=True)
     environment = {
         **os.environ,
