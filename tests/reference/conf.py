@@ -21,3 +21,5 @@ add_module_names = False
 # A name of our own that is not found is an error; those of others are not looked up: that needs a network.
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!muslfix\.).*"), (r"py:.*", r"muslfix\.(.+\.)?_.*")]
+# Type variables have no place of their own.
+nitpick_ignore = [("py:class", "muslfix.farm.Item"), ("py:class", "muslfix.farm.Result")]
