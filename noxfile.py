@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nox
 
@@ -62,6 +64,20 @@ def lowest(session: nox.Session) -> None:
     lowest = [re.sub(r">=([^,; ]+)[^;]*", r"==\1", line) for line in PROJECT["project"]["dependencies"]]
     install(session, *lowest)
     session.run("pytest", "-m", "not lab and not network", *PARALLEL, *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the API reference from the docstrings, without a warning."""
+    session.install(".", *nox.project.dependency_groups(PROJECT, "docs"))
+    sources = Path(session.create_tmp(), "reference")
+    shutil.rmtree(sources, ignore_errors=True)
+    shutil.copytree("tests/reference", sources)
+    shutil.copy("src/muslfix/report.schema.json", sources)
+    apidoc = ["--module-first", "--separate", "-q", "-o"]
+    session.run("sphinx-apidoc", *apidoc, str(sources), "src/muslfix", silent=True)
+    session.run("sphinx-build", "-W", "--keep-going", "-q", str(sources), str(sources / "html"))
+    session.log(f"the API reference is in {sources / 'html'}")
 
 
 @nox.session

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from lab import layout
-from support import Cli, Lab, make_environment
+from support import Cli, Lab, build, make_environment
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,6 +41,12 @@ def lab() -> Lab:
             pytest.fail(reason)
         pytest.skip(reason)
     return Lab(folder)
+
+
+@pytest.fixture(scope="session")
+def own_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of muslfix itself."""
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(autouse=True)

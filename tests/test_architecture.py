@@ -15,7 +15,7 @@ ROOT = Path(muslfix.__file__).parent
 #: The layers, lowest first, and within each its rows, lowest first. A module imports from lower rows only,
 #: and in :data:`OPEN_LAYERS` from its own row. A package stands for all of its modules.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "ground": ("_version limits", "errors"),
+    "ground": ("_version progress limits", "errors"),
     "pure": (
         "untrusted record",
         "suffix",
@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "target cpus given build_details",
         "target_facts plan compatibility known",
         "trace report cpython",
-        "static_names target_spec",
+        "static_names target_spec story",
     ),
     "edges": (
         "_probe programs interpreter zip_directory zip_entries zip_members archive wheel_record wheel_scripts"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from wheelmaker import make_wheel
 
 import muslfix
 from muslfix.cli.dispatch import _COMMANDS, run_command
+from muslfix.cli.options import target_words
 from muslfix.cli.output import Output, printable
 from muslfix.errors import MuslfixError
 from muslfix.interpreter import read_target_file
@@ -24,6 +27,7 @@ TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 DEBIAN = FIXTURES / "targets" / "debian-12-cpython-3.11-x86_64.json"
 PYTHON = os.path.abspath(sys.executable)
 PURE = FIXTURES / "wheels" / "pure-1.0-py3-none-any.whl"
+NEEDS = FIXTURES / "wheels" / "needs-1.0-py3-none-any.whl"
 
 COMMANDS = [module.__name__.rpartition(".")[2] for module in _COMMANDS]
 
@@ -42,7 +46,7 @@ def test_help_names_the_commands(cli: Cli) -> None:
     assert (result.status, result.err) == (0, "")
     assert {"install", "interpreter"} <= set(COMMANDS)
     for command in COMMANDS:
-        assert re.search(rf"^    {command} +\w", result.out, re.MULTILINE)
+        assert re.search(rf"^  {command} +\w", result.out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -51,6 +55,7 @@ def test_help_of_each_command(cli: Cli, command: str) -> None:
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith(f"usage: muslfix {command} ")
     assert f"example:\n  muslfix {command} " in result.out or "examples:\n" in result.out
+    assert re.match(r"  (python -m )?muslfix ", result.out.rstrip().split("\n")[-1]), "ends with an example"
     # Each option is explained, and no placeholder is left.
     assert "%(" not in result.out
     for line in re.findall(r"^  (-.+)$", result.out, re.MULTILINE):
@@ -60,7 +65,43 @@ def test_help_of_each_command(cli: Cli, command: str) -> None:
 def test_without_a_command(cli: Cli) -> None:
     result = cli()
     assert (result.status, result.out) == (2, "")
-    assert "required: COMMAND" in result.err
+    assert result.err == cli("--help").out
+    examples = re.findall(r"^  (muslfix .+?)(?:   +\S.*)?$", result.err, re.MULTILINE)
+    assert len(examples) == 3
+    for line in examples:
+        assert shlex.split(line)[1] in COMMANDS
+    assert len(result.err.split("\n")) <= 40, "it fits on a screen"
+    assert max(map(len, result.err.split("\n"))) <= 100
+
+
+def test_a_word_that_is_no_command(cli: Cli) -> None:
+    result = cli("fly")
+    assert (result.status, result.out) == (2, "")
+    assert "invalid choice: 'fly'" in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [PURE, "--target-file", TARGET, "--target", "{x}", NEEDS, "-q"],
+        ["--target-file", TARGET, "--target", "{x}", PURE, "-q", NEEDS],
+        ["-q", PURE, NEEDS, "--target", "{x}", "--target-file", TARGET],
+        ["-q", "--target", "{x}", "--target-file", TARGET, "--", PURE, NEEDS],
+    ],
+    ids=["between", "around", "behind", "before two hyphens"],
+)
+def test_options_may_stand_anywhere(cli: Cli, tmp_path: Path, words: list[str | Path]) -> None:
+    result = cli("install", *(str(word).format(x=tmp_path / "x") for word in words))
+    assert (result.status, result.out, result.err) == (0, "", "")
+    assert {path.name for path in (tmp_path / "x").glob("*.dist-info")} == {
+        "pure-1.0.dist-info",
+        "needs-1.0.dist-info",
+    }
+
+
+def test_a_file_name_that_looks_like_an_option(cli: Cli, tmp_path: Path) -> None:
+    result = cli("install", "--target-file", TARGET, "--target", tmp_path / "x", "--", "-x.whl")
+    assert (result.status, result.err.split("\n")[0]) == (1, "error: -x.whl: is not named like a wheel")
 
 
 # -- interpreter ------------------------------------------------------------------------------------
@@ -69,7 +110,11 @@ def test_without_a_command(cli: Cli) -> None:
 def test_interpreter_shows_a_target(cli: Cli) -> None:
     result = cli("interpreter", "--target-file", TARGET)
     assert (result.status, result.err) == (0, "")
-    assert result.out.splitlines() == [
+    story, facts = result.out.rstrip("\n").split("\n\n")
+    assert story.split("\n")[0].startswith(
+        "For 'import demo', CPython 3.9.2 looks in each folder for demo.cpython-39"
+    )
+    assert facts.split("\n") == [
         f"facts from: the target file {TARGET}",
         "interpreter: /opt/lab/39-musl/bin/python3",
         "version: CPython 3.9.2",
@@ -84,7 +129,7 @@ def test_interpreter_shows_a_target(cli: Cli) -> None:
         result.out.splitlines()[-1],
     ]
     assert re.fullmatch(r"tags: cp39-cp39-linux_x86_64 and \d+ more", result.out.splitlines()[-1])
-    tags = cli("interpreter", "--target-file", TARGET, "-v").out.splitlines()[11:]
+    tags = cli("interpreter", "--target-file", TARGET, "-v").out.partition("\n\n")[2].splitlines()[11:]
     assert tags[:2] == ["tag: cp39-cp39-linux_x86_64", "tag: cp39-cp39-musllinux_1_2_x86_64"]
     assert f"and {len(tags) - 1} more" in result.out
 
@@ -286,3 +331,21 @@ def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.S
     monkeypatch.setattr("muslfix.interpreter.read_target_file", lambda _: signal.raise_signal(number))
     result = cli("interpreter", "--target-file", TARGET)
     assert (result.status, result.out, result.err) == (130, "", "interrupted: nothing is left half done\n")
+
+
+# -- other command lines ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, []),
+        ({"python": None, "target_file": None, "mode": "copy"}, []),
+        ({"python": "/opt/a b/python"}, ["--python", "/opt/a b/python"]),
+        ({"python": None, "target_file": "x.json", "target": "folder"}, ["--target-file", "x.json"]),
+        ({"target_fact": ["a=b", "c=d"]}, ["--target-fact", "a=b", "--target-fact", "c=d"]),
+        ({"target_fact": []}, []),
+    ],
+)
+def test_words_that_mean_the_same_target(given: dict[str, object], words: list[str]) -> None:
+    assert target_words(Namespace(**given)) == words

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import venv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 from faults import forked
 from fix_support import dist_info, lay, running
-from support import site_packages
+from support import run_python, site_packages
+from wheelmaker import make_wheel
 
 import muslfix
 from muslfix.environment import (
@@ -20,11 +23,62 @@ from muslfix.environment import (
     report_installed,
     report_missing,
     site_folders,
+    versions_beside,
 )
 from muslfix.errors import EnvironmentRefused, InvalidProject, UsageError
 from muslfix.project import InstalledProject, is_inside, normalize_name, scan_legacy, scan_projects
 
 MARKER = "/usr/lib/python3.11/EXTERNALLY-MANAGED"
+
+
+# -- what is there besides -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_what_a_virtual_environment_sees_of_its_base(tmp_path: Path, seen: bool) -> None:
+    """A base of our own, with the folders of a distribution's Python."""
+    version = "python{}.{}".format(*sys.version_info)
+    for folder, name in (
+        (f"base/lib/{version}/site-packages", "in_lib-1.0"),
+        ("base/lib/python3/dist-packages", "by_apt-2.0"),
+        (f"base/local/lib/{version}/dist-packages", "by_pip-3.0"),
+    ):
+        (tmp_path / folder / f"{name}.dist-info").mkdir(parents=True)
+    environment = tmp_path / "environment"
+    environment.mkdir()
+    (environment / "pyvenv.cfg").write_text(
+        f"home = {tmp_path}/base/bin\nInclude-System-Site-Packages = {str(seen).lower()}\nversion = 3\n"
+    )
+    target = replace(running(), environment="virtual environment", prefix=str(environment))
+    found = {"in-lib": "1.0", "by-apt": "2.0", "by-pip": "3.0"}
+    assert versions_beside(target) == (found if seen else {})
+    assert versions_beside(replace(target, environment="system", prefix=f"{tmp_path}/base")) == found
+    nested = tmp_path / "nested"
+    nested.mkdir()
+    for made, home in ((nested, environment), (environment, tmp_path / "base")):
+        (made / "pyvenv.cfg").write_text(f"home={home}/bin\ninclude-system-site-packages=true\n")
+    assert versions_beside(replace(target, prefix=str(nested))) == found
+    (environment / "pyvenv.cfg").write_text(f"home={environment}/bin\ninclude-system-site-packages=true\n")
+    assert versions_beside(target) == {}, "a circle"
+    (environment / "pyvenv.cfg").unlink()
+    assert versions_beside(target) == {}
+    (tmp_path / "base/lib/python3/dist-packages").rename(tmp_path / "x")
+    (tmp_path / "base/lib/python3").rmdir()
+    (tmp_path / "base/lib/python3").write_text("no folder")
+    assert "by-apt" not in versions_beside(replace(target, environment="system", prefix=f"{tmp_path}/base"))
+
+
+def test_a_requirement_that_the_base_meets_is_not_missed(tmp_path: Path) -> None:
+    """A real environment that sees its base, which has what runs these tests."""
+    folder = tmp_path / "environment"
+    venv.create(folder, symlinks=True, system_site_packages=True)
+    metadata = {"Requires-Dist": "pip"}
+    wheel = make_wheel(tmp_path / "needy-1.0-py3-none-any.whl", {"needy.py": b""}, metadata=metadata)
+    target = muslfix.probe(str(folder / "bin" / "python"))
+    there = run_python(folder, "import importlib.util; print(importlib.util.find_spec('pip') is not None)")
+    report = muslfix.install([str(wheel)], target)
+    missed = () if there == "True" else ("requires pip, which is not installed",)
+    assert report.projects[0].warnings == missed
 
 
 # -- folders ----------------------------------------------------------------------------------------

@@ -374,6 +374,7 @@ def test_a_loader_called_by_hand(program: Program) -> None:
             "echo first >&2; echo no such library >&2; exit 127",
             "is no working Python: it ended with status 127: no such library",
         ),
+        ('echo "what is $5" >&2; exit 2', "is no Python: it ended with status 2"),
         ("kill -SEGV $$", "crashed: it was ended by SIGSEGV"),
         ("kill -KILL $$", "crashed: it was ended by SIGKILL"),
         ("kill -40 $$", "crashed: it was ended by signal 40"),

@@ -34,6 +34,7 @@ from fix_support import (
     write_record,
 )
 from support import Cli, run_python, site_packages
+from wheelmaker import make_wheel
 
 import muslfix
 from muslfix.plan import Mode
@@ -407,3 +408,52 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         running()
         assert forked(work, result) == 0
     assert result.read_text() == f"{INIT}: changed: it cannot be read (Permission denied)"
+
+
+# -- what installers do -----------------------------------------------------------------------------
+
+
+def test_links_of_a_whole_project_are_told_in_one_line(tmp_path: Path, cli: Cli) -> None:
+    """``uv --link-mode symlink`` makes every file a link into its cache."""
+    site, cache = tmp_path / "site", tmp_path / "cache"
+    files = {f"demo/m{n}.py": b"" for n in range(9)}
+    lay(site, files=files)
+    cache.mkdir()
+    for path in files:
+        (site / path).rename(cache / Path(path).name)
+        (site / path).symlink_to(cache / Path(path).name)
+    told = cli("verify", "--path", site)
+    where = f"it is a link to {cache}/m0.py, which is not in the environment"
+    assert (told.status, told.out.split("\n")) == (
+        1,
+        [
+            f"demo/m0.py: link-outside: {where}; so are 8 more files of the project",
+            "demo 1.0: not as RECORD says",
+            "",
+        ],
+    )
+    assert cli("verify", "-v", "--path", site).out.count("link-outside") == 9
+    assert len(findings(verify_all(site))) == 9
+
+
+@pytest.mark.parametrize("by", ["pip", "muslfix"])
+def test_scripts_in_a_flat_folder(environment: Path, tmp_path: Path, by: str) -> None:
+    """pip lists ``../../bin/x`` of a script that it puts into ``bin`` of the folder."""
+    wheel = make_wheel(
+        tmp_path / "demo-1.0-py3-none-any.whl",
+        {"demo.py": b"", "demo-1.0.dist-info/entry_points.txt": b"[console_scripts]\ndemo = demo:main\n"},
+    )
+    site = tmp_path / "site"
+    if by == "pip":
+        pip(environment, "install", "--no-deps", "--no-index", "--target", site, wheel)
+        assert "../../bin/demo," in (site / "demo-1.0.dist-info/RECORD").read_text()
+    else:
+        install([str(wheel)], running(), InstallOptions(folder=str(site)))
+    assert (site / "bin/demo").is_file()
+    assert verify_all(site).is_well
+    (site / "bin/demo").write_text("changed")
+    (found,) = findings(verify_all(site))
+    assert found[1] == "changed"
+    (site / "bin/demo").unlink()
+    (found,) = findings(verify_all(site))
+    assert found[1] == "missing"

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from muslfix._probe import MARK
 from muslfix.elf import read_elf
 from muslfix.errors import InterpreterError, InvalidElf
 from muslfix.target import OLDEST
@@ -112,6 +113,8 @@ def why_no_answer(path: str, outcome: Outcome) -> InterpreterError:
     words = _line(outcome.stderr, -1) or _line(outcome.stdout, 0)
     if re.search(rb"[Uu]nknown option:? -I", outcome.stderr):
         return InterpreterError(path, f"is a Python older than 3.4; {OLDEST}")
+    if outcome.status and MARK.encode() in outcome.stderr:  # it echoes the script, so it is no Python
+        return InterpreterError(path, f"is no Python: it ended with status {outcome.status}", _NAME_TIP)
     if outcome.status:
         said = f": {words}" if words else ""
         return InterpreterError(path, f"is no working Python: it ended with status {outcome.status}{said}")

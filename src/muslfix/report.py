@@ -53,6 +53,11 @@ _PUT_TOGETHER = ("build-details", "root", "spec")
 # How many pieces of evidence a sentence names; the rest says nothing new.
 _EVIDENCE = 3
 
+# How many links out of the environment a project names; where one leads out, most do.
+_LINKS_OUTSIDE = 3
+
+_SLOW = "Python silently imports the .py of the same name, which is slower"
+
 
 @dataclass(frozen=True)
 class ModuleReport:
@@ -77,6 +82,11 @@ class ModuleReport:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.verdict}: {self.sentence}"
+
+    @property
+    def was_slow(self) -> bool:
+        """Whether Python imports a ``.py`` in the module's place as long as it has no other name."""
+        return self.sentence.endswith(_SLOW)
 
 
 @dataclass(frozen=True)
@@ -216,7 +226,7 @@ def _deed(decision: Decision, mode: Mode, *, dry_run: bool) -> str:
         deed += f" (the file system refuses a {decision.mode})"
     if decision.candidate.has_source:
         when = "today" if dry_run else "without it"
-        deed += f"; {when} Python silently imports the .py of the same name, which is slower"
+        deed += f"; {when} {_SLOW}"
     return deed
 
 
@@ -302,9 +312,9 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
                 yield str(module)
                 if module.tip:
                     yield f"tip: {module.tip}"
-        yield from (str(file) for file in project.files)
-        if verbose or project.modules or project.action not in ("unchanged", "verified", "checked"):
-            yield _summary(project, dry_run=report.dry_run)
+        yield from _file_lines(project, verbose=verbose)
+        if verbose or is_worth_telling(project):
+            yield describe(project, dry_run=report.dry_run)
             if project.tip:
                 yield f"tip: {project.tip}"
     yield from (f"note: {note}" for note in report.notes)
@@ -320,7 +330,27 @@ def _totals(report: Report) -> str:
     return f"{len(report.projects)} wheels: {', '.join(parts)}; {written} {would}written"
 
 
-def _summary(project: ProjectReport, *, dry_run: bool) -> str:
+def is_worth_telling(project: ProjectReport) -> bool:
+    """Whether there is more to say of a project than that it was looked at."""
+    return bool(project.modules) or project.action not in ("unchanged", "verified", "checked")
+
+
+def _file_lines(project: ProjectReport, *, verbose: bool) -> Iterator[str]:
+    """A line for each file; one for all where an installer has made links of the whole project."""
+    outside = [file for file in project.files if file.finding == "link-outside"]
+    fold = not verbose and len(outside) > _LINKS_OUTSIDE
+    for file in project.files:
+        if not fold or file.finding != "link-outside":
+            yield str(file)
+        elif file is outside[0]:
+            yield f"{file}; so are {len(outside) - 1} more files of the project"
+
+
+def describe(project: ProjectReport, *, dry_run: bool) -> str:
+    """What was done with a project, in one line that begins with its label.
+
+    :param dry_run: whether it is only what would be done
+    """
     would = "would be " if dry_run else ""
     done = project.action in ("installed", "replaced", "fixed", "undone", "repaired")
     action = ACTIONS[project.action].format(project.previous)

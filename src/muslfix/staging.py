@@ -24,6 +24,7 @@ from muslfix.bytecode import compile_sources
 from muslfix.errors import InvalidTarget, InvalidWheel
 from muslfix.files import write_new_file
 from muslfix.layout import Layout, for_project
+from muslfix.progress import Progress, counted, silent
 from muslfix.record import RecordRow
 from muslfix.source import MemberStream, Wheel
 from muslfix.target import Target
@@ -186,12 +187,16 @@ class StagingDestination(WheelDestination):
     :param staged: the tree
     :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
     :param pool: the threads that write
+    :param progress: is told of each file
     """
 
-    def __init__(self, staged: StagedWheel, executable: str | None, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, staged: StagedWheel, executable: str | None, pool: ThreadPoolExecutor, progress: Progress
+    ) -> None:
         self._staged = staged
         self._executable = executable
         self._pool = pool
+        self._progress = progress
         self._work: list[tuple[str, str, Future[tuple[bytes, int]]]] = []
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
@@ -225,18 +230,20 @@ class StagingDestination(WheelDestination):
         records: Iterable[tuple[str, RecordEntry]],  # noqa: ARG002
     ) -> None:
         """Wait for all files. RECORD is not written yet: muslfix has more to add."""
-        for file_scheme, relative, work in self._work:
+        what = f"unpacking {self._staged.facts.name}"
+        for file_scheme, relative, work in counted(self._work, len(self._work), what, self._progress):
             digest, size = work.result()
             row = RecordRow.of(self._staged.record_path(file_scheme, relative), digest, size)
             self._staged.enter(file_scheme, relative, row)
 
 
-def stage_wheel(
+def stage_wheel(  # noqa: PLR0913 - what is unpacked, where to, for whom, with what, and who is told
     wheel: Wheel,
     layout: Layout,
     executable: str | None,
     open_folder: Callable[[str], str],
     metadata: dict[str, bytes],
+    progress: Progress = silent,
 ) -> StagedWheel:
     """Unpack a wheel into staging folders, each byte verified.
 
@@ -245,6 +252,7 @@ def stage_wheel(
     :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
     :param open_folder: gives a new folder on the file system of a path
     :param metadata: files to add to the ``.dist-info``
+    :param progress: is told of each file
     :raises InvalidTarget: if there are scripts, and no interpreter is known for them to call
     :raises InvalidWheel: if a file is not what the archive and RECORD say
     :raises DestinationError: if it cannot be written
@@ -253,7 +261,7 @@ def stage_wheel(
     with told_as_sentences(layout.scheme.purelib):
         pool = ThreadPoolExecutor(_WORKERS)
         try:
-            installer.install(wheel, StagingDestination(staged, executable, pool), metadata)
+            installer.install(wheel, StagingDestination(staged, executable, pool, progress), metadata)
         finally:
             pool.shutdown(cancel_futures=True)
     return staged

@@ -48,10 +48,10 @@ class Libc(str, Enum):
         return self.value
 
 
-# How the part of a platform triplet behind "-linux-" is spelled, for one and the same CPU, by CPython
-# on glibc, by CPython 3.11 and 3.12 on musl, and by CPython 3.13 and later on musl. Going from one
-# column to another is no replacement of "gnu" by "musl": see MIPS. Sources: the platform triplet test in
-# CPython's configure.ac (to 3.12), Misc/platform_triplet.c (3.13).
+#: How the part of a platform triplet behind "-linux-" is spelled, for one and the same CPU, by CPython
+#: on glibc, by CPython 3.11 and 3.12 on musl, and by CPython 3.13 and later on musl. Going from one
+#: column to another is no replacement of "gnu" by "musl": see MIPS. Sources: the platform triplet test in
+#: CPython's configure.ac (to 3.12), Misc/platform_triplet.c (3.13).
 SPELLINGS: tuple[tuple[str, str | None, str | None, str | None], ...] = (
     # CPU                  glibc           musl 3.11/3.12   musl 3.13 and later
     ("most",               "gnu",          "musl",          "musl"),

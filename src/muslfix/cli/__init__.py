@@ -19,7 +19,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     words = sys.argv[1:] if arguments is None else arguments
     if has_nothing_to_fix(words):
+        _say_nothing_to_fix(words)
         return 0
     from muslfix.cli.dispatch import run_command
 
     return run_command(words)
+
+
+def _say_nothing_to_fix(words: Sequence[str]) -> None:
+    """Tell a person; a hook or a script wants to hear nothing."""
+    try:
+        if "-q" not in words and sys.stdout.isatty():
+            sys.stdout.write("nothing to fix\n")
+            sys.stdout.flush()
+    except (AttributeError, OSError, ValueError):  # no stdout, or a terminal that is gone
+        return

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
     add_command,
+    add_common_options,
     add_limit_options,
-    add_mode_option,
-    add_output_options,
-    add_path_option,
     add_scheduler_option,
-    add_target_options,
     executor_for,
     find_limits,
     find_target,
+    mode_words,
     paths_for,
+    target_words,
 )
 from muslfix.plan import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
+    from muslfix.report import Report
+    from muslfix.target import Target
 
 _EPILOG = """\
 examples:
@@ -48,12 +51,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="a wheel file, the name of an installed project, or a folder of modules"
         " (default: all installed projects)",
     )
-    add_target_options(parser)
-    add_path_option(parser)
-    add_mode_option(parser)
+    add_common_options(parser, mode=True)
     add_limit_options(parser)
     add_scheduler_option(parser)
-    add_output_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -62,11 +62,40 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
+    from muslfix.cli.progress import show_progress
     from muslfix.verbs.check import CheckOptions, check
 
-    checked = CheckOptions(mode=Mode(options.mode), paths=tuple(options.path), limits=find_limits(options))
     target, subjects = find_target(options), paths_for(options.scheduler, options.subjects)
-    with executor_for(options.scheduler) as executor:
+    with executor_for(options.scheduler) as executor, show_progress(output) as progress:
+        checked = CheckOptions(
+            mode=Mode(options.mode),
+            paths=tuple(options.path),
+            limits=find_limits(options),
+            progress=progress,
+        )
         report = check(subjects, target, checked, executor=executor)
-    output.report(report, as_json=options.json)
+    output.report(report, as_json=options.json, command=_remedy(report, options, target))
     return 0 if report.is_well and not report.changes else 1
+
+
+def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str | None:
+    """The command that would fix what was found, for a person to copy; ``None`` if there is none."""
+    needy = [p for p in report.projects if any(module.new_path is not None for module in p.modules)]
+    wheels = [p.source for p in needy if p.source.endswith(".whl") and p.is_well]
+    folders = [p.source for p in needy if p.source == p.location]
+    installed = [p for p in needy if p.source.endswith(".dist-info")]
+    named = [p.name for p in installed] if options.subjects else []
+    common = [*target_words(options), *mode_words(options)]
+    commands = []
+    if wheels:
+        where = [] if target.runs_here else ["--target", "DIR"]
+        commands.append(["install", *common, *where, *wheels])
+    if installed:
+        paths = [word for path in options.path for word in ("--path", path)]
+        commands.append(["fix", *common, *paths, *named])
+    commands += [["fix", *common, "--path", path] for path in folders if _holds_projects(path)]
+    return " && ".join(shlex.join(["muslfix", *words]) for words in commands) or None
+
+
+def _holds_projects(folder: str) -> bool:
+    return any(name.endswith(".dist-info") for name in os.listdir(folder))

@@ -14,11 +14,12 @@ from types import FrameType
 from typing import NoReturn
 
 from muslfix._version import __version__
-from muslfix.cli import check, fix, install, interpreter, repair, run, undo, verify
-from muslfix.cli.output import Output, printable
+from muslfix.cli import check, completion, explain, fix, install, interpreter, repair, run, undo, verify
+from muslfix.cli.output import Output
+from muslfix.cli.start import CommandParser, Parser
 from muslfix.errors import MuslfixError, RefusedModules, UsageError
 
-_COMMANDS = (install, fix, check, undo, verify, repair, interpreter, run)
+_COMMANDS = (install, fix, check, undo, verify, repair, interpreter, run, explain, completion)
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -33,7 +34,22 @@ def run_command(words: Sequence[str]) -> int:
         if getattr(sys, name) is None:  # closed by who started us
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the very end
     parser = _parser()
-    options = parser.parse_args(words)
+    return _run(_parse(parser, words), parser) if words else _help(parser)
+
+
+def _help(parser: Parser) -> int:
+    """Show what there is. pip ends with 0 then, uv with 2: a script should not go on."""
+    for line in parser.format_help().rstrip().split("\n"):
+        Output().diagnostic(line)
+    return _USAGE
+
+
+def _run(options: argparse.Namespace, parser: Parser) -> int:
+    """Run the command that the options are for, and turn whatever ends it into a status.
+
+    :param parser: of the whole command line, about which completion tells
+    """
+    options.parser = parser
     output = Output(verbose=options.verbose, quiet=options.quiet)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -71,22 +87,24 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints quote what was given without passing it to the terminal as it is."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(printable(message))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="muslfix",
-        description="Make misnamed extension modules importable on musl and glibc Pythons.",
-        epilog="Exit status: 0 done, or nothing to do; 1 refused or failed; 2 usage.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> Parser:
+    """The parser of the command line, with a parser for each command."""
+    parser = Parser(prog="muslfix")
     parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    each: type[argparse.ArgumentParser] = CommandParser
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=each)
     for command in _COMMANDS:
         command.add_parser(commands)
+    parser.commands = commands
     return parser
+
+
+def _parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
+    """Parse the words; options may stand between the names of files, as with pip.
+
+    ``argparse`` does that for one command at a time only, and not where ``--`` ends the options.
+    """
+    command = parser.command(words[0])
+    if command is None or words[0] == "run" or "--" in words:
+        return parser.parse_args(words)
+    return command.parse_intermixed_args(words[1:])

@@ -5,17 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import (
-    add_break_option,
-    add_command,
-    add_dry_run_option,
-    add_mode_option,
-    add_output_options,
-    add_path_option,
-    add_projects,
-    add_target_options,
-    find_target,
-)
+from muslfix.cli.options import add_command, add_common_options, add_projects, find_target
 from muslfix.plan import Mode
 
 if TYPE_CHECKING:
@@ -40,12 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     add_projects(parser)
-    add_target_options(parser)
-    add_path_option(parser)
-    add_mode_option(parser)
-    add_dry_run_option(parser)
-    add_break_option(parser)
-    add_output_options(parser)
+    add_common_options(parser, mode=True, changes=True)
     parser.set_defaults(run=run)
 
 

@@ -6,13 +6,9 @@ import argparse
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
-    add_break_option,
     add_command,
-    add_dry_run_option,
+    add_common_options,
     add_limit_options,
-    add_mode_option,
-    add_output_options,
-    add_target_options,
     check_folders,
     find_limits,
     find_target,
@@ -39,13 +35,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")
-    add_target_options(parser)
+    add_common_options(parser, path=False, mode=True, changes=True)
     layout = parser.add_argument_group("where to", "Without these: the target's own environment.")
     layout.add_argument("--target", metavar="DIR", help="one flat folder, as with pip")
     layout.add_argument("--prefix", metavar="DIR", help="another prefix, laid out like the target's")
     layout.add_argument("--root", metavar="DIR", help="a folder that the target will see as /")
-    add_mode_option(parser)
-    add_dry_run_option(parser)
     parser.add_argument(
         "--force-reinstall", action="store_true", help="install although the same version is there"
     )
@@ -55,9 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="install a wheel although its RECORD is not true of its files; the RECORD installed is",
     )
-    add_break_option(parser)
     add_limit_options(parser)
-    add_output_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -66,25 +58,28 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
+    from muslfix.cli.progress import show_progress
     from muslfix.verbs.install import InstallOptions, install
 
     check_folders(target=options.target, prefix=options.prefix, root=options.root)
     target = find_target(options)
-    report = install(
-        options.wheels,
-        target,
-        InstallOptions(
-            mode=Mode(options.mode),
-            folder=options.target,
-            prefix=options.prefix,
-            root=options.root,
-            force_reinstall=options.force_reinstall,
-            compile=not options.no_compile,
-            break_system_packages=options.break_system_packages,
-            dry_run=options.dry_run,
-            limits=find_limits(options),
-            ignore_record=options.ignore_record,
-        ),
-    )
+    with show_progress(output) as progress:
+        report = install(
+            options.wheels,
+            target,
+            InstallOptions(
+                mode=Mode(options.mode),
+                folder=options.target,
+                prefix=options.prefix,
+                root=options.root,
+                force_reinstall=options.force_reinstall,
+                compile=not options.no_compile,
+                break_system_packages=options.break_system_packages,
+                dry_run=options.dry_run,
+                limits=find_limits(options),
+                ignore_record=options.ignore_record,
+                progress=progress,
+            ),
+        )
     output.report(report, as_json=options.json)
     return 0

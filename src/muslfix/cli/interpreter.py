@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command, add_output_options, add_target_options, find_target
+from muslfix.cli.terminal import Line
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
@@ -23,8 +24,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = add_command(
         commands,
         "interpreter",
-        "show the target, or write it to a file",
-        "Show the target: which names it imports, its libc, its machine, its tags and folders."
+        "tell what the target looks for, or write its facts to a file",
+        "Tell the story of the target: which names it looks for, its libc and how that is known, and what"
+        " that means for wheels from PyPI; then its facts: machine, tags, folders."
         " With --json, write a file for --target-file.",
         _EPILOG,
     )
@@ -48,8 +50,22 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if options.json:
         output.data(target.to_json())
     else:
-        output.result(_lines(target, verbose=output.verbose))
+        _tell(target, output)
     return 0
+
+
+def _tell(target: Target, output: Output) -> None:
+    """The story, then the facts, one a line."""
+    from muslfix.story import tell_story
+
+    facts = list(_lines(target, verbose=output.verbose))
+    if output.out.is_terminal:
+        pairs = [fact.partition(": ") for fact in facts]
+        lines = [Line(value, head=f"{name}:", kind="strong") for name, _, value in pairs]
+        story = [line for sentence in tell_story(target) for line in (Line(sentence), Line())]
+        output.tell([*story, *lines])
+    else:
+        output.result([*tell_story(target), "", *facts])
 
 
 def _list(output: Output, *, as_json: bool) -> None:

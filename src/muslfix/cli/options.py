@@ -143,6 +143,26 @@ def add_break_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_common_options(
+    parser: argparse.ArgumentParser, *, path: bool = True, mode: bool = False, changes: bool = False
+) -> None:
+    """What most commands have: the target, and how much is said; and what is asked for.
+
+    :param path: folders of modules other than the target's own
+    :param mode: how a module gets its new name
+    :param changes: what those have that change an environment
+    """
+    add_target_options(parser)
+    if path:
+        add_path_option(parser)
+    if mode:
+        add_mode_option(parser)
+    if changes:
+        add_dry_run_option(parser)
+        add_break_option(parser)
+    add_output_options(parser)
+
+
 def add_limit_options(parser: argparse.ArgumentParser) -> None:
     """``--max-size``, ``--max-ratio`` and ``--max-entries``: how large a wheel may become."""
     group = parser.add_argument_group("limits", "A wheel that exceeds one of these is refused.")
@@ -197,6 +217,21 @@ def find_target(options: argparse.Namespace) -> Target:
     if options.target_file is not None:
         return read_target_file(options.target_file)
     return probe_interpreter(find_interpreter(options.python, os.environ))
+
+
+def target_words(options: argparse.Namespace) -> list[str]:
+    """The words that say on another command line which target was meant."""
+    words: list[str] = []
+    for name, given in vars(options).items():
+        if name == "python" or name.startswith("target_"):
+            values = given if isinstance(given, list) else [] if given is None else [given]
+            words += [word for value in values for word in (f"--{name.replace('_', '-')}", str(value))]
+    return words
+
+
+def mode_words(options: argparse.Namespace) -> list[str]:
+    """The same for the mode, where it is not the default."""
+    return [] if options.mode == Mode.SYMLINK.value else ["--mode", options.mode]
 
 
 def names_foreign_target(options: argparse.Namespace) -> str | None:

@@ -6,8 +6,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from muslfix.cli.terminal import Line, Terminal
+from muslfix.cli.words import WORDS, kind_of, tell
 from muslfix.errors import DestinationError, MuslfixError
 
 if TYPE_CHECKING:
@@ -24,26 +27,48 @@ class Output:
     def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
         self.verbose = verbose
         self.quiet = quiet
+        self.out = Terminal.of(sys.stdout, os.environ)
+        self.err = Terminal.of(sys.stderr, os.environ)
 
     def result(self, lines: Iterable[str]) -> None:
         """Print lines of the result, unless quiet."""
         if not self.quiet:
             for line in lines:
-                self.data(printable(line) + "\n")
+                self.data(_paint(printable(line), self.out) + "\n")
 
-    def report(self, report: Report, *, as_json: bool) -> None:
-        """Print the result of a command: its warnings as such, the rest as text or JSON."""
+    def tell(self, lines: Iterable[Line]) -> None:
+        """Print lines for a person, unless quiet."""
+        if not self.quiet:
+            for line in lines:
+                safe = replace(line, head=printable(line.head), text=printable(line.text))
+                self.data("".join(f"{row}\n" for row in self.out.fit(safe)))
+
+    def report(self, report: Report, *, as_json: bool, command: str | None = None) -> None:
+        """Print the result of a command: its warnings as such, the rest as text or JSON.
+
+        :param command: the one to go on with, for a person to copy
+        """
         from muslfix.report import to_text
 
+        if as_json or not self.out.is_terminal:
+            self._warnings(report)
+            if as_json:
+                self.data(report.to_json())
+            else:
+                self.result(to_text(report, verbose=self.verbose))
+            return
+        self.tell(tell(report, verbose=self.verbose))
+        self.flush()
+        self._warnings(report)
+        if command is not None:
+            self.tell([Line(), Line(command, head="To fix it:", kind="strong", whole=True)])
+
+    def _warnings(self, report: Report) -> None:
         for sentence in report.warnings:
             self.warning(sentence)
         for project in report.projects:
             for sentence in project.warnings:
                 self.warning(f"{project.label}: {sentence}")
-        if as_json:
-            self.data(report.to_json())
-        else:
-            self.result(to_text(report, verbose=self.verbose))
 
     def data(self, text: str) -> None:
         """Print what was asked for as data, quiet or not.
@@ -67,18 +92,24 @@ class Output:
     def warning(self, sentence: str) -> None:
         """Print a warning, unless quiet."""
         if not self.quiet:
-            self.diagnostic(f"warning: {sentence}")
+            self.diagnostic(sentence, head="warning:", kind="odd")
 
     def error(self, error: MuslfixError) -> None:
         """Print an error as one sentence, and its tip."""
-        self.diagnostic(f"error: {error}")
+        self.diagnostic(str(error), head="error:", kind="bad")
         if error.tip:
-            self.diagnostic(f"tip: {error.tip}")
+            self.diagnostic(error.tip, head="tip:", kind="tip")
 
-    def diagnostic(self, line: str) -> None:
-        """Print a line on stderr; where that cannot be, there is nobody to tell."""
+    def diagnostic(self, line: str, *, head: str = "", kind: str = "") -> None:
+        """Print a line on stderr; where that cannot be, there is nobody to tell.
+
+        :param head: what it begins with
+        :param kind: the colour of that, see :class:`~muslfix.cli.terminal.Line`
+        """
+        shown = printable(line)
+        painted = f"{self.err.paint(head, kind)} {shown}" if head else _paint(shown, self.err)
         with suppress(OSError):
-            sys.stderr.write(printable(line) + "\n")
+            sys.stderr.write(painted + "\n")
             sys.stderr.flush()
 
 
@@ -92,6 +123,17 @@ def _to_stdout() -> Iterator[None]:
         if isinstance(error, BrokenPipeError):
             raise
         raise DestinationError("standard output", f"cannot be written ({error.strerror})") from error
+
+
+def _paint(line: str, terminal: Terminal) -> str:
+    """A line of the form ``path: verdict: sentence`` or ``tip: sentence``, with the word in colour."""
+    head, colon, rest = line.partition(": ")
+    if head == "tip":
+        return terminal.paint("tip:", "tip") + line[len("tip:") :]
+    word, other_colon, sentence = rest.partition(": ")
+    if not other_colon or word not in WORDS:
+        return line
+    return head + colon + terminal.paint(word, kind_of(word)) + other_colon + sentence
 
 
 def printable(line: str) -> str:

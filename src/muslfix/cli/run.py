@@ -7,17 +7,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import (
-    add_break_option,
-    add_command,
-    add_dry_run_option,
-    add_mode_option,
-    add_output_options,
-    add_path_option,
-    add_target_options,
-    find_target,
-    names_foreign_target,
-)
+from muslfix.cli.options import add_command, add_common_options, find_target, names_foreign_target
 from muslfix.errors import UsageError
 from muslfix.plan import Mode
 
@@ -52,12 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.usage = "muslfix run [options] -- COMMAND..."
     parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="the installer")
-    add_target_options(parser)
-    add_path_option(parser)
-    add_mode_option(parser)
-    add_dry_run_option(parser)
-    add_break_option(parser)
-    add_output_options(parser)
+    add_common_options(parser, mode=True, changes=True)
     parser.set_defaults(run=run)
 
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import (
-    add_break_option,
-    add_command,
-    add_dry_run_option,
-    add_output_options,
-    add_path_option,
-    add_projects,
-    add_target_options,
-    find_target,
-)
+from muslfix.cli.options import add_command, add_common_options, add_projects, find_target
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
@@ -36,11 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     add_projects(parser)
-    add_target_options(parser)
-    add_path_option(parser)
-    add_dry_run_option(parser)
-    add_break_option(parser)
-    add_output_options(parser)
+    add_common_options(parser, changes=True)
     parser.set_defaults(run=run)
 
 

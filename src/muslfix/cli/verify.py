@@ -5,14 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import (
-    add_command,
-    add_output_options,
-    add_path_option,
-    add_projects,
-    add_target_options,
-    find_target,
-)
+from muslfix.cli.options import add_command, add_common_options, add_projects, find_target
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
@@ -34,9 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     add_projects(parser)
-    add_target_options(parser)
-    add_path_option(parser)
-    add_output_options(parser)
+    add_common_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -45,8 +36,11 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
+    from muslfix.cli.progress import show_progress
     from muslfix.verbs.verify import VerifyOptions, verify
 
-    report = verify(options.projects, find_target(options), VerifyOptions(paths=tuple(options.path)))
+    target = find_target(options)
+    with show_progress(output) as progress:
+        report = verify(options.projects, target, VerifyOptions(tuple(options.path), progress))
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1

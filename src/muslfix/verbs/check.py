@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 
 from muslfix.compatibility import check_requires_python, check_tags
 from muslfix.environment import choose, report_failed, report_installed, report_missing, site_folders
@@ -15,6 +16,7 @@ from muslfix.farm import for_each
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.modules import plan_files
 from muslfix.plan import Mode, Plan
+from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import ProjectReport, Report, report_lost_wheel, report_module
 from muslfix.source import open_wheel, plan_wheel
@@ -29,11 +31,13 @@ class CheckOptions:
     :param mode: how misnamed modules would get their new name
     :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
     :param limits: how large a wheel may become
+    :param progress: is told of each step
     """
 
     mode: Mode = Mode.SYMLINK
     paths: tuple[str, ...] = ()
     limits: Limits = DEFAULT_LIMITS
+    progress: Progress = field(default=silent, compare=False, repr=False)
 
 
 def check(
@@ -56,8 +60,14 @@ def check(
     wheels = [subject for subject in subjects if _is_wheel(subject)]
     folders = [subject for subject in subjects if not _is_wheel(subject) and os.path.isdir(subject)]
     names = [subject for subject in subjects if subject not in wheels and subject not in folders]
-    work = partial(check_wheel, target=target, options=options)
-    reports = for_each(work, wheels, report_lost_wheel, executor=executor)
+    # The workers are other processes: they get the options without the function.
+    work = partial(check_wheel, target=target, options=replace(options, progress=silent))
+    done = count(1)
+
+    def tell(_: ProjectReport) -> None:
+        options.progress("reading wheels", next(done), len(wheels))
+
+    reports = for_each(work, wheels, report_lost_wheel, executor=executor, on_finished=tell)
     reports += [_check_folder(path, target, options.mode) for path in folders]
     if names or not subjects:
         reports += _check_installed({normalize_name(name) for name in names}, target, options)
@@ -108,7 +118,8 @@ def _check_installed(keys: set[str], target: Target, options: CheckOptions) -> l
     for folder in site_folders(target, options.paths, break_system_packages=True):
         projects, passed_over = choose(folder, keys, break_system_packages=True)
         reports += passed_over
-        reports += [_check_project(project, target, options.mode) for project in projects]
+        told = counted(projects, len(projects), "reading modules", options.progress)
+        reports += [_check_project(project, target, options.mode) for project in told]
     known = {normalize_name(report.name) for report in reports}
     reports += [_report_missing(key) for key in sorted(keys - known)]
     return sorted(reports, key=lambda report: report.name.lower())

@@ -6,16 +6,17 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
-from muslfix.environment import check_not_managed
+from muslfix.environment import check_not_managed, versions_beside
 from muslfix.errors import EnvironmentRefused, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.modules import apply_names, plan_files
 from muslfix.placing import check_conflicts, leaving_files, move_out, place
 from muslfix.plan import Mode, Plan
+from muslfix.progress import Progress, silent
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ModuleReport, ProjectReport, Report, report_module
 from muslfix.source import Wheel, open_wheel
@@ -40,6 +41,7 @@ class InstallOptions:
     :param dry_run: only say what would be done
     :param limits: how large a wheel may become
     :param ignore_record: install wheels whose RECORD is not true of their files; the RECORD installed is
+    :param progress: is told of each step
     """
 
     mode: Mode = Mode.SYMLINK
@@ -52,6 +54,7 @@ class InstallOptions:
     dry_run: bool = False
     limits: Limits = DEFAULT_LIMITS
     ignore_record: bool = False
+    progress: Progress = field(default=silent, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,8 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
             move_out(transaction, leaving, layout)
             place(transaction, [work.staged for work in works.values()])
             transaction.commit()
-        versions = {key: project.version for key, project in installed.items()}
+        versions = versions_beside(target) if layout.is_environment else {}
+        versions.update((key, project.version) for key, project in installed.items())
         versions.update((wheel.facts.key, str(wheel.facts.version)) for wheel in opened)
         return Report(
             command="install",
@@ -188,13 +192,14 @@ def _stage(
         "REQUESTED": b"",
         "direct_url.json": direct_url(wheel.facts.path, wheel.archive.sha256()),
     }
-    staged = stage_wheel(wheel, layout, target.executable, open_folder, metadata)
+    staged = stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress)
     plan = plan_files(staged.files, staged.locate, target, options.mode, thorough=True)
     _refuse(wheel, plan, target)
     with told_as_sentences(layout.scheme.platlib):
         changes = apply_names(plan, staged.locate)
         staged.change(changes, target)
         if options.compile and target.runs_here and target.executable and not options.dry_run:
+            options.progress(f"compiling {wheel.facts.name}", 0, 0)
             staged.compile(target.executable)
         staged.write_record()
     done = {change.old: change.mode for change in changes}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from muslfix.environment import choose, report_failed, report_installed, reports_on_missing, site_folders
 from muslfix.errors import InvalidRecord, MuslfixError
 from muslfix.files import hash_file
 from muslfix.layout import local_path
+from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report import FileReport, ProjectReport, Report
@@ -24,9 +25,11 @@ class VerifyOptions:
     """What to verify.
 
     :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
+    :param progress: is told of each step
     """
 
     paths: tuple[str, ...] = ()
+    progress: Progress = field(default=silent, compare=False, repr=False)
 
 
 def verify(projects: Sequence[str], target: Target, options: VerifyOptions | None = None) -> Report:
@@ -47,7 +50,8 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
         roots = (folder, *own)
         with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
             work = [pool.submit(_verify_project, project, listed, roots) for project in found]
-            reports += [*passed_over, *(future.result() for future in work)]
+            told = counted(work, len(work), "hashing files", options.progress)
+            reports += [*passed_over, *(future.result() for future in told)]
     reports += reports_on_missing(keys, reports)
     return Report("verify", dry_run=False, projects=tuple(reports), source=target.source)
 
@@ -64,7 +68,7 @@ def _verify_project(project: InstalledProject, listed: frozenset[str], roots: Se
 
 
 def _verify_row(project: InstalledProject, row: RecordRow, roots: Sequence[str]) -> Iterator[FileReport]:
-    path = project.locate(row.path)
+    path = _find(project, row.path)
     if os.path.islink(path):
         yield from _verify_link(path, row.path, roots)
     elif not os.path.exists(path) and not row.path.endswith(".pyc"):  # bytecode is made again
@@ -72,6 +76,19 @@ def _verify_row(project: InstalledProject, row: RecordRow, roots: Sequence[str])
     difference = _difference(path, row) if os.path.exists(path) else None
     if difference is not None:
         yield FileReport(row.path, "changed", difference)
+
+
+def _find(project: InstalledProject, listed_as: str) -> str:
+    """Where a file is. ``pip install --target`` moves what it has written and leaves RECORD as it was.
+
+    It installs into ``lib/python`` of a temporary prefix, and RECORD says ``../../bin/x`` of what is then in
+    ``bin``: https://github.com/pypa/pip/blob/26.0/src/pip/_internal/commands/install.py (_handle_target_dir)
+    """
+    path = project.locate(listed_as)
+    if listed_as.startswith("../../") and not os.path.lexists(path):
+        moved = project.locate(listed_as[len("../../") :])
+        return moved if os.path.lexists(moved) else path
+    return path
 
 
 def _verify_link(path: str, listed_as: str, roots: Sequence[str]) -> Iterator[FileReport]:

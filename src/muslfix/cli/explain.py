@@ -1,0 +1,100 @@
+"""``muslfix explain``: what the README says of a verdict or a finding.
+
+The README is the long description in the metadata of the installed muslfix, so the two cannot differ.
+Specification: https://packaging.python.org/en/latest/specifications/core-metadata/#description
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from muslfix.cli.options import add_command
+from muslfix.cli.terminal import Line
+from muslfix.cli.words import WORDS, kind_of
+from muslfix.errors import MuslfixError, UsageError
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+
+# The heading of a section: the word, set as code. The section goes on to the next heading.
+_SECTION = re.compile(r"^### `([a-z-]+)`\n+(.*?)(?=^#{1,3} |\Z)", re.MULTILINE | re.DOTALL)
+
+_EPILOG = """\
+examples:
+  muslfix explain
+  muslfix explain other-libc
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the command's options."""
+    parser = add_command(
+        commands,
+        "explain",
+        "say what a verdict means and what to do about it",
+        "Say of a word that muslfix uses for files (misnamed, other-libc, link-outside, ...) when it is"
+        " given, what the common cause is, and what to do. Without a word: name them all.",
+        _EPILOG,
+    )
+    # The choices are what shells complete; which of them the README tells about is seen when it is read.
+    parser.add_argument("word", metavar="VERDICT", nargs="?", help=f"one of {', '.join(sorted(WORDS))}")
+    parser.set_defaults(run=run, verbose=False, quiet=False)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Print the section, or name all that have one.
+
+    :return: the exit status
+    :raises UsageError: if there is no section on the word
+    """
+    sections = dict(_SECTION.findall(_readme()))
+    if options.word is None:
+        for word, text in sections.items():
+            output.tell([Line(_plain(_paragraphs(text)[0]), head=word, kind=kind_of(word))])
+        return 0
+    if options.word not in sections:
+        raise UsageError(
+            None, f"{options.word!r} is no verdict of muslfix", tip=f"take one of {', '.join(sections)}"
+        )
+    output.tell(_lines(options.word, sections[options.word]))
+    return 0
+
+
+def _lines(word: str, section: str) -> Iterator[Line]:
+    yield Line(head=word, kind=kind_of(word))
+    for paragraph in _paragraphs(section):
+        yield Line()
+        yield Line(_plain(paragraph), indent=2)
+
+
+def _paragraphs(section: str) -> list[str]:
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", section.strip())]
+
+
+def _plain(text: str) -> str:
+    """Text without the marks of Markdown, which a terminal does not show: of links the text remains."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
+    return re.sub(r"\*{1,2}([^*]+)\*{1,2}", r"\1", text).replace("`", "")
+
+
+def _readme() -> str:
+    """The README, as the metadata of the installed muslfix hold it.
+
+    :raises MuslfixError: if they are not there
+    """
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        metadata = distribution("muslfix").read_text("METADATA")
+    except PackageNotFoundError:
+        metadata = None
+    if metadata is None:
+        raise MuslfixError(
+            None,
+            "the metadata of muslfix, which hold its README, are not installed",
+            tip="pip install muslfix",
+        )
+    return metadata.partition("\n\n")[2]

@@ -1,0 +1,120 @@
+"""Progress on stderr, for work that takes longer than a blink, and only where a person looks at it.
+
+A bar where rich is installed (the extra ``muslfix[rich]``), else a line now and then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from muslfix.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from muslfix.cli.output import Output
+    from muslfix.cli.terminal import Terminal
+
+# Seconds: what takes less needs no progress; and how often a line is worth its place.
+_BLINK, _LINE_EVERY = 0.4, 2.0
+
+
+@contextmanager
+def show_progress(output: Output) -> Iterator[Progress]:
+    """What to give to a function of the library that takes a :data:`~muslfix.progress.Progress`."""
+    if output.quiet or not output.err.is_terminal:
+        yield silent
+        return
+    shown = Shown(lambda: _Bar(output.err) if _has_rich() else Lines(output.diagnostic))
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+class Shown:
+    """Shows nothing until the work has taken a moment; only then is what shows it imported.
+
+    :param make: makes that
+    :param clock: seconds
+    """
+
+    def __init__(self, make: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
+        self._make = make
+        self._clock = clock
+        self._since = clock()
+        self._display: Any = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Note a step."""
+        if self._display is None:
+            if self._clock() - self._since < _BLINK:
+                return
+            self._display = self._make()
+        self._display.show(what, done, total)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._display is not None:
+            self._display.close()
+
+
+class Lines:
+    """A line now and then.
+
+    :param say: prints one
+    :param clock: seconds
+    """
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say = say
+        self._clock = clock
+        self._next = clock()
+        self._last = ""
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Say it if it is time, or if other work begins."""
+        now = self._clock()
+        if what == self._last and now < self._next:
+            return
+        self._next, self._last = now + _LINE_EVERY, what
+        self._say(f"{what}: {done} of {total}" if total else f"{what} ...")
+
+    def close(self) -> None:
+        """There is nothing to clear away."""
+
+
+class _Bar:
+    """A bar that goes away when all is done.
+
+    :param terminal: where it is shown
+    """
+
+    def __init__(self, terminal: Terminal) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=Console(stderr=True, force_terminal=True, no_color=not terminal.colours),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._bar.start()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        from muslfix.cli.output import printable
+
+        self._bar.update(self._task, description=printable(what), completed=done, total=total or None)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def _has_rich() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("rich") is not None
