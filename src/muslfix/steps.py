@@ -141,13 +141,19 @@ def make_folders(path: str, made: list[str]) -> None:
     :raises OSError: if that fails
     """
     for folder in missing_folders(path):
-        try:
-            os.mkdir(folder)
-        except FileExistsError:
-            if not os.path.isdir(folder):  # else somebody has just made it
-                raise
-        else:
+        if _make_folder(folder):
             made.append(folder)
+
+
+def _make_folder(folder: str) -> bool:
+    """Make a folder, unless somebody has just made it."""
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise
+        return False
+    return True
 
 
 def remove_folders(made: Iterable[str]) -> None:
