@@ -141,19 +141,18 @@ def make_folders(path: str, made: list[str]) -> None:
     :raises OSError: if that fails
     """
     for folder in missing_folders(path):
-        if _make_folder(folder):
-            made.append(folder)
+        _make_folder(folder, made)
 
 
-def _make_folder(folder: str) -> bool:
+def _make_folder(folder: str, made: list[str]) -> None:
     """Make a folder, unless somebody has just made it."""
     try:
         os.mkdir(folder)
     except FileExistsError:
         if not os.path.isdir(folder):
             raise
-        return False
-    return True
+    else:
+        made.append(folder)
 
 
 def remove_folders(made: Iterable[str]) -> None:
