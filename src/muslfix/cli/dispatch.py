@@ -32,7 +32,7 @@ def run_command(words: Sequence[str]) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the very end
-    parser = _parser()
+    parser = _parser(words)
     options = parser.parse_args(words)
     output = Output(verbose=options.verbose, quiet=options.quiet)
     previous = signal.signal(signal.SIGTERM, _interrupt)
@@ -78,7 +78,8 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; where the first word is a command, with that one alone: the others take their time."""
     parser = _Parser(
         prog="muslfix",
         description="Make misnamed extension modules importable on musl and glibc Pythons.",
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
+    named = [command for command in _COMMANDS if words[:1] == [command.__name__.rpartition(".")[2]]]
+    for command in named or _COMMANDS:
         command.add_parser(commands)
     return parser
