@@ -1056,7 +1056,7 @@ ENVIRONMENTS = [
     Case(
         "file where another scheme needs a folder",
         wheel({f"{DATA}/data/bin": b"", f"{DATA}/scripts/x": b""}),
-        "has two files for '../../../bin/x'",
+        "has two files for '../../../bin'",
         of="environment",
     ),
     Case(

@@ -28,7 +28,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "edges": (
         "_probe programs interpreter zip_directory zip_entries zip_members archive wheel_record wheel_scripts"
         " wheel source layout project staging files bytecode transaction tree modules zipparts rezip newfile"
-        " rewheel farm inplace placing environment quick journal steps recovery"
+        " rewheel farm inplace placing environment quick journal steps recovery workers codec unpacking"
         " rootfs static_python static_binaries static_folders static_target",
     ),
     "verbs": ("verbs",),

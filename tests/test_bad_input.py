@@ -249,7 +249,7 @@ BAD_WHEELS: dict[str, tuple[Make, str]] = {
     ),
     "file for a folder": (
         wheel({"bin": CODE, f"{DATA}/scripts/x": CODE}),
-        "has two files for 'bin/x'",
+        "has two files for 'bin'",
     ),
     "folder for a file": (
         wheel({f"{DATA}/headers/x.h": CODE, f"{DATA}/data/include/demo": CODE}),

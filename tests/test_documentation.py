@@ -204,7 +204,7 @@ def test_every_call_of_muslfix_is_understood() -> None:
     code = [*spans, *blocks("console"), *blocks("dockerfile"), *blocks("text")]
     calls = [call for text in code for call in commands_in(text) if call.split()[0] in COMMANDS]
     assert len(calls) > 10
-    parser = _parser()
+    parser = _parser([])
     for call in calls:
         words = shlex.split(call.partition(" > ")[0])
         assert parser.parse_args(words).run, call

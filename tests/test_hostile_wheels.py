@@ -138,7 +138,7 @@ def test_the_place_of_the_interpreter_is_kept_whatever_the_layout(
     """Modules and programs share a folder with ``--target``, so a plain file of the wheel could be there."""
     path = wheel({name: b""})(machine.wheels)
     options = muslfix.InstallOptions(folder=str(tmp_path / "folder"), compile=False)
-    with pytest.raises(FileConflict, match="is of the environment itself, and no place for a file of demo"):
+    with pytest.raises(FileConflict, match="is a name of the interpreter, and would be replaced by demo"):
         muslfix.install([str(path)], machine.target, options)
     assert os.listdir(tmp_path) == []
 

@@ -23,9 +23,10 @@ from muslfix.errors import DestinationError, InvalidWheel
 from muslfix.interpreter import read_target_file
 from muslfix.layout import layout_of
 from muslfix.source import open_wheel
-from muslfix.staging import StagedWheel, direct_url, stage_wheel
+from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
 from muslfix.trace import Change
+from muslfix.unpacking import stage_wheel
 
 TARGET = read_target_file(str(FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"))
 MODULE = (FIXTURES / "elf" / "x86_64-musl.so").read_bytes()
@@ -252,6 +253,17 @@ def test_many_files_by_several_threads(tmp_path: Path) -> None:
     files = {f"p{n % 7}/f{n}.py": b"%d\n" % n * n for n in range(300)}
     with staged(tmp_path, make_wheel(tmp_path / NAME, files)) as tree:
         assert {path: Path(tree.locate(path)).read_bytes() for path in files} == files
+
+
+@pytest.mark.parametrize("sizes", [(1, 9), (9, 1)], ids=["folder first", "file first"])
+def test_a_file_of_one_scheme_where_another_needs_a_folder(tmp_path: Path, sizes: tuple[int, int]) -> None:
+    """The largest files are taken first, so either can come before the other."""
+    files = {"demo": bytes(sizes[0]), f"{DATA}/purelib/demo/sub/x.py": bytes(sizes[1])}
+    with (
+        pytest.raises(InvalidWheel, match=r"has two files for 'demo'"),
+        staged(tmp_path, make_wheel(tmp_path / NAME, files)),
+    ):
+        pass
 
 
 def test_the_first_file_that_is_wrong_is_named(tmp_path: Path) -> None:

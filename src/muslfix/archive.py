@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from muslfix.codec import STANDARD, Codec
 from muslfix.errors import InvalidWheel
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.zip_directory import read_directory
@@ -36,35 +37,37 @@ _LONGEST_TEXT = 32 * 1024 * 1024
 
 
 class Archive:
-    """An open archive, mapped into memory; safe to read from several threads.
+    """An open archive, safe to read from several threads.
+
+    Members are read and not mapped: that is as fast, what was read counts as memory no longer than it is
+    used, and a file that becomes shorter meanwhile is an error and not the end of the process.
 
     :param path: the file
-    :param data: its bytes
+    :param descriptor: by which it is read
     :param members: its files by name, in the order of the directory
-    :param descriptor: of the open file
     """
 
-    def __init__(self, path: str, data: mmap.mmap, members: dict[str, Member], descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int, members: dict[str, Member]) -> None:
         self.path = path
-        self.descriptor = descriptor
         self.members = members
-        self._data = data
+        self.descriptor = descriptor
 
-    def chunks(self, member: Member) -> Iterator[bytes]:
+    def chunks(self, member: Member, codec: Codec = STANDARD) -> Iterator[bytes]:
         """The bytes of a member, inflated, in pieces of bounded size.
 
+        :param codec: what inflates them
         :raises InvalidWheel: if they cannot be inflated, or size or CRC are not those of the directory; then
             some of the bytes may have been given out already
         """
         size, crc = 0, 0
         try:
-            for chunk in self._inflated(member) if member.deflated else self._slices(member, _CHUNK):
+            for chunk in self._inflated(member, codec) if member.deflated else self._slices(member, _CHUNK):
                 size += len(chunk)
-                crc = zlib.crc32(chunk, crc)
+                crc = codec.crc32(chunk, crc)
                 if size > member.size:
                     break
                 yield chunk
-        except zlib.error as error:
+        except (codec.error, zlib.error) as error:
             raise InvalidWheel(self.path, f"{member.name} is damaged ({error})") from error
         if size != member.size:
             raise InvalidWheel(self.path, f"{member.name} does not have the {member.size} bytes it claims")
@@ -80,14 +83,14 @@ class Archive:
 
     def sha256(self) -> str:
         """The SHA-256 of the whole archive, in hexadecimal."""
-        return hashlib.sha256(self._data).hexdigest()
+        hasher, at = hashlib.sha256(), 0
+        while chunk := self._read(_CHUNK, at):
+            hasher.update(chunk)
+            at += len(chunk)
+        return hasher.hexdigest()
 
-    def release(self) -> None:
-        """Give back the memory that what was read has taken; it can be read again."""
-        self._data.madvise(mmap.MADV_DONTNEED)
-
-    def _inflated(self, member: Member) -> Iterator[bytes]:
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    def _inflated(self, member: Member, codec: Codec) -> Iterator[bytes]:
+        inflate = codec.decompressobj(-zlib.MAX_WBITS)
         whole = member.size <= _WHOLE
         limit = member.size + 1 if whole else _CHUNK
         for chunk in self._slices(member, member.compressed_size if whole else _CHUNK):
@@ -101,7 +104,13 @@ class Archive:
     def _slices(self, member: Member, step: int) -> Iterator[bytes]:
         end = member.offset + member.compressed_size
         for start in range(member.offset, end, max(step, 1)):
-            yield self._data[start : min(start + step, end)]
+            yield self._read(min(step, end - start), start)
+
+    def _read(self, length: int, offset: int) -> bytes:
+        try:
+            return os.pread(self.descriptor, length, offset)
+        except OSError as error:
+            raise InvalidWheel(self.path, f"cannot be read ({error.strerror})") from error
 
 
 @contextmanager
@@ -121,7 +130,8 @@ def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive
         with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
             entries, directory = read_directory(path, data, limits)
             judge_entries(path, entries, status.st_size, limits)
-            yield Archive(path, data, locate_members(path, data, entries, directory), file.fileno())
+            members = locate_members(path, data, entries, directory)
+        yield Archive(path, file.fileno(), members)
 
 
 def read_text(archive: Archive, name: str) -> str:

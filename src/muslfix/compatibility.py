@@ -1,10 +1,13 @@
-"""Whether a sound wheel is for this target: its tags and what it requires. It touches nothing."""
+"""Whether a sound wheel is for this target: its tags and what it requires. It touches nothing.
+
+The parsers of :mod:`packaging` are loaded where they are needed: most wheels are small, and for a small one
+loading modules is most of the work.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -58,6 +61,8 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
     """
     if specifier is None:
         return
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         wanted = SpecifierSet(specifier)
     except InvalidSpecifier:
@@ -96,7 +101,7 @@ def unmet_requirements(
 
 
 def _unmet(text: str, installed: Mapping[str, str], target: Target) -> str | None:
-    from packaging.requirements import InvalidRequirement, Requirement  # its import takes its time
+    from packaging.requirements import InvalidRequirement, Requirement
 
     try:
         requirement = Requirement(text)

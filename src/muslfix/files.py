@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import os
 import stat
 from collections.abc import Iterable
@@ -21,13 +20,15 @@ def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> t
     """
     hasher, size = hashlib.sha256(), 0
     descriptor = os.open(path, _NEW_FILE, 0o777 if executable else 0o666)
-    with io.FileIO(descriptor, "wb") as file:
+    try:
         for chunk in chunks:
-            view = memoryview(chunk)
-            hasher.update(view)
-            size += len(view)
-            while view:
-                view = view[file.write(view) :]
+            hasher.update(chunk)
+            size += len(chunk)
+            written = os.write(descriptor, chunk) if chunk else 0
+            while written < len(chunk):
+                written += os.write(descriptor, memoryview(chunk)[written:])
+    finally:
+        os.close(descriptor)
     return hasher.digest(), size
 
 

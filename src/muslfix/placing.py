@@ -97,28 +97,19 @@ def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: L
     going = set(leaving)
     coming: dict[str, StagedFile] = {}
     for wheel in staged:
+        folders = _Folders(wheel, going)
         for file in list(wheel.files.values()):
-            folder = os.path.realpath(
-                os.path.join(wheel.destination(file.scheme), os.path.dirname(file.relative))
-            )
-            path = os.path.join(folder, os.path.basename(file.relative))
-            _check_folder(folder, going, wheel)
+            relative, _, name = file.relative.rpartition("/")
+            folder, is_there = folders.find(wheel.destination(file.scheme), relative)
+            path = os.path.join(folder, name)
             if _is_interpreter(path, layout):
                 raise FileConflict(
                     path, f"is a name of the interpreter, and would be replaced by {wheel.facts.name}"
                 )
-            if not _is_below(path, _roots(wheel.layout)):
-                raise FileConflict(
-                    folder, f"is reached through a link, and would receive files of {wheel.facts.name}"
-                )
-            if _is_interpreter(path, wheel.layout):
-                raise FileConflict(
-                    path, f"is of the environment itself, and no place for a file of {wheel.facts.name}"
-                )
             twin = coming.setdefault(path, file)
             if twin is not file:
                 _meet_twin(path, twin, file, wheel)
-            elif os.path.lexists(path) and path not in going:
+            elif is_there and os.path.lexists(path) and path not in going:
                 _meet(path, file, wheel, layout)
 
 
@@ -167,12 +158,43 @@ def _is_coming(path: str, coming: dict[str, str | None]) -> bool:
     return os.path.isdir(os.path.join(place, os.path.relpath(path, above)))
 
 
-def _check_folder(folder: str, going: Collection[str], wheel: StagedWheel) -> None:
-    """Refuse to need a folder where something else is, which stays."""
-    while not os.path.isdir(folder):
-        if os.path.lexists(folder) and folder not in going:
-            raise FileConflict(folder, f"is in the way of {wheel.facts.name}, which needs a folder there")
-        folder = os.path.dirname(folder)
+class _Folders:
+    """The folders that the files of a wheel will come to, each looked at once.
+
+    :param wheel: the staged wheel
+    :param going: absolute paths of files that go before it comes
+    """
+
+    def __init__(self, wheel: StagedWheel, going: Collection[str]) -> None:
+        self._wheel = wheel
+        self._going = going
+        self._roots = _roots(wheel.layout)
+        self._known: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def find(self, destination: str, relative: str) -> tuple[str, bool]:
+        """Refuse to need a folder where something else is, which stays, or to be led out by a link.
+
+        :param relative: path of the folder below the destination
+        :return: its path without links, and whether it is there: in one that is new nothing is in the way
+        """
+        key = destination, relative
+        if key not in self._known:
+            above, _, name = relative.rpartition("/")
+            if relative and not self.find(destination, above)[1]:
+                self._known[key] = os.path.join(self._known[destination, above][0], name), False
+            else:
+                self._known[key] = self._look_at(os.path.realpath(os.path.join(destination, relative)))
+        return self._known[key]
+
+    def _look_at(self, folder: str) -> tuple[str, bool]:
+        name, above = self._wheel.facts.name, folder
+        while not os.path.isdir(above):
+            if os.path.lexists(above) and above not in self._going:
+                raise FileConflict(above, f"is in the way of {name}, which needs a folder there")
+            above = os.path.dirname(above)
+        if not _is_below(os.path.join(folder, ""), self._roots):
+            raise FileConflict(folder, f"is reached through a link, and would receive files of {name}")
+        return folder, above == folder
 
 
 def _meet_twin(path: str, twin: StagedFile, file: StagedFile, wheel: StagedWheel) -> None:
@@ -212,8 +234,8 @@ def _owner(path: str, layout: Layout) -> str:
 def _is_interpreter(path: str, layout: Layout) -> bool:
     """Whether a path is that of an interpreter, or of what makes an environment one, there or not."""
     folder, name = os.path.split(path)
-    if folder == os.path.realpath(layout.scheme.scripts):
-        return INTERPRETER_NAME.fullmatch(name) is not None
+    if INTERPRETER_NAME.fullmatch(name):
+        return folder == os.path.realpath(layout.scheme.scripts)
     return name == "pyvenv.cfg" and folder == os.path.realpath(layout.scheme.data)
 
 

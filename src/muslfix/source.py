@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 from installer.sources import WheelSource
 
 from muslfix.archive import Archive, Member, open_archive, read_text
+from muslfix.codec import STANDARD, Codec
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf, InvalidWheel
 from muslfix.limits import DEFAULT_LIMITS, Limits
@@ -86,10 +87,11 @@ class Wheel(WheelSource):
 
         Of the row ``installer`` needs the path; with the rest the stream compares its bytes. Left out are
         files that only the wheel needs, and bytecode, which would be run without being compared with its
-        source (``installer`` leaves it out too).
+        source (``installer`` leaves it out too). The largest come first: what remains at the end can then
+        be shared out evenly.
         """
         left_out = frozenset(self.facts.of_the_wheel_alone)
-        for name, member in self.archive.members.items():
+        for name, member in sorted(self.archive.members.items(), key=lambda item: -item[1].size):
             if name not in left_out and "__pycache__" not in name.split("/")[:-1]:
                 row = self.facts.record.get(name) or RecordRow.listed(name)
                 stream = MemberStream(self.archive, member, row)
@@ -112,18 +114,28 @@ class MemberStream(io.RawIOBase):
         self._source = self.chunks()
         self._rest = b""
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self, codec: Codec = STANDARD) -> Iterator[bytes]:
         """The bytes in pieces of bounded size, compared with size, CRC and RECORD's hash on the way.
 
+        :param codec: what inflates them
         :raises InvalidWheel: if they differ; then some may have been given out already
         """
         algorithm = self.row.algorithm
         hasher = hashlib.new(algorithm) if algorithm else None
-        for chunk in self.archive.chunks(self.member):
+        for chunk in self.archive.chunks(self.member, codec):
             if hasher is not None:
                 hasher.update(chunk)
             yield chunk
-        if hasher is not None and hasher.digest() != self.row.digest:
+        if hasher is not None:
+            self.compare(hasher.digest())
+
+    def compare(self, digest: bytes) -> None:
+        """Hold a digest of the bytes against the one in RECORD.
+
+        :param digest: by :attr:`row`'s algorithm
+        :raises InvalidWheel: if it is another
+        """
+        if digest != self.row.digest:
             raise InvalidWheel(
                 self.archive.path,
                 f"has a {self.member.name!r} that is not the one in RECORD: its hash differs",
@@ -181,7 +193,6 @@ class WheelTree:
             file = io.BytesIO() if whole else stack.enter_context(tempfile.TemporaryFile(prefix="muslfix-"))
             for chunk in MemberStream(self._wheel.archive, member, row).chunks():
                 file.write(chunk)
-                self._wheel.archive.release()  # else all of a large wheel would be in memory
             try:
                 return read_elf(cast("BinaryIO", file))
             except InvalidElf as error:

@@ -33,7 +33,7 @@ def run_command(words: Sequence[str]) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who started us
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the very end
-    parser = _parser()
+    parser = _parser(words)
     return _run(_parse(parser, words), parser) if words else _help(parser)
 
 
@@ -87,13 +87,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _parser() -> Parser:
-    """The parser of the command line, with a parser for each command."""
+def _parser(words: Sequence[str]) -> Parser:
+    """The parser; where the first word is a command, with that one alone: the others take their time."""
     parser = Parser(prog="muslfix")
     parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
     each: type[argparse.ArgumentParser] = CommandParser
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=each)
-    for command in _COMMANDS:
+    named = [command for command in _COMMANDS if words[:1] == [command.__name__.rpartition(".")[2]]]
+    for command in _COMMANDS if named in ([], [completion]) else named:  # completion tells about all
         command.add_parser(commands)
     parser.commands = commands
     return parser

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
@@ -59,10 +61,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :return: the exit status
     """
     from muslfix.cli.progress import show_progress
-    from muslfix.verbs.install import InstallOptions, install
 
     check_folders(target=options.target, prefix=options.prefix, root=options.root)
+    if options.python is not None:  # another process answers, and meanwhile there is something to do
+        Thread(target=import_module, args=("muslfix.verbs.install",), daemon=True).start()
     target = find_target(options)
+    from muslfix.verbs.install import InstallOptions, install
+
     with show_progress(output) as progress:
         report = install(
             options.wheels,

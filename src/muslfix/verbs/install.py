@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
@@ -20,9 +19,10 @@ from muslfix.progress import Progress, silent
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ModuleReport, ProjectReport, Report, report_module
 from muslfix.source import Wheel, open_wheel
-from muslfix.staging import StagedWheel, direct_url, stage_wheel
+from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
 from muslfix.transaction import Transaction, told_as_sentences
+from muslfix.unpacking import stage_wheel
 
 _INSTALLER = b"muslfix\n"
 
@@ -143,6 +143,8 @@ def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transactio
         with Transaction(layout.scheme.purelib, astuple(layout.scheme)) as transaction:
             yield transaction
     else:
+        import tempfile
+
         with ExitStack() as stack:
             with told_as_sentences("the folder for temporary files"):
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
@@ -187,15 +189,13 @@ def _stage(
     def open_folder(destination: str) -> str:
         return transaction.staging_folder(transaction.anchor if options.dry_run else destination)
 
-    metadata = {
-        "INSTALLER": _INSTALLER,
-        "REQUESTED": b"",
-        "direct_url.json": direct_url(wheel.facts.path, wheel.archive.sha256()),
-    }
+    metadata = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
     staged = stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress)
     plan = plan_files(staged.files, staged.locate, target, options.mode, thorough=True)
     _refuse(wheel, plan, target)
     with told_as_sentences(layout.scheme.platlib):
+        origin = direct_url(wheel.facts.path, staged.sha256)
+        staged.add(staged.root_scheme, f"{wheel.facts.dist_info}/direct_url.json", origin)
         changes = apply_names(plan, staged.locate)
         staged.change(changes, target)
         if options.compile and target.runs_here and target.executable and not options.dry_run:

@@ -1,0 +1,1 @@
+"""How fast muslfix is, beside other installers: ``python tests/benchmarks``."""
