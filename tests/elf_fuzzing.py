@@ -19,12 +19,13 @@ from typing import Any, BinaryIO, NamedTuple
 from elfmaker import make_elf
 
 from muslfix.elf import read_elf
+from muslfix.elf_dynamic import read_dynamic, read_image
 from muslfix.errors import InvalidElf
 
 Reader = Callable[[BinaryIO], object]
 
 #: Every function of muslfix that is given the bytes of ELF files.
-READERS: dict[str, Reader] = {"read_elf": read_elf}
+READERS: dict[str, Reader] = {"read_elf": read_elf, "read_dynamic": read_dynamic, "read_image": read_image}
 
 #: Far above what any file needs, and far below what damage can ask for.
 MAX_READS = 50_000

@@ -103,6 +103,7 @@ def details_of(target: Target) -> dict[str, Any]:
 def comparable(target: Target) -> dict[str, Any]:
     """The facts that files can show: all but what only a running kernel knows."""
     facts: dict[str, Any] = json.loads(target.to_json())
+    facts.pop("program", None)  # is found where it is needed
     for name in ("platform_release", "platform_version"):
         facts["markers"][name] = ""
     return facts

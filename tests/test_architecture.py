@@ -19,7 +19,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "pure": (
         "untrusted record",
         "suffix",
+        "elf_file",
         "elf elf_strings",
+        "elf_symbols musl_exports",
+        "elf_dynamic musl_symbols",
+        "loading",
+        "loader_rules musl_floor",
+        "loader_musl loader_glibc",
+        "loader",
         "target cpus given build_details",
         "target_facts plan compatibility known",
         "trace report cpython",
@@ -27,9 +34,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "edges": (
         "_probe programs interpreter zip_directory zip_entries zip_members archive wheel_record wheel_scripts"
-        " wheel source layout project staging files bytecode transaction tree modules zipparts rezip newfile"
-        " rewheel farm inplace placing environment quick journal steps recovery workers codec unpacking"
-        " rootfs static_python static_binaries static_folders static_target",
+        " wheel layout project staging files bytecode transaction rootfs tree libraries surroundings"
+        " load_check modules source zipparts rezip newfile rewheel farm inplace placing environment quick"
+        " journal steps recovery workers codec unpacking static_python static_binaries static_folders"
+        " static_target",
     ),
     "verbs": ("verbs",),
     "face": ("__init__",),

@@ -36,7 +36,11 @@ def make_project(site: Path, name: str, modules: dict[str, bytes]) -> None:
     ("wheel", "status", "line"),
     [
         ("misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 1, ": misnamed: the target looks for"),
-        ("both-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 0, "2 extension module files, nothing to fix"),
+        (
+            "both-1.0-cp39-cp39-musllinux_1_1_x86_64.whl",
+            0,
+            "2 extension module files, nothing to fix, not known",
+        ),
         ("stable-2.0-cp36-abi3-musllinux_1_1_x86_64.whl", 1, "_speed.abi3.so, which would link to it"),
         (
             "foreign-1.0-cp39-cp39-musllinux_1_1_x86_64.whl",

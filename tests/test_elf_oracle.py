@@ -15,6 +15,7 @@ from elftools.elf.segments import InterpSegment
 from support import FIXTURES
 
 from muslfix.elf import read_elf
+from muslfix.elf_dynamic import read_dynamic
 
 
 def real_files() -> list[Path]:
@@ -56,3 +57,28 @@ def test_the_facts_are_those_that_pyelftools_reads(path: Path) -> None:
         assert [facts.interpreter] == (names or [None])
         found = [line for line in facts.glibc_evidence if line.startswith("needs version ")]
         assert found == list(glibc_versions(elf))
+
+
+def symbols_of(elf: Any) -> Any:
+    """The symbols of the dynamic section, as pyelftools finds them without section headers."""
+    return next(segment for segment in elf.iter_segments() if isinstance(segment, DynamicSegment))
+
+
+@pytest.mark.parametrize("path", [p for p in real_files() if ".so" in p.name], ids=lambda path: path.name)
+def test_the_symbols_are_those_that_pyelftools_reads(path: Path) -> None:
+    with path.open("rb") as stream:
+        facts = read_dynamic(stream)
+        elf = ELFFile(stream)
+        dynamic = symbols_of(elf)
+        symbols = [s for s in dynamic.iter_symbols() if s.name and s["st_info"]["bind"] != "STB_LOCAL"]
+        defined = {s.name for s in symbols if s["st_shndx"] != "SHN_UNDEF"}
+        undefined = {
+            s.name: s["st_info"]["bind"] == "STB_WEAK" for s in symbols if s["st_shndx"] == "SHN_UNDEF"
+        }
+        assert facts.exports.names == defined
+        assert {reference.name for reference in facts.references} <= undefined.keys()
+        assert all(undefined[reference.name] is reference.weak for reference in facts.references)
+        assert [facts.runpath] == (dynamic_entries(elf, "DT_RUNPATH") or [None])
+        assert facts.has_relative_relocations == any(
+            tag.entry.d_tag == "DT_RELR" for tag in dynamic.iter_tags()
+        )

@@ -561,6 +561,9 @@ def test_the_report_as_json(tmp_path: Path, cli: Cli) -> None:
         "refused": False,
         "sentence": f"the target looks for _speed{RIGHT}, which now links to it",
         "tip": None,
+        "loads": True,
+        "problems": [],
+        "not_known": [],
     }
     assert by_name["demo"]["source"] == str(site / "demo-1.0.dist-info")
     assert by_name["demo"]["location"] == str(site)

@@ -707,6 +707,9 @@ def test_a_report_as_json(cli: Cli, environment: Path, tmp_path: Path) -> None:
         "refused": False,
         "sentence": f"the target looks for _speed{RIGHT}, which now links to it",
         "tip": None,
+        "loads": True,
+        "problems": [],
+        "not_known": [],
     }
     assert would["projects"][0]["modules"][1]["sentence"].endswith("which would link to it")
     assert {**pure, "modules": None} == {
@@ -722,6 +725,7 @@ def test_a_report_as_json(cli: Cli, environment: Path, tmp_path: Path) -> None:
         "problem": None,
         "tip": None,
         "output": None,
+        "musl": None,
     }
     kept = report_of(cli(*words))["projects"]
     assert [(p["action"], p["previous"], p["modules"]) for p in kept] == [("kept", "1.0", [])] * 2

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muslfix.elf import ElfFacts, Machine
-from muslfix.plan import Candidate, Decision, Mode, Plan, Verdict, is_judged, plan, undecided
+from muslfix.loading import LoadResult, Problem, Trouble
+from muslfix.plan import Candidate, Decision, Mode, Plan, Verdict, is_judged, is_loadable, plan, undecided
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.target import Scheme, Target
 
@@ -363,7 +364,8 @@ def test_verdicts(target: Target, files: list[File]) -> None:
 def test_every_target_and_verdict_has_a_case() -> None:
     assert CASES.keys() == TARGETS.keys()
     verdicts = {file.verdict for cases in CASES.values() for files in cases.values() for file in files}
-    assert verdicts - {None} == {verdict.value for verdict in Verdict}
+    of_the_loader = {trouble.value for trouble in Trouble}  # which have tests of their own
+    assert verdicts - {None} == {verdict.value for verdict in Verdict} - of_the_loader
 
 
 def test_words() -> None:
@@ -376,6 +378,10 @@ def test_words() -> None:
         "other-machine",
         "occupied",
         "not-elf",
+        "crashes",
+        "foreign-library",
+        "missing-library",
+        "missing-symbol",
     ]
     assert [str(mode) for mode in Mode] == ["symlink", "hardlink", "copy", "rename"]
 
@@ -643,3 +649,80 @@ def test_reading_what_is_undecided_is_enough(files: list[Candidate], target: Tar
         others_new = {decision.new_path for decision in others.changes}
         for decision in made.changes:
             assert decision.new_path in others_new or decision.candidate.module in foreign
+
+
+# -- what the loader says ---------------------------------------------------------------------------
+
+
+def asked(path: str, *troubles: Trouble, strict: bool = False, unknown: tuple[str, ...] = ()) -> Candidate:
+    """A file about which the loader was asked."""
+    problems = tuple(Problem(trouble, "x", "", "is bad", "do it") for trouble in troubles)
+    return replace(
+        candidate(path, "musl"), load=LoadResult(problems=problems, unknown=unknown, strict=strict)
+    )
+
+
+GNU_M, MUSL_M = "m.cpython-39-x86_64-linux-gnu.so", "m.cpython-39-x86_64-linux-musl.so"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "strict", "refused"),
+    [
+        (Trouble.CRASHES, False, True),
+        (Trouble.FOREIGN_LIBRARY, False, True),
+        (Trouble.MISSING_LIBRARY, False, False),
+        (Trouble.MISSING_SYMBOL, False, False),
+        (Trouble.CRASHES, True, True),
+        (Trouble.FOREIGN_LIBRARY, True, True),
+        (Trouble.MISSING_LIBRARY, True, True),
+        (Trouble.MISSING_SYMBOL, True, True),
+    ],
+)
+def test_what_the_loader_refuses_gets_no_name(trouble: Trouble, strict: bool, refused: bool) -> None:
+    (decision,) = plan([asked(GNU_M, trouble, strict=strict)], ON_MUSL).decisions
+    assert decision.verdict is Verdict(trouble.value)
+    assert decision.refused is refused
+    assert decision.new_path == (None if refused else MUSL_M)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_right_name_is_judged_too(strict: bool) -> None:
+    """It has its name already; what is to be said of it is the same."""
+    for trouble in Trouble:
+        (decision,) = plan([asked(MUSL_M, trouble, strict=strict)], ON_MUSL).decisions
+        assert (decision.verdict, decision.new_path) == (Verdict(trouble.value), None)
+        assert decision.refused is (strict or trouble in (Trouble.CRASHES, Trouble.FOREIGN_LIBRARY))
+
+
+def test_the_worst_is_the_verdict() -> None:
+    (decision,) = plan([asked(GNU_M, Trouble.CRASHES, Trouble.MISSING_LIBRARY)], ON_MUSL).decisions
+    assert decision.verdict is Verdict.CRASHES
+
+
+def test_another_file_serves_a_module_that_would_crash() -> None:
+    crashing, well = asked(GNU_M, Trouble.CRASHES), asked("m.abi3.so")
+    decisions = {d.candidate.path: d for d in plan([crashing, well], ON_MUSL).decisions}
+    assert decisions["m.abi3.so"].verdict is Verdict.IMPORTABLE
+    assert (decisions[GNU_M].verdict, decisions[GNU_M].other) == (Verdict.SERVED, "m.abi3.so")
+    assert not decisions[GNU_M].refused
+
+
+def test_a_file_that_would_crash_serves_nobody() -> None:
+    """The target would load it all the same, since its name is right."""
+    crashing, well = asked("m.abi3.so", Trouble.CRASHES), asked(GNU_M)
+    decisions = {d.candidate.path: d for d in plan([crashing, well], ON_MUSL).decisions}
+    assert (decisions[GNU_M].verdict, decisions[GNU_M].new_path) == (Verdict.MISNAMED, MUSL_M)
+    assert decisions["m.abi3.so"].refused
+
+
+def test_what_is_not_known_stops_nothing() -> None:
+    (decision,) = plan([asked(GNU_M, unknown=("who knows",))], ON_MUSL).decisions
+    assert (decision.verdict, decision.new_path) == (Verdict.MISNAMED, MUSL_M)
+
+
+def test_who_is_asked_about() -> None:
+    assert is_loadable(candidate(GNU_M, "musl"), ON_MUSL)
+    assert is_loadable(candidate(MUSL_M, "musl"), ON_MUSL)
+    assert not is_loadable(candidate(GNU_M, "glibc"), ON_MUSL)
+    assert not is_loadable(replace(candidate(GNU_M, "musl"), elf=None), ON_MUSL)
+    assert not is_loadable(candidate("m.cpython-310-x86_64-linux-gnu.so", "musl"), ON_MUSL)

@@ -15,6 +15,8 @@ from support import FIXTURES
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.interpreter import read_target_file
+from muslfix.loading import LoadResult, Problem, Trouble
+from muslfix.musl_floor import MuslFloor
 from muslfix.plan import Candidate, Decision, Mode, Verdict, plan
 from muslfix.report import (
     ACTIONS,
@@ -56,6 +58,12 @@ def candidate(path: str, elf: str | None, *, has_source: bool = False) -> Candid
         except InvalidElf as error:
             facts = error.reason
     return Candidate(path, name, facts, has_source)
+
+
+def troubled(trouble: Trouble, needed_by: str, reason: str, count: int = 1) -> Candidate:
+    """A misnamed module that the loader has something to say about."""
+    problems = tuple(Problem(trouble, f"/lib/x{n}", needed_by, reason, "do it") for n in range(count))
+    return replace(candidate(f"m{GNU_SUFFIX}", "x86_64-musl.so"), load=LoadResult(problems=problems))
 
 
 def said(
@@ -174,6 +182,34 @@ SENTENCES: dict[str, tuple[list[tuple[str, str | None]], list[tuple[str, str | N
             (
                 f"m{GNU_SUFFIX}: not-elf: it is not an ELF file (it does not begin with \\x7fELF)",
                 "the wheel is damaged or not for Linux; take another one",
+            )
+        ],
+    ),
+    "crashes": (
+        said(troubled(Trouble.CRASHES, "", "is bad")),
+        [(f"m{GNU_SUFFIX}: crashes: x0 is bad", "do it")],
+    ),
+    "foreign library": (
+        said(troubled(Trouble.FOREIGN_LIBRARY, "/lib/m.so", "is bad", 3)),
+        [(f"m{GNU_SUFFIX}: foreign-library: m.so needs x0, which is bad; and 2 more", "do it")],
+    ),
+    "missing library": (
+        said(troubled(Trouble.MISSING_LIBRARY, "/lib/m.so", "is nowhere")),
+        [
+            (
+                f"m{GNU_SUFFIX}: missing-library: m.so needs x0, which is nowhere; the target looks for"
+                f" m{MUSL_SUFFIX}, which would link to it",
+                "do it",
+            )
+        ],
+    ),
+    "missing symbol": (
+        said(troubled(Trouble.MISSING_SYMBOL, "/lib/m.so", "nothing defines")),
+        [
+            (
+                f"m{GNU_SUFFIX}: missing-symbol: m.so needs x0, which nothing defines; the target looks for"
+                f" m{MUSL_SUFFIX}, which would link to it",
+                "do it",
             )
         ],
     ),
@@ -371,8 +407,12 @@ def test_the_schema_knows_no_more_than_there_is() -> None:
         "verdict": {verdict.value for verdict in Verdict},
         "mode": {mode.value for mode in Mode} | {None},
         "finding": set(FINDINGS),
+        "trouble": {trouble.value for trouble in Trouble},
     }
-    kinds = {"project": ProjectReport, "module": ModuleReport, "file": FileReport}
+    kinds = {
+        "project": ProjectReport, "module": ModuleReport, "file": FileReport, "problem": Problem,
+        "musl": MuslFloor,
+    }  # fmt: skip
     assert definitions.keys() == kinds.keys()
     for name, kind in kinds.items():
         properties = definitions[name]["properties"]

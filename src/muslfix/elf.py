@@ -1,26 +1,24 @@
 """What the bytes of an ELF file prove: its machine, and the libc it is linked to.
 
-The reader sees the file as a loader does: program headers and the dynamic section, never section
-headers, which a loader ignores and a file may lie with. What counts as evidence, and what does not
-(``PT_INTERP``, ``.note.ABI-tag``, OSABI, ``.comment``, the file's name), was settled on real wheels: a
-file that names no libc at all is *neutral* and fits either.
+What counts as evidence, and what does not (``PT_INTERP``, ``.note.ABI-tag``, OSABI, ``.comment``, the
+file's name), was settled on real wheels: a file that names no libc at all is *neutral* and fits either.
 
 The structures are few, and every run of muslfix reads at least one file, so they are unpacked by
-:mod:`struct`; the tests compare what comes out with pyelftools.
+:mod:`struct` (:mod:`muslfix.elf_file`); the tests compare what comes out with pyelftools.
 
-Specification: https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html; symbol versions:
+Symbol versions:
 https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
 """
 
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
+from muslfix.elf_file import MAX_STRING, PT_INTERP, ElfFile
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
 
@@ -51,49 +49,14 @@ _CALLING_CONVENTIONS: dict[int, tuple[int, dict[int, str]]] = {
 }
 
 _KINDS = {2: "program", 3: "shared object"}  # e_type
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
-_DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME, _DT_VERNEED = 0, 1, 5, 10, 14, 0x6FFFFFFE
-
-# The structures, in the notation of the struct module, by class where they differ.
-_HEADER = {32: "HHIIIIIHHH", 64: "HHIQQQIHHH"}  # behind e_ident, up to e_phnum
-_PROGRAM_HEADER = {32: "IIIIIIII", 64: "IIQQQQQQ"}
-_DYNAMIC_ENTRY = {32: "II", 64: "QQ"}
+_DT_NEEDED, _DT_SONAME, _DT_VERNEED = 1, 14, 0x6FFFFFFE
 _VERSION_NEED = "HHIII"
 _VERSION_NEED_ENTRY = "IHHII"
 
 # Bounds that no real file comes near and a damaged one must not exceed.
-_MAX_PROGRAM_HEADERS = 1_000
-_MAX_DYNAMIC_ENTRIES = 10_000
 _MAX_VERSIONS = 10_000
-_MAX_STRING = 4_096
-_MAX_TEXT = 1024 * 1024
-_MAX_STRING_TABLE = 64 * 1024 * 1024
 _MAX_INIT_FUNCTIONS = 10_000
 _MAX_INIT_FUNCTION = 1_000
-
-
-class _Header(NamedTuple):
-    """The fields of the file header behind ``e_ident``."""
-
-    kind: int
-    machine: int
-    version: int
-    entry: int
-    segments_at: int
-    sections_at: int
-    flags: int
-    size: int
-    segment_size: int
-    segment_count: int
-
-
-class _Segment(NamedTuple):
-    """What matters of a program header; the size is the one in the file."""
-
-    kind: int
-    offset: int
-    address: int
-    size: int
 
 
 @dataclass(frozen=True)
@@ -146,186 +109,111 @@ class ElfFacts:
         return frozenset(libc for libc, lines in evidence.items() if lines)
 
 
+class NeededVersion(NamedTuple):
+    """An entry of ``DT_VERNEED``.
+
+    :param library: the name of the library that must have it, as in ``DT_NEEDED``
+    :param name: the version: ``GLIBC_2.17``
+    :param flags: ``VER_FLG_WEAK`` is 2
+    :param number: what ``DT_VERSYM`` calls it
+    """
+
+    library: str
+    name: str
+    flags: int
+    number: int
+
+
 def read_elf(stream: BinaryIO) -> ElfFacts:
     """Read the facts of an ELF file, in time and memory that do not depend on what the file claims.
 
     :param stream: a seekable binary stream of the whole file
     :raises InvalidElf: if the bytes are not a readable ELF file, whatever is wrong with them
     """
-    return _Reader(stream).facts()
+    return facts_of(ElfFile(stream))
 
 
-class _Reader:
-    """One pass over one file: header, program headers, dynamic section, needed versions."""
+def facts_of(file: ElfFile) -> ElfFacts:
+    """The facts of an ELF file that is open.
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._size = stream.seek(0, 2)
-        ident = self._read(0, 16, at_most=True)
-        if ident[:4] != b"\x7fELF":
-            raise InvalidElf(None, "is not an ELF file (it does not begin with \\x7fELF)")
-        if len(ident) < 16:
-            raise InvalidElf(None, f"is an ELF file cut off after {len(ident)} bytes")
-        if ident[4] not in (1, 2) or ident[5] not in (1, 2):
-            raise InvalidElf(None, f"is an ELF file of unknown class {ident[4]} or byte order {ident[5]}")
-        self._bits = 32 * ident[4]
-        self._byte_order = "little" if ident[5] == 1 else "big"
-        self._sign = "<" if ident[5] == 1 else ">"
-        self._header = _Header(*self._unpack(_HEADER[self._bits], 16))
-        self._segments = self._read_segments()
-        self._dynamic: dict[int, list[int]] = {}
-        for tag, value in self._read_dynamic():
-            self._dynamic.setdefault(tag, []).append(value)
-        # A damaged file can name one string thousands of times; each is looked up once.
-        self._strings: dict[int, str] = {}
-        self._strings_at: int | None = None
-        self._text_left = _MAX_TEXT
+    :raises InvalidElf: as :func:`read_elf`
+    """
+    raw = [file.string(value) for value in file.values(_DT_NEEDED)]
+    shown = {name: _visible(name) for name in dict.fromkeys(raw)}
+    needed = tuple(shown[name] for name in raw)
+    sonames = [_visible(file.string(value)) for value in file.values(_DT_SONAME)]
+    # A damaged file can need one name thousands of times; each is one piece of evidence.
+    names = tuple(dict.fromkeys(needed))
+    glibc = [f"needs {name}" for name in names if _GLIBC_SONAME.fullmatch(name)]
+    glibc += [
+        f"needs version {version.name} of {version.library}"
+        for version in needed_versions(file)
+        if version.name.startswith("GLIBC_")
+    ]
+    return ElfFacts(
+        machine=_machine_of(file),
+        kind=_KINDS.get(file.header.kind, "other"),
+        interpreter=_interpreter_of(file),
+        soname=sonames[0] if sonames else None,
+        needed=needed,
+        glibc_evidence=tuple(glibc),
+        musl_evidence=tuple(f"needs {name}" for name in names if _MUSL_SONAME.fullmatch(name)),
+        init_functions=_init_functions_of(file),
+    )
 
-    def facts(self) -> ElfFacts:
-        needed = tuple(self._string(value) for value in self._values(_DT_NEEDED))
-        sonames = [self._string(value) for value in self._values(_DT_SONAME)]
-        # A damaged file can need one name thousands of times; each is one piece of evidence.
-        names = tuple(dict.fromkeys(needed))
-        glibc = [f"needs {name}" for name in names if _GLIBC_SONAME.fullmatch(name)]
-        glibc += [
-            f"needs version {version} of {library}"
-            for library, version in self._needed_versions()
-            if version.startswith("GLIBC_")
-        ]
-        return ElfFacts(
-            machine=self._machine(),
-            kind=_KINDS.get(self._header.kind, "other"),
-            interpreter=self._interpreter(),
-            soname=sonames[0] if sonames else None,
-            needed=needed,
-            glibc_evidence=tuple(glibc),
-            musl_evidence=tuple(f"needs {name}" for name in names if _MUSL_SONAME.fullmatch(name)),
-            init_functions=self._init_functions(),
-        )
 
-    def _machine(self) -> Machine:
-        code = self._header.machine
-        mask, words = _CALLING_CONVENTIONS.get(code, (0, {}))
-        return Machine(
-            name=_MACHINES.get(code, f"machine-{code}"),
-            bits=self._bits,
-            byte_order=self._byte_order,
-            convention=words.get(self._header.flags & mask, "") if mask else "",
-        )
+def needed_versions(file: ElfFile) -> Iterator[NeededVersion]:
+    """Walk the chains of ``DT_VERNEED``; every link is an offset that a damaged file can bend.
 
-    def _interpreter(self) -> str | None:
-        for segment in self._segments:
-            if segment.kind == _PT_INTERP:
-                return _decode(self._read(segment.offset, min(segment.size, _MAX_STRING)))
-        return None
-
-    def _read_segments(self) -> list[_Segment]:
-        header, layout = self._header, _PROGRAM_HEADER[self._bits]
-        if header.segment_count > _MAX_PROGRAM_HEADERS:
-            raise InvalidElf(None, f"claims {header.segment_count} program headers")
-        size = struct.calcsize(self._sign + layout)
-        if header.segment_count and header.segment_size != size:
-            raise InvalidElf(None, f"claims program headers of {header.segment_size} bytes, not {size}")
-        segments = []
-        for number in range(header.segment_count):
-            fields = self._unpack(layout, header.segments_at + number * size)
-            if self._bits == 32:
-                kind, offset, address, _, in_file, _, _, _ = fields
-            else:
-                kind, _, offset, address, _, in_file, _, _ = fields
-            segments.append(_Segment(kind, offset, address, in_file))
-        return segments
-
-    def _read_dynamic(self) -> Iterator[tuple[int, int]]:
-        """The entries of the dynamic section, up to the one that ends it."""
-        section = next((segment for segment in self._segments if segment.kind == _PT_DYNAMIC), None)
-        if section is None:
-            return
-        entry = struct.Struct(self._sign + _DYNAMIC_ENTRY[self._bits])
-        count = min(section.size // entry.size, _MAX_DYNAMIC_ENTRIES)
-        for tag, value in entry.iter_unpack(self._read(section.offset, count * entry.size)):
-            if tag == _DT_NULL:
-                return
-            yield tag, value
-        raise InvalidElf(None, "has a dynamic section without an end")
-
-    def _needed_versions(self) -> Iterator[tuple[str, str]]:
-        """Walk the chains of ``DT_VERNEED``; every link is an offset that a damaged file can bend."""
-        tables = self._values(_DT_VERNEED)
-        at = self._offset_of(tables[0]) if tables else None
-        budget = _MAX_VERSIONS
-        while at is not None:
-            _, count, file, first, following = self._unpack(_VERSION_NEED, at)
-            library, at_version = self._string(file), at + first
-            for _ in range(count):
-                _, _, _, name, step = self._unpack(_VERSION_NEED_ENTRY, at_version)
-                version = self._string(name)
-                self._charge(len(library) + len(version))
-                yield library, version
-                at_version += step
-                budget -= 1
-                if budget < 0:
-                    break
+    :raises InvalidElf: if they lead out of the file, or have no end
+    """
+    tables = file.values(_DT_VERNEED)
+    at = file.offset_of(tables[0]) if tables else None
+    budget = _MAX_VERSIONS
+    while at is not None:
+        _, count, library_at, first, following = file.unpack(_VERSION_NEED, at)
+        library, at_version = _visible(file.string(library_at)), at + first
+        for _ in range(count):
+            _, flags, index, name, step = file.unpack(_VERSION_NEED_ENTRY, at_version)
+            version = _visible(file.string(name))
+            file.charge(len(library) + len(version))
+            yield NeededVersion(library, version, flags, index)
+            at_version += step
             budget -= 1
             if budget < 0:
-                raise InvalidElf(None, "has a table of needed versions without an end")
-            at = at + following if following else None
-
-    def _init_functions(self) -> tuple[str, ...]:
-        tables, sizes = self._values(_DT_STRTAB), self._values(_DT_STRSZ)
-        if not tables or not sizes:
-            return ()
-        strings = self._read(self._offset_of(tables[0]), min(sizes[0], _MAX_STRING_TABLE))
-        found = islice(_INIT_FUNCTION.finditer(strings), _MAX_INIT_FUNCTIONS)
-        return tuple(sorted({m[0].decode() for m in found if m.end() - m.start() <= _MAX_INIT_FUNCTION}))
-
-    def _values(self, tag: int) -> list[int]:
-        return self._dynamic.get(tag, [])
-
-    def _string(self, index: int) -> str:
-        if index not in self._strings:
-            self._strings[index] = self._read_string(index)
-            self._charge(len(self._strings[index]))
-        return self._strings[index]
-
-    def _charge(self, characters: int) -> None:
-        """Keep account of the text that the facts will hold."""
-        self._text_left -= characters
-        if self._text_left < 0:
-            raise InvalidElf(None, "has names of more than 1 MiB in its dynamic section")
-
-    def _read_string(self, index: int) -> str:
-        if self._strings_at is None:
-            tables = self._values(_DT_STRTAB)
-            if not tables:
-                raise InvalidElf(None, "has a dynamic section without a string table")
-            self._strings_at = self._offset_of(tables[0])
-        text = self._read(self._strings_at + index, _MAX_STRING, at_most=True)
-        if b"\0" not in text:
-            raise InvalidElf(None, "has a name without an end in its string table")
-        return _decode(text)
-
-    def _offset_of(self, address: int) -> int:
-        for segment in self._segments:
-            if segment.kind == _PT_LOAD and 0 <= address - segment.address < segment.size:
-                return segment.offset + address - segment.address
-        raise InvalidElf(None, f"points to the address {address:#x}, which no segment holds")
-
-    def _unpack(self, layout: str, offset: int) -> tuple[int, ...]:
-        layout = self._sign + layout
-        return struct.unpack(layout, self._read(offset, struct.calcsize(layout)))
-
-    def _read(self, offset: int, size: int, *, at_most: bool = False) -> bytes:
-        for end in (offset, offset if at_most else offset + size):
-            if end > self._size:
-                raise InvalidElf(None, f"points to byte {end}, but has {self._size} bytes")
-        self._stream.seek(offset)
-        data = self._stream.read(size)
-        if len(data) < size and not at_most:
-            raise InvalidElf(None, "became shorter while it was read")
-        return data
+                break
+        budget -= 1
+        if budget < 0:
+            raise InvalidElf(None, "has a table of needed versions without an end")
+        at = at + following if following else None
 
 
-def _decode(text: bytes) -> str:
-    """A name up to its NUL; bytes that are not UTF-8 stay visible and comparable."""
-    return text.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+def _machine_of(file: ElfFile) -> Machine:
+    code = file.header.machine
+    mask, words = _CALLING_CONVENTIONS.get(code, (0, {}))
+    return Machine(
+        name=_MACHINES.get(code, f"machine-{code}"),
+        bits=file.bits,
+        byte_order=file.byte_order,
+        convention=words.get(file.header.flags & mask, "") if mask else "",
+    )
+
+
+def _interpreter_of(file: ElfFile) -> str | None:
+    for segment in file.segments:
+        if segment.kind == PT_INTERP:
+            text = file.read(segment.offset, min(segment.size, MAX_STRING))
+            return text.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
+    return None
+
+
+def _init_functions_of(file: ElfFile) -> tuple[str, ...]:
+    found = islice(_INIT_FUNCTION.finditer(file.string_table()), _MAX_INIT_FUNCTIONS)
+    return tuple(sorted({m[0].decode() for m in found if m.end() - m.start() <= _MAX_INIT_FUNCTION}))
+
+
+def _visible(name: str) -> str:
+    """A name in which bytes that are not UTF-8 can be shown."""
+    if name.isascii():
+        return name
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -183,11 +183,13 @@ def _check_identity(path: str, answer: dict[str, Any]) -> None:
 class _Program:
     """The ELF file of the interpreter.
 
+    :param path: where it is
     :param elf: its facts
     :param libc: the libc that its ``PT_INTERP`` names
     :param loader: the dynamic loader in effect: ``PT_INTERP``, or one that was called by hand, links resolved
     """
 
+    path: str
     elf: ElfFacts
     libc: Libc
     loader: str
@@ -212,7 +214,10 @@ def _read_program(path: str, answer: dict[str, Any]) -> _Program:
             reason = f"runs {candidate:.4096}, which {error.reason}"
         else:
             if elf.interpreter is not None:
-                return _Program(elf, _libc_of(path, elf.interpreter), called_by_hand or elf.interpreter)
+                program = os.path.realpath(candidate)
+                return _Program(
+                    program, elf, _libc_of(path, elf.interpreter), called_by_hand or elf.interpreter
+                )
             reason, called_by_hand = "is linked statically, so it can load no extension module", candidate
     raise InterpreterError(path, reason)
 
@@ -238,6 +243,7 @@ def _facts_of(program: _Program, answer: dict[str, Any], timeout: float) -> dict
         "libc_version": libc_version,
         "machine": asdict(program.elf.machine),
         "loader": program.loader,
+        "program": program.path,
     }
 
 

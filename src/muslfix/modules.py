@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from muslfix.elf import ElfFacts
-from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, plan, undecided
+from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, is_loadable, plan, undecided
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 from muslfix.trace import Change
@@ -36,7 +36,7 @@ def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thoroug
     if not thorough:
         candidates = _without_lost(candidates, tree)
     unread = undecided(candidates, target)
-    return [
+    read = [
         replace(
             candidate,
             has_source=candidate.module + ".py" in listed,
@@ -46,6 +46,7 @@ def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thoroug
         )
         for candidate in candidates
     ]
+    return [replace(c, load=tree.load(c.path)) if is_loadable(c, target) else c for c in read]
 
 
 def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
@@ -58,7 +59,7 @@ def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
 
 
 def plan_files(paths: Iterable[str], locate: Locate, target: Target, mode: Mode, *, thorough: bool) -> Plan:
-    """Plan for the files of one project, from what they are on disk.
+    """Plan for the files of one project on disk, without asking the target's loader.
 
     :param locate: from a path as RECORD spells it to where the file is now
     """

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from muslfix.elf import ElfFacts
+from muslfix.loading import LoadResult
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 
@@ -27,9 +28,19 @@ class Verdict(str, Enum):
     OTHER_MACHINE = "other-machine"  #: for another CPU or calling convention
     OCCUPIED = "occupied"  #: the name that it needs belongs to another file
     NOT_ELF = "not-elf"  #: not a readable ELF shared object
+    CRASHES = "crashes"  #: the loader would let the process die, or can never load it
+    FOREIGN_LIBRARY = "foreign-library"  #: a shared library that it needs is for another libc or CPU
+    MISSING_LIBRARY = "missing-library"  #: a shared library that it needs is not there
+    MISSING_SYMBOL = "missing-symbol"  #: a symbol that it needs is defined nowhere
 
     def __str__(self) -> str:
         return self.value
+
+
+# What no system library that comes later can mend, and what the target cannot have at all.
+_HOPELESS = (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY)
+_FOREIGN = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF, *_HOPELESS)
+_MISSING = (Verdict.MISSING_LIBRARY, Verdict.MISSING_SYMBOL)
 
 
 class Mode(str, Enum):
@@ -53,12 +64,14 @@ class Candidate:
     :param elf: what its bytes prove; the reason, a sentence, where they are no readable ELF file;
         ``None`` where they were not read
     :param has_source: whether a ``.py`` of the same module lies beside it
+    :param load: what the target's loader will do with it; ``None`` where that was not asked
     """
 
     path: str
     name: ExtensionFilename
     elf: ElfFacts | str | None = None
     has_source: bool = False
+    load: LoadResult | None = None
 
     @property
     def folder(self) -> str:
@@ -135,6 +148,19 @@ def is_judged(candidate: Candidate, target: Target) -> bool:
     return _abi_fits(candidate, target)
 
 
+def is_loadable(candidate: Candidate, target: Target) -> bool:
+    """Whether there is anything to ask a loader: an ELF file for the target's libc and machine.
+
+    :param candidate: with its ELF facts
+    """
+    elf = candidate.elf
+    return (
+        isinstance(elf, ElfFacts)
+        and not _is_plain_library(candidate)
+        and _verdict_alone(replace(candidate, load=None), target) in (Verdict.IMPORTABLE, Verdict.MISNAMED)
+    )
+
+
 def plan(
     candidates: Iterable[Candidate],
     target: Target,
@@ -162,7 +188,7 @@ def plan(
         decisions += _plan_module(files, target, occupied)
     return Plan(
         tuple(
-            _with_mode(decision, mode, needed)
+            _with_load(_with_mode(decision, mode, needed))
             for decision in sorted(decisions, key=lambda decision: decision.candidate.path)
         )
     )
@@ -190,7 +216,7 @@ def _plan_module(files: list[Candidate], target: Target, occupied: Collection[st
             decisions[candidate] = Decision(candidate, Verdict.MISNAMED, new_path=new_path)
             server = candidate
     if server is None:
-        refusing = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.OCCUPIED, Verdict.NOT_ELF)
+        refusing = (*_FOREIGN, *_MISSING, Verdict.OCCUPIED)
         return [replace(d, refused=d.verdict in refusing) for d in decisions.values()]
     return [_unless_served(decision, server, target) for decision in decisions.values()]
 
@@ -200,8 +226,7 @@ def _unless_served(decision: Decision, server: Candidate, target: Target) -> Dec
 
     It is one where its own name is right, since the target then loads it, and perhaps before the server.
     """
-    foreign = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF)
-    if decision.verdict not in foreign:
+    if decision.verdict not in (*_FOREIGN, *_MISSING):
         return decision
     if _name_fits(decision.candidate, target):
         return replace(decision, refused=True)
@@ -212,15 +237,37 @@ def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
     """What a file is to the target when the other files of its module are not looked at."""
     if not _abi_fits(candidate, target):
         return Verdict.OTHER_ABI
-    if candidate.elf is None:
-        return Verdict.IMPORTABLE if _name_fits(candidate, target) else Verdict.MISNAMED
-    if isinstance(candidate.elf, str) or candidate.elf.kind != "shared object":
-        return Verdict.NOT_ELF
-    if candidate.elf.machine != target.machine:
-        return Verdict.OTHER_MACHINE
-    if not candidate.elf.libcs <= {target.libc}:
-        return Verdict.OTHER_LIBC
+    foreign = None if candidate.elf is None else _foreign_verdict(candidate.elf, target)
+    if foreign is not None:
+        return foreign
+    trouble = _trouble_of(candidate)
+    if trouble in _HOPELESS or (trouble is not None and candidate.load is not None and candidate.load.strict):
+        return trouble
     return Verdict.IMPORTABLE if _name_fits(candidate, target) else Verdict.MISNAMED
+
+
+def _foreign_verdict(elf: ElfFacts | str, target: Target) -> Verdict | None:
+    """What is wrong with the file itself."""
+    if isinstance(elf, str) or elf.kind != "shared object":
+        return Verdict.NOT_ELF
+    if elf.machine != target.machine:
+        return Verdict.OTHER_MACHINE
+    return None if elf.libcs <= {target.libc} else Verdict.OTHER_LIBC
+
+
+def _trouble_of(candidate: Candidate) -> Verdict | None:
+    """The worst that the loader has to say of a file."""
+    if candidate.load is None or not candidate.load.problems:
+        return None
+    return Verdict(candidate.load.problems[0].trouble.value)
+
+
+def _with_load(decision: Decision) -> Decision:
+    """Say of a file that is or will be within reach what it still lacks."""
+    trouble = _trouble_of(decision.candidate)
+    if trouble is None or decision.verdict not in (Verdict.IMPORTABLE, Verdict.MISNAMED):
+        return decision
+    return replace(decision, verdict=trouble)
 
 
 def _is_plain_library(candidate: Candidate) -> bool:

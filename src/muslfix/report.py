@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from muslfix.elf import ElfFacts
+from muslfix.loading import LoadResult, Problem
+from muslfix.musl_floor import MuslFloor
 from muslfix.plan import Decision, Mode, Verdict
 from muslfix.suffix import Libc
 from muslfix.target import Source, Target
@@ -70,6 +72,9 @@ class ModuleReport:
     :param refused: whether the module stays out of reach
     :param sentence: what was wrong and what was done, for a person
     :param tip: what the user can do, or ``None``
+    :param loads: whether the target's loader can load it; ``None`` where that is not known or was not asked
+    :param problems: what the loader stumbles over, the worst first
+    :param not_known: what could not be found out about that, each a sentence
     """
 
     path: str
@@ -79,6 +84,9 @@ class ModuleReport:
     refused: bool
     sentence: str
     tip: str | None
+    loads: bool | None = None
+    problems: tuple[Problem, ...] = ()
+    not_known: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.path}: {self.verdict}: {self.sentence}"
@@ -122,6 +130,7 @@ class ProjectReport:
     :param problem: why nothing, or not all, was done; ``None`` if all is well
     :param tip: what the user can do about the problem, or ``None``
     :param output: path of the wheel that was written, or ``None``
+    :param musl: the lowest musl for a wheel, where that was asked for
     """
 
     name: str
@@ -136,6 +145,7 @@ class ProjectReport:
     problem: str | None = None
     tip: str | None = None
     output: str | None = None
+    musl: MuslFloor | None = None
 
     @property
     def label(self) -> str:
@@ -144,10 +154,10 @@ class ProjectReport:
 
     @property
     def is_well(self) -> bool:
-        """Whether all of it was looked at, each module is in the target's reach, and no file is amiss."""
-        return self.action not in ("skipped", "failed", "differs") and not any(
-            module.refused for module in self.modules
-        )
+        """Whether all of it was looked at, each module is in the target's reach, and nothing is amiss."""
+        if self.action in ("skipped", "failed", "differs") or (self.musl is not None and not self.musl.keeps):
+            return False
+        return not any(module.refused for module in self.modules)
 
 
 @dataclass(frozen=True)
@@ -173,6 +183,11 @@ class Report:
     def is_well(self) -> bool:
         """Whether all of its projects are."""
         return all(project.is_well for project in self.projects)
+
+    @property
+    def has_problems(self) -> bool:
+        """Whether the loader has a problem with any module."""
+        return any(module.problems for project in self.projects for module in project.modules)
 
     @property
     def changes(self) -> int:
@@ -204,6 +219,7 @@ def report_module(
     :param dry_run: whether it is only what would be done
     """
     mode = done or decision.mode
+    load = decision.candidate.load or LoadResult()
     sentence, tip = _SENTENCES[decision.verdict](decision, target)
     if decision.new_path is not None and mode is not None:
         sentence = f"{sentence}, {_deed(decision, mode, dry_run=dry_run)}"
@@ -214,7 +230,10 @@ def report_module(
         mode=mode if decision.new_path is not None else None,
         refused=decision.refused,
         sentence=sentence,
-        tip=tip if decision.refused else None,
+        tip=tip if decision.refused or load.problems else None,
+        loads=None if decision.candidate.load is None else load.loads,
+        problems=load.problems,
+        not_known=load.unknown,
     )
 
 
@@ -286,6 +305,18 @@ def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
     return f"it {reason}", "the wheel is damaged or not for Linux; take another one"
 
 
+def _not_loading(decision: Decision, target: Target) -> tuple[str, str]:
+    """What the loader stumbles over; a module that gets a name all the same needs that sentence too."""
+    problems = (decision.candidate.load or LoadResult()).problems
+    several = list({problem.reason: problem for problem in reversed(problems)}.values())[::-1]
+    sentence = "; ".join(map(str, several[:_EVIDENCE]))
+    if len(problems) > len(several[:_EVIDENCE]):
+        sentence += f"; and {len(problems) - len(several[:_EVIDENCE])} more"
+    if decision.new_path is not None:
+        sentence += f"; {_misnamed(decision, target)[0]}"
+    return sentence, problems[0].tip
+
+
 _SENTENCES = {
     Verdict.IMPORTABLE: _importable,
     Verdict.SERVED: _served,
@@ -295,6 +326,10 @@ _SENTENCES = {
     Verdict.OTHER_MACHINE: _other_machine,
     Verdict.OCCUPIED: _occupied,
     Verdict.NOT_ELF: _not_elf,
+    Verdict.CRASHES: _not_loading,
+    Verdict.FOREIGN_LIBRARY: _not_loading,
+    Verdict.MISSING_LIBRARY: _not_loading,
+    Verdict.MISSING_SYMBOL: _not_loading,
 }
 
 
@@ -308,10 +343,12 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
         yield f"target: {report.source.sentence}"
     for project in report.projects:
         for module in project.modules:
-            if verbose or module.refused or module.new_path is not None:
+            if verbose or module.refused or module.new_path is not None or module.problems:
                 yield str(module)
                 if module.tip:
                     yield f"tip: {module.tip}"
+                if verbose:
+                    yield from (f"{module.path}: not known: {sentence}" for sentence in module.not_known)
         yield from _file_lines(project, verbose=verbose)
         if verbose or is_worth_telling(project):
             yield describe(project, dry_run=report.dry_run)
@@ -332,7 +369,7 @@ def _totals(report: Report) -> str:
 
 def is_worth_telling(project: ProjectReport) -> bool:
     """Whether there is more to say of a project than that it was looked at."""
-    return bool(project.modules) or project.action not in ("unchanged", "verified", "checked")
+    return bool(project.modules or project.musl) or project.action not in ("unchanged", "verified", "checked")
 
 
 def _file_lines(project: ProjectReport, *, verbose: bool) -> Iterator[str]:
@@ -359,6 +396,8 @@ def describe(project: ProjectReport, *, dry_run: bool) -> str:
         line += f", {would}written to {project.output}"
     if project.problem is not None:
         return f"{line}: {project.problem}"
+    if project.musl is not None:
+        return f"{project.label}: {project.musl}"
     if not project.modules:
         return line
     count = len(project.modules)
@@ -369,6 +408,12 @@ def describe(project: ProjectReport, *, dry_run: bool) -> str:
         parts.append(f"{fixed} {would}given a new name")
     if refused:
         parts.append(f"{refused} out of the target's reach")
-    if not fixed and not refused and project.action != "unchanged":
+    lacking = sum(bool(module.problems) and not module.refused for module in project.modules)
+    unknown = sum(bool(module.not_known) for module in project.modules)
+    if lacking:
+        parts.append(f"{lacking} lacking what the loader needs")
+    if not fixed and not refused and not lacking and project.action != "unchanged":
         parts.append("nothing to fix")
+    if unknown:
+        parts.append(f"not known whether the loader can load {unknown}")
     return ", ".join(parts)

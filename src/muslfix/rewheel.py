@@ -49,6 +49,9 @@ class _TreeAfter:
     def examine(self, path: str) -> ElfFacts | str:
         return self.tree.examine(self.sources[path])
 
+    def load(self, path: str) -> None:
+        """Nothing: the loader is not asked, for the wheel is not for this machine alone."""
+
     def names_beside(self, path: str) -> Iterable[str]:
         folder = posixpath.dirname(path)
         return [posixpath.basename(other) for other in self.sources if posixpath.dirname(other) == folder]

@@ -106,6 +106,9 @@ class Target:
     :param environment: ``virtual environment``, ``conda`` or ``system``
     :param externally_managed: path of the :pep:`668` marker, or ``None``
     :param markers: the environment of :pep:`508` markers, as sorted pairs
+    :param program: path of the interpreter's ELF file, links resolved; ``None`` where it is not known
+    :param symbols: what the interpreter's process and its libc export, by the name of the file, as
+        :meth:`muslfix.elf_symbols.Exports.to_texts` writes it; mostly empty, since the files tell it
     :param runs_here: whether ``executable`` can be started on this machine; not part of the JSON form
     :param source: where the facts come from; not part of the JSON form
     :param tree: where its files are on this machine, if it was read from them; not part of the JSON form
@@ -128,6 +131,8 @@ class Target:
     environment: str
     externally_managed: str | None
     markers: tuple[tuple[str, str], ...]
+    program: str | None = None
+    symbols: tuple[tuple[str, tuple[str, ...]], ...] = ()
     runs_here: bool = field(default=False, compare=False)
     source: Source | None = field(default=None, compare=False)
     tree: TargetTree | None = field(default=None, compare=False)
@@ -205,4 +210,8 @@ class Target:
         for name in ("runs_here", "source", "tree"):
             del facts[name]
         facts["markers"] = dict(self.markers)
+        facts["symbols"] = dict(self.symbols)
+        for name in ("program", "symbols"):  # which older target files do not have
+            if not facts[name]:
+                del facts[name]
         return json.dumps({"format": FORMAT, **facts}, indent=2) + "\n"

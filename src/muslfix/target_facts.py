@@ -30,6 +30,7 @@ _PLATFORM = re.compile(r"linux-[A-Za-z0-9_.-]{1,64}")
 
 # In characters; no path of Linux is longer (PATH_MAX).
 _MAX_TEXT = 4_096
+_MAX_SYMBOLS = 50_000
 _MAX_SUFFIXES = 100
 
 
@@ -60,6 +61,7 @@ def target_from_facts(data: object) -> Target:
             tip="write it again with 'muslfix interpreter --json' of this version",
         )
     machine, markers = facts.facts("machine"), facts.facts("markers")
+    symbols = facts.facts("symbols") if "symbols" in facts.names else None
     target = Target(
         implementation=facts.text("implementation"),
         version=facts.text("version"),
@@ -83,6 +85,8 @@ def target_from_facts(data: object) -> Target:
         environment=facts.text("environment"),
         externally_managed=facts.text_or_none("externally_managed"),
         markers=tuple(sorted((name, markers.text(name)) for name in markers.names)),
+        program=facts.text_or_none("program") if "program" in facts.names else None,
+        symbols=tuple((name, symbols.texts(name, _MAX_SYMBOLS)) for name in symbols.names) if symbols else (),
     )
     check_target(target)
     return target
@@ -120,9 +124,9 @@ class _Facts:
     def text_or_none(self, name: str) -> str | None:
         return None if self._data.get(name, "") is None else self.text(name)
 
-    def texts(self, name: str) -> tuple[str, ...]:
+    def texts(self, name: str, at_most: int = _MAX_SUFFIXES) -> tuple[str, ...]:
         items = self.value(name, list)
-        if len(items) > _MAX_SUFFIXES:
+        if len(items) > at_most:
             raise InvalidTarget(None, f"{self._path}{name} has {len(items)} entries, which is too many")
         numbered = _Facts({str(n): item for n, item in enumerate(items)}, f"{self._path}{name}.")
         return tuple(numbered.text(str(n)) for n in range(len(items)))
@@ -208,7 +212,12 @@ def _check_libc_version(target: Target) -> None:
 def _check_paths(target: Target) -> None:
     scheme = {} if target.scheme is None else asdict(target.scheme)
     paths = {f"scheme.{name}": path for name, path in scheme.items()}
-    for name, path in {"prefix": target.prefix, "executable": target.executable, **paths}.items():
+    for name, path in {
+        "prefix": target.prefix,
+        "executable": target.executable,
+        "program": target.program,
+        **paths,
+    }.items():
         if path is not None and not path.startswith("/"):
             raise InvalidTarget(None, f"{name} is {path!r}, which is no absolute path")
         if path is not None and any(ord(character) < 32 for character in path):

@@ -11,6 +11,7 @@ from typing import Protocol
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.files import hash_file, open_regular
+from muslfix.loading import LoadResult
 
 #: From a path as RECORD spells it to where the file is now.
 Locate = Callable[[str], str]
@@ -25,6 +26,9 @@ class Tree(Protocol):
     def examine(self, path: str) -> ElfFacts | str:
         """The ELF facts of a file, or the reason why there are none."""
 
+    def load(self, path: str) -> LoadResult | None:
+        """What the target's loader will do with a file; ``None`` where it is not to be asked."""
+
     def names_beside(self, path: str) -> Iterable[str]:
         """All names in the folder of a file, whoever they belong to."""
 
@@ -35,14 +39,32 @@ class Tree(Protocol):
         """Whether two files have the same bytes."""
 
 
+def examine(path: str) -> ElfFacts | str:
+    """The ELF facts of a file, or the reason why there are none.
+
+    :param path: where the file is
+    """
+    try:
+        with open_regular(path) as stream:
+            return read_elf(stream)
+    except InvalidElf as error:
+        return error.reason
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+
+
 @dataclass(frozen=True)
 class DiskTree:
     """A :class:`Tree` on disk.
 
     :param locate: from a path as RECORD spells it to where the file is now
+    :param read: reads an ELF file on disk, as :func:`examine`
+    :param loads: asks the target's loader about a file, by its path as RECORD spells it
     """
 
     locate: Locate
+    read: Callable[[str], ElfFacts | str] = examine
+    loads: Callable[[str], LoadResult | None] = lambda _: None
 
     def exists(self, path: str) -> bool:
         """See :class:`Tree`."""
@@ -50,7 +72,11 @@ class DiskTree:
 
     def examine(self, path: str) -> ElfFacts | str:
         """See :class:`Tree`."""
-        return examine(self.locate(path))
+        return self.read(self.locate(path))
+
+    def load(self, path: str) -> LoadResult | None:
+        """See :class:`Tree`."""
+        return self.loads(path)
 
     def names_beside(self, path: str) -> Iterable[str]:
         """See :class:`Tree`."""
@@ -71,17 +97,3 @@ class DiskTree:
             return os.path.samefile(one, other) or hash_file(one) == hash_file(other)
         except OSError:
             return False
-
-
-def examine(path: str) -> ElfFacts | str:
-    """The ELF facts of a file, or the reason why there are none.
-
-    :param path: where the file is
-    """
-    try:
-        with open_regular(path) as stream:
-            return read_elf(stream)
-    except InvalidElf as error:
-        return error.reason
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"

@@ -166,7 +166,6 @@ def stage_wheel(  # noqa: PLR0913 - what is unpacked, where to, for whom, with w
     staged = StagedWheel(wheel, layout, open_folder)
     is_small = sum(member.compressed_size for member in wheel.archive.members.values()) < _SMALL
     with told_as_sentences(layout.scheme.purelib):
-
         total = len(wheel.archive.members) - 1  # RECORD is made anew
 
         def tell(done: int) -> None:

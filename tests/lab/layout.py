@@ -143,6 +143,7 @@ WHEELS = (
     WheelGroup("cp311", "3.11.2", "musllinux"),
     WheelGroup("manylinux-cp39", "3.9.2", "manylinux"),
     WheelGroup("manylinux-cp311", "3.11.2", "manylinux"),
+    WheelGroup("glibc", "3.11.2", "manylinux"),
     WheelGroup("runtime-cp39", "3.9.2", "musllinux"),
     WheelGroup("runtime-cp311", "3.11.2", "musllinux"),
     WheelGroup("pip", "3.9.2", "musllinux"),

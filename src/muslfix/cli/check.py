@@ -19,6 +19,7 @@ from muslfix.cli.options import (
     paths_for,
     target_words,
 )
+from muslfix.errors import UsageError
 from muslfix.plan import Mode
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _EPILOG = """\
 examples:
   muslfix check
   muslfix check --target-file target.json wheelhouse/*.whl
+  muslfix check --musl dist/*.whl
 """
 
 
@@ -54,6 +56,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_common_options(parser, mode=True)
     add_limit_options(parser)
     add_scheduler_option(parser)
+    parser.add_argument(
+        "--musl",
+        action="store_true",
+        help="say of each WHEEL on which musl it can load, and whether its tags promise more; no target is"
+        " asked",
+    )
     parser.set_defaults(run=run)
 
 
@@ -63,7 +71,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :return: the exit status
     """
     from muslfix.cli.progress import show_progress
-    from muslfix.verbs.check import CheckOptions, check
+    from muslfix.verbs.check import CheckOptions, check, check_musl
+
+    if options.musl:
+        floors = check_musl(_wheels(options.subjects), find_limits(options))
+        output.report(floors, as_json=options.json)
+        return 0 if floors.is_well else 1
 
     target, subjects = find_target(options), paths_for(options.scheduler, options.subjects)
     with executor_for(options.scheduler) as executor, show_progress(output) as progress:
@@ -72,10 +85,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
             paths=tuple(options.path),
             limits=find_limits(options),
             progress=progress,
+            load_check=not options.no_load_check,
+            strict=options.strict,
         )
         report = check(subjects, target, checked, executor=executor)
     output.report(report, as_json=options.json, command=_remedy(report, options, target))
-    return 0 if report.is_well and not report.changes else 1
+    return 0 if report.is_well and not report.changes and not report.has_problems else 1
 
 
 def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str | None:
@@ -99,3 +114,14 @@ def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str 
 
 def _holds_projects(folder: str) -> bool:
     return any(name.endswith(".dist-info") for name in os.listdir(folder))
+
+
+def _wheels(subjects: list[str]) -> list[str]:
+    """The subjects, which must be wheels.
+
+    :raises UsageError: if one is not, or there are none
+    """
+    others = [subject for subject in subjects if not subject.endswith(".whl")]
+    if others or not subjects:
+        raise UsageError(others[0] if others else None, "--musl is about wheel files; name one")
+    return subjects

@@ -49,6 +49,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
             paths=tuple(options.path),
             break_system_packages=options.break_system_packages,
             dry_run=options.dry_run,
+            load_check=not options.no_load_check,
+            strict=options.strict,
         ),
     )
     output.report(report, as_json=options.json)

@@ -84,6 +84,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
                 limits=find_limits(options),
                 ignore_record=options.ignore_record,
                 progress=progress,
+                load_check=not options.no_load_check,
+                strict=options.strict,
             ),
         )
     output.report(report, as_json=options.json)

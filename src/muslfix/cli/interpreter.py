@@ -34,6 +34,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--list", action="store_true", help="list the Pythons that --target-spec knows by name"
     )
+    parser.add_argument(
+        "--symbols",
+        action="store_true",
+        help="add the symbols that the interpreter and its libc export, by which another machine can say"
+        " whether a module loads",
+    )
     add_output_options(parser)
     parser.set_defaults(run=run)
 
@@ -47,6 +53,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
         _list(output, as_json=options.json)
         return 0
     target = find_target(options)
+    if options.symbols:
+        from muslfix.load_check import LoadCheck
+
+        target = LoadCheck(target).with_symbols()
     if options.json:
         output.data(target.to_json())
     else:
@@ -92,6 +102,8 @@ def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     yield f"libc: {target.libc} {target.libc_version or '(version not known)'}"
     yield f"loader: {target.loader or 'not known'}"
     yield f"machine: {target.machine}"
+    for name, symbols in target.symbols:
+        yield f"symbols of {name}: {len(symbols)}"
     yield f"environment: {target.environment} at {target.prefix or 'a prefix that is not known'}"
     if target.externally_managed:
         yield f"managed by another tool: {target.externally_managed}"

@@ -134,6 +134,21 @@ def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 
+def add_load_options(parser: argparse.ArgumentParser) -> None:
+    """``--strict`` and ``--no-load-check``: what the target's loader has to say."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse also a module that needs a library or symbol which is missing",
+    )
+    one.add_argument(
+        "--no-load-check",
+        action="store_true",
+        help="do not ask what the target's loader will do with a module",
+    )
+
+
 def add_break_option(parser: argparse.ArgumentParser) -> None:
     """``--break-system-packages``."""
     parser.add_argument(
@@ -157,6 +172,7 @@ def add_common_options(
         add_path_option(parser)
     if mode:
         add_mode_option(parser)
+        add_load_options(parser)
     if changes:
         add_dry_run_option(parser)
         add_break_option(parser)

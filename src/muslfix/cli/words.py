@@ -72,7 +72,8 @@ def _is_news(project: ProjectReport) -> bool:
     """Whether a person wants to hear of a project: not where its modules merely are as they should be."""
     well = project.action in ("unchanged", "checked") and project.is_well
     changed = any(module.new_path is not None for module in project.modules)
-    return is_worth_telling(project) and (changed or not well)
+    troubled = project.musl is not None or any(module.problems for module in project.modules)
+    return is_worth_telling(project) and (changed or troubled or not well)
 
 
 def _sum(report: Report) -> Line:

@@ -14,13 +14,15 @@ from muslfix.environment import choose, report_failed, report_installed, report_
 from muslfix.errors import IncompatibleWheel, MuslfixError
 from muslfix.farm import for_each
 from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.modules import plan_files
+from muslfix.load_check import LoadCheck
+from muslfix.modules import plan_tree
 from muslfix.plan import Mode, Plan
 from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import ProjectReport, Report, report_lost_wheel, report_module
-from muslfix.source import open_wheel, plan_wheel
+from muslfix.source import find_musl_floor, open_wheel, plan_wheel
 from muslfix.target import Target
+from muslfix.tree import DiskTree
 from muslfix.verbs.fix import plan_project
 
 
@@ -32,12 +34,16 @@ class CheckOptions:
     :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
     :param limits: how large a wheel may become
     :param progress: is told of each step
+    :param load_check: ask what the target's loader will do with each module
+    :param strict: count a module that needs a library or symbol which is missing as out of reach
     """
 
     mode: Mode = Mode.SYMLINK
     paths: tuple[str, ...] = ()
     limits: Limits = DEFAULT_LIMITS
     progress: Progress = field(default=silent, compare=False, repr=False)
+    load_check: bool = True
+    strict: bool = False
 
 
 def check(
@@ -68,14 +74,36 @@ def check(
         options.progress("reading wheels", next(done), len(wheels))
 
     reports = for_each(work, wheels, report_lost_wheel, executor=executor, on_finished=tell)
-    reports += [_check_folder(path, target, options.mode) for path in folders]
+    reports += [_check_folder(path, target, options) for path in folders]
     if names or not subjects:
         reports += _check_installed({normalize_name(name) for name in names}, target, options)
     return Report("check", dry_run=True, projects=tuple(reports), source=target.source)
 
 
+def check_musl(wheels: Sequence[str], limits: Limits = DEFAULT_LIMITS) -> Report:
+    """Say of wheels on which musl they can load, and whether their tags promise more than that.
+
+    :param wheels: paths of wheel files
+    :param limits: how large they may become
+    """
+    return Report("check", dry_run=True, projects=tuple(_check_musl(path, limits) for path in wheels))
+
+
+def _check_musl(path: str, limits: Limits) -> ProjectReport:
+    try:
+        with open_wheel(path, limits) as wheel:
+            facts, floor = wheel.facts, find_musl_floor(wheel)
+    except MuslfixError as error:
+        return report_lost_wheel(path, str(error), error.tip)
+    return ProjectReport(facts.name, str(facts.version), path, "", "checked", None, musl=floor)
+
+
 def _is_wheel(subject: str) -> bool:
     return subject.endswith(".whl") or os.path.isfile(subject)
+
+
+def _load_check(target: Target, options: CheckOptions, folders: Sequence[str] = ()) -> LoadCheck | None:
+    return LoadCheck(target, folders=folders, strict=options.strict) if options.load_check else None
 
 
 def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectReport:
@@ -85,7 +113,8 @@ def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectRepo
     """
     try:
         with open_wheel(path, options.limits) as wheel:
-            facts, plan = wheel.facts, plan_wheel(wheel, target, options.mode)
+            plan = plan_wheel(wheel, target, options.mode, _load_check(target, options))
+            facts = wheel.facts
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
     report = ProjectReport(facts.name, str(facts.version), path, "", "checked", None)
@@ -98,11 +127,17 @@ def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectRepo
     return replace(_with_modules(report, plan, target), warnings=(*facts.warnings, *warnings))
 
 
-def _check_folder(folder: str, target: Target, mode: Mode) -> ProjectReport:
+def _check_folder(folder: str, target: Target, options: CheckOptions) -> ProjectReport:
     """A folder is taken as a tree of modules, whoever they belong to."""
     root = os.path.abspath(folder)
     paths = list(_files_below(root))
-    plan = plan_files(paths, lambda path: os.path.join(root, path), target, mode, thorough=True)
+    check = _load_check(target, options, [root])
+
+    def locate(path: str) -> str:
+        return os.path.join(root, path)
+
+    tree = DiskTree(locate) if check is None else check.on_disk(locate)
+    plan = plan_tree(paths, tree, target, options.mode, thorough=True)
     return _with_modules(ProjectReport(folder, "-", root, root, "checked", None), plan, target)
 
 
@@ -115,11 +150,13 @@ def _files_below(root: str) -> Iterator[str]:
 
 def _check_installed(keys: set[str], target: Target, options: CheckOptions) -> list[ProjectReport]:
     reports: list[ProjectReport] = []
-    for folder in site_folders(target, options.paths, break_system_packages=True):
+    folders = site_folders(target, options.paths, break_system_packages=True)
+    check = _load_check(target, options, folders)
+    for folder in folders:
         projects, passed_over = choose(folder, keys, break_system_packages=True)
         reports += passed_over
         told = counted(projects, len(projects), "reading modules", options.progress)
-        reports += [_check_project(project, target, options.mode) for project in told]
+        reports += [_check_project(project, target, options.mode, check) for project in told]
     known = {normalize_name(report.name) for report in reports}
     reports += [_report_missing(key) for key in sorted(keys - known)]
     return sorted(reports, key=lambda report: report.name.lower())
@@ -132,9 +169,11 @@ def _report_missing(key: str) -> ProjectReport:
     return replace(report_missing(key), problem=problem)
 
 
-def _check_project(project: InstalledProject, target: Target, mode: Mode) -> ProjectReport:
+def _check_project(
+    project: InstalledProject, target: Target, mode: Mode, check: LoadCheck | None
+) -> ProjectReport:
     try:
-        _, plan = plan_project(project, target, mode, thorough=True)
+        _, plan = plan_project(project, target, mode, check, thorough=True)
     except MuslfixError as error:
         return report_failed(project, error)
     return _with_modules(report_installed(project, "checked"), plan, target)

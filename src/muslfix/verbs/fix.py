@@ -15,13 +15,15 @@ from muslfix.environment import (
     site_folders,
 )
 from muslfix.errors import MuslfixError
-from muslfix.modules import plan_files
+from muslfix.load_check import LoadCheck
+from muslfix.modules import plan_tree
 from muslfix.plan import Mode, Plan
 from muslfix.project import InstalledProject, is_inside, normalize_name
 from muslfix.record import Record
 from muslfix.report import ProjectReport, Report, report_module
 from muslfix.target import Target
 from muslfix.trace import Change
+from muslfix.tree import DiskTree
 
 if TYPE_CHECKING:
     from muslfix.transaction import Transaction
@@ -35,12 +37,16 @@ class FixOptions:
     :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
     :param break_system_packages: change also what another tool owns
     :param dry_run: only say what would be done
+    :param load_check: ask what the target's loader will do with a module before it gets a name
+    :param strict: give no name to a module that needs a library or symbol which is missing
     """
 
     mode: Mode = Mode.SYMLINK
     paths: tuple[str, ...] = ()
     break_system_packages: bool = False
     dry_run: bool = False
+    load_check: bool = True
+    strict: bool = False
 
 
 def fix(projects: Sequence[str], target: Target, options: FixOptions | None = None) -> Report:
@@ -58,25 +64,27 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
     keys = {normalize_name(name) for name in projects}
     reports: list[ProjectReport] = []
     warnings: list[str] = []
-    for folder in site_folders(target, options.paths, break_system_packages=options.break_system_packages):
+    folders = site_folders(target, options.paths, break_system_packages=options.break_system_packages)
+    check = LoadCheck(target, folders=folders, strict=options.strict) if options.load_check else None
+    for folder in folders:
         warnings += [] if options.dry_run else recover_folder(folder)
-        reports += _fix_folder(folder, keys, target, options)
+        reports += _fix_folder(folder, keys, target, options, check)
     reports += reports_on_missing(keys, reports)
     return Report("fix", options.dry_run, tuple(reports), tuple(warnings), source=target.source)
 
 
 def _fix_folder(
-    folder: str, keys: Collection[str], target: Target, options: FixOptions
+    folder: str, keys: Collection[str], target: Target, options: FixOptions, check: LoadCheck | None
 ) -> list[ProjectReport]:
     """Look at all projects first, which takes no lock; then change those that need it, under one."""
     projects, reports = choose(folder, keys, break_system_packages=options.break_system_packages)
     needy = []
     for project in projects:
         try:
-            record, plan = plan_project(project, target, options.mode)
+            record, plan = plan_project(project, target, options.mode, check)
             if plan.refusals and not options.dry_run:  # or another muslfix is half-way
                 recover_folder(folder)
-                record, plan = plan_project(project, target, options.mode)
+                record, plan = plan_project(project, target, options.mode, check)
             if plan.changes and options.dry_run:
                 _check_project(project, record, plan)
         except MuslfixError as error:
@@ -90,16 +98,22 @@ def _fix_folder(
         from muslfix.transaction import Transaction
 
         with Transaction(folder) as transaction:
-            reports += [_fix_project(project, target, options.mode, transaction) for project in needy]
+            reports += [_fix_project(project, target, options.mode, transaction, check) for project in needy]
             transaction.commit()
     return sorted(reports, key=lambda report: report.name.lower())
 
 
 def plan_project(
-    project: InstalledProject, target: Target, mode: Mode, *, thorough: bool = False
+    project: InstalledProject,
+    target: Target,
+    mode: Mode,
+    check: LoadCheck | None = None,
+    *,
+    thorough: bool = False,
 ) -> tuple[Record, Plan]:
     """Plan for an installed project, from its RECORD and its files.
 
+    :param check: asks the target's loader; ``None``: it is not asked
     :param thorough: read also the ELF files of modules with a right name
     :raises InvalidProject: if it has no RECORD, or a damaged one
     """
@@ -108,7 +122,8 @@ def plan_project(
         return Record(), Plan()
     record = project.parse_record(content)
     inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
-    return record, plan_files(inside, project.locate, target, mode, thorough=thorough)
+    tree = DiskTree(project.locate) if check is None else check.on_disk(project.locate)
+    return record, plan_tree(inside, tree, target, mode, thorough=thorough)
 
 
 def _check_project(project: InstalledProject, record: Record, plan: Plan) -> None:
@@ -119,14 +134,18 @@ def _check_project(project: InstalledProject, record: Record, plan: Plan) -> Non
 
 
 def _fix_project(
-    project: InstalledProject, target: Target, mode: Mode, transaction: Transaction
+    project: InstalledProject,
+    target: Target,
+    mode: Mode,
+    transaction: Transaction,
+    check: LoadCheck | None,
 ) -> ProjectReport:
     """Plan once more, now that nobody else changes the folder, and do it."""
     from muslfix.inplace import fix_in_place
 
     try:
         with transaction.part():
-            record, plan = plan_project(project, target, mode)
+            record, plan = plan_project(project, target, mode, check)
             changes = fix_in_place(project, record, plan, target, transaction) if plan.changes else ()
     except MuslfixError as error:
         return report_failed(project, error)

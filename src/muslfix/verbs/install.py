@@ -12,7 +12,8 @@ from muslfix.environment import check_not_managed, versions_beside
 from muslfix.errors import EnvironmentRefused, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
 from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.modules import apply_names, plan_files
+from muslfix.load_check import LoadCheck
+from muslfix.modules import apply_names, plan_tree
 from muslfix.placing import check_conflicts, leaving_files, move_out, place
 from muslfix.plan import Mode, Plan
 from muslfix.progress import Progress, silent
@@ -22,6 +23,7 @@ from muslfix.source import Wheel, open_wheel
 from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
 from muslfix.transaction import Transaction, told_as_sentences
+from muslfix.tree import DiskTree
 from muslfix.unpacking import stage_wheel
 
 _INSTALLER = b"muslfix\n"
@@ -42,6 +44,8 @@ class InstallOptions:
     :param limits: how large a wheel may become
     :param ignore_record: install wheels whose RECORD is not true of their files; the RECORD installed is
     :param progress: is told of each step
+    :param load_check: ask what the target's loader will do with each module
+    :param strict: refuse a module that needs a library or symbol which is missing
     """
 
     mode: Mode = Mode.SYMLINK
@@ -55,6 +59,8 @@ class InstallOptions:
     limits: Limits = DEFAULT_LIMITS
     ignore_record: bool = False
     progress: Progress = field(default=silent, compare=False, repr=False)
+    load_check: bool = True
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,10 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
         _check_legacy(coming, installed, layout)
         _check_owners(coming, installed, options)
-        works = {wheel.facts.key: _stage(wheel, layout, target, transaction, options) for wheel in coming}
+        check = LoadCheck(target, options.root, strict=options.strict) if options.load_check else None
+        works = {
+            wheel.facts.key: _stage(wheel, layout, target, transaction, options, check) for wheel in coming
+        }
         leaving = leaving_files(
             [project for key, project in installed.items() if key in works],
             [project for key, project in installed.items() if key not in works],
@@ -181,8 +190,13 @@ def _check_owners(
             )
 
 
-def _stage(
-    wheel: Wheel, layout: Layout, target: Target, transaction: Transaction, options: InstallOptions
+def _stage(  # noqa: PLR0913 - what one step needs of the run
+    wheel: Wheel,
+    layout: Layout,
+    target: Target,
+    transaction: Transaction,
+    options: InstallOptions,
+    check: LoadCheck | None,
 ) -> _Work:
     """Unpack a wheel beside its destination, fix it there, and complete it up to RECORD."""
 
@@ -191,7 +205,7 @@ def _stage(
 
     metadata = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
     staged = stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress)
-    plan = plan_files(staged.files, staged.locate, target, options.mode, thorough=True)
+    plan = _plan(staged, target, options.mode, check)
     _refuse(wheel, plan, target)
     with told_as_sentences(layout.scheme.platlib):
         origin = direct_url(wheel.facts.path, staged.sha256)
@@ -219,6 +233,14 @@ def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> t
     if not any(work.staged.has_sources for work in works):
         return ()
     return ("bytecode is left out: only the target could compile it, and that cannot run here",)
+
+
+def _plan(staged: StagedWheel, target: Target, mode: Mode, check: LoadCheck | None) -> Plan:
+    tree = DiskTree(staged.locate)
+    if check is not None:
+        site = getattr(staged.layout.seen, staged.root_scheme)
+        tree = check.staged(site, staged.files, staged.locate)
+    return plan_tree(staged.files, tree, target, mode, thorough=True)
 
 
 def _refuse(wheel: Wheel, plan: Plan, target: Target) -> None:

@@ -1,0 +1,202 @@
+"""What the loader of a target will do with an extension module: :func:`check_load`.
+
+It follows musl's loader (https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c) and glibc's
+(https://sourceware.org/git/?p=glibc.git;a=tree;f=elf: ``dl-load.c``, ``dl-version.c``, ``dl-lookup.c``)
+through what ``dlopen`` with immediate binding does in a process that has just been started. Where they differ
+is told in :mod:`muslfix.loader_musl` and :mod:`muslfix.loader_glibc`. Files are opened through a seam.
+
+What is not modelled, since nobody can know it beforehand: ``LD_LIBRARY_PATH``, ``LD_PRELOAD``, and libraries
+that were loaded by chance before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from muslfix.elf_symbols import Reference
+from muslfix.loader_glibc import GlibcRules
+from muslfix.loader_musl import MuslRules
+from muslfix.loader_rules import Object, Rules
+from muslfix.loading import Absence, Files, LoadedFile, LoadResult, Problem, Started, System, Trouble
+from muslfix.suffix import Libc
+
+_ORDER = list(Trouble)
+
+# musl: https://git.musl-libc.org/cgit/musl/tree/WHATSNEW, 1.2.4; glibc:
+# https://sourceware.org/glibc/wiki/Release/2.36
+_RELR_SINCE = {Libc.MUSL: (1, 2, 4), Libc.GLIBC: (2, 36)}
+
+# What glibc keeps for thread-local variables that come later, TLS_STATIC_SURPLUS in csu/libc-tls.c and
+# elf/dl-tls.c: never more, and less once others have taken of it.
+_GLIBC_SURPLUS = 1664
+
+_REBUILD = "take another version of the wheel, or build it from source for the target"
+
+
+def check_load(path: str, system: System, files: Files) -> LoadResult:
+    """Say what ``dlopen`` with immediate binding does with a module.
+
+    :param path: of the module, as the target names it, absolute
+    :param system: what the loader goes by
+    :param files: what it can open
+    """
+    return _Process(system, files).load(path)
+
+
+def start(path: str, system: System, files: Files) -> Started:
+    """What a process has loaded when a program has been started.
+
+    :param path: of the program's ELF file, links resolved
+    :param system: with nothing started
+    """
+    process = _Process(system, files)
+    process.load(path)
+    libc = files.open(system.loader) if system.libc is Libc.MUSL and system.loader else None
+    loaded = [item.file for item in process.objects if item.file.identity != process.rules.libc_identity]
+    return Started(
+        program=loaded[0] if loaded else None,
+        libraries=tuple(loaded[1:]),
+        libc=libc if isinstance(libc, LoadedFile) else None,
+    )
+
+
+class _Process:
+    """One process: what it has loaded so far, and what went wrong."""
+
+    def __init__(self, system: System, files: Files) -> None:
+        self.system = system
+        rules = MuslRules if system.libc is Libc.MUSL else GlibcRules
+        self.rules: Rules = rules(system, files)
+        self.objects = self.rules.objects
+        self._first_new = len(self.objects)
+        self._problems: list[Problem] = []
+        self._unknown: dict[str, None] = {}
+
+    @property
+    def _new(self) -> list[Object]:
+        return self.objects[self._first_new :]
+
+    def load(self, path: str) -> LoadResult:
+        opened = self.rules.files.open(path)
+        if isinstance(opened, Absence):
+            return LoadResult(unknown=(f"{path} cannot be looked at",))
+        program = self.objects[0] if self.objects else None
+        self._add(Object(opened, program, {path}), needed_by="")
+        for item in self.rules.breadth_first(self._first_new):
+            for name in item.file.dynamic.needed:
+                self._need(name, item)
+        self._judge()
+        problems = sorted(self._problems, key=lambda problem: _ORDER.index(problem.trouble))
+        return LoadResult(
+            tuple(item.file.path for item in self._new), tuple(dict.fromkeys(problems)), tuple(self._unknown)
+        )
+
+    def _need(self, name: str, needed_by: Object) -> None:
+        found = self.rules.find(name, needed_by)
+        self._problems += found.problems
+        for sentence in found.unknown:
+            self._unknown[sentence] = None
+        if isinstance(found.found, Object):
+            needed_by.needs.append(found.found)
+        elif isinstance(found.found, LoadedFile):
+            item = Object(found.found, needed_by, {name})
+            needed_by.needs.append(item)
+            self._add(item, needed_by.file.path)
+
+    def _add(self, item: Object, needed_by: str) -> None:
+        """Take a file into the process, unless it cannot be."""
+        image, path = item.file.image, item.file.path
+        if isinstance(image, str):
+            self._problems.append(
+                Problem(Trouble.MISSING_LIBRARY, path, needed_by, image, "put the library itself there")
+            )
+            return
+        facts = image.facts
+        other_libc = facts.libcs - {self.system.libc}
+        if facts.machine != self.system.machine or other_libc:
+            which = f"linked to {' and '.join(sorted(facts.libcs))}" if other_libc else f"for {facts.machine}"
+            what = f"is {which}, and the target is {self.system.libc} on {self.system.machine}"
+            self._problems.append(Problem(Trouble.FOREIGN_LIBRARY, path, needed_by, what, _REBUILD))
+            return
+        if isinstance(image.dynamic, str):
+            reason = f"is damaged: it {image.dynamic}"
+            self._problems.append(Problem(Trouble.CRASHES, path, needed_by, reason, _REBUILD, fatal=True))
+            return
+        self.objects.append(item)
+
+    def _judge(self) -> None:
+        for item in self._new:
+            self._check_relative_relocations(item)
+        if any(problem.trouble is Trouble.MISSING_LIBRARY for problem in self._problems) or self._unknown:
+            complete = False  # what is missing could define any symbol
+        else:
+            complete = True
+        for item in self._new:
+            self._problems += self.rules.missing_versions(item)
+            self._check_symbols(item, complete=complete)
+            self._check_thread_local(item)
+
+    def _check_relative_relocations(self, item: Object) -> None:
+        since, version = _RELR_SINCE[self.system.libc], self.system.version
+        if not item.file.dynamic.has_relative_relocations:
+            return
+        number = ".".join(map(str, since))
+        if version is None:
+            sentence = (
+                f"{item.file.path} uses relative relocations, which {self.system.libc} knows from {number} on"
+            )
+            self._unknown[f"{sentence}; the target's version is not known"] = None
+        elif version < since and not self.rules.refuses_relative_relocations(item):
+            reason = (
+                f"uses relative relocations (DT_RELR), which {self.system.libc} knows from {number} on,"
+                f" and the target has {'.'.join(map(str, version))}"
+            )
+            tip = f"give the target {self.system.libc} {number}, or {_REBUILD}"
+            self._problems.append(Problem(Trouble.CRASHES, item.file.path, "", reason, tip, fatal=True))
+
+    def _check_symbols(self, item: Object, *, complete: bool) -> None:
+        missing = [
+            reference
+            for reference in item.file.dynamic.references
+            if not reference.weak and self.rules.provider(reference) is None
+        ]
+        for reference in missing:
+            since = self.rules.brought_by(reference)
+            if since is not None or (complete and self.rules.knows_all_symbols):
+                self._problems.append(self._missing_symbol(reference, item, since))
+        if missing and not complete:
+            return
+        if missing and not self.rules.knows_all_symbols:
+            names = ", ".join(map(str, missing[:3])) + (", …" if len(missing) > 3 else "")
+            what = (
+                f"whether the target defines {names} is not known: its program cannot be looked at from here"
+            )
+            self._unknown[what] = None
+
+    def _missing_symbol(self, reference: Reference, item: Object, since: str | None) -> Problem:
+        reason = "no file that is loaded defines"
+        tip = f"take a wheel that was built for {self.system.libc} of the target's version, or older"
+        if since is not None:
+            reason += f"; {self.system.libc} has it from {since} on"
+            tip = f"give the target {self.system.libc} {since}, or {_REBUILD}"
+        return Problem(Trouble.MISSING_SYMBOL, str(reference), item.file.path, reason, tip)
+
+    def _check_thread_local(self, item: Object) -> None:
+        for owner in self._owners(item):
+            size = owner.file.dynamic.tls_size
+            if not size or (self.system.libc is Libc.GLIBC and size <= _GLIBC_SURPLUS):
+                continue
+            reason = (
+                f"needs {size} bytes of static thread-local storage (initial-exec TLS), which only what is"
+                " loaded at the start of a program can have"
+            )
+            tip = f"preload it with LD_PRELOAD, or {_REBUILD}"
+            self._problems.append(Problem(Trouble.CRASHES, owner.file.path, "", reason, tip))
+
+    def _owners(self, item: Object) -> Iterator[Object]:
+        """The newly loaded files whose thread-local variables must lie at a fixed distance."""
+        new = self._new
+        for reference in item.file.dynamic.initial_exec:
+            owner = self.rules.provider(reference) if reference.name else item
+            if isinstance(owner, Object) and owner in new:
+                yield owner

@@ -1,0 +1,131 @@
+"""The rules of glibc's loader: https://sourceware.org/git/?p=glibc.git;a=tree;f=elf (``dl-load.c``, …)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os.path import dirname
+
+from muslfix.elf_dynamic import DynamicFacts, VersionNeed
+from muslfix.elf_symbols import Exports, Reference
+from muslfix.loader_rules import Finding, Object, Rules, split_path, with_origin
+from muslfix.loading import Absence, LoadedFile, Problem, Trouble
+
+
+class GlibcRules(Rules):
+    """glibc: a cache, ``DT_RPATH`` and ``DT_RUNPATH`` that differ, versions of symbols."""
+
+    def find(self, name: str, needed_by: Object) -> Finding:
+        """``_dl_map_object``."""
+        for item in self.objects:
+            if name in item.names or name == item.file.dynamic.soname:
+                return Finding(item)
+        if name in self.system.started.exports:
+            return Finding()
+        places = [name] if "/" in name else list(self._places(name, needed_by))
+        looked: list[str] = []
+        unseen: list[str] = []
+        foreign: LoadedFile | None = None
+        for place in places:
+            path = with_origin(place, dirname(needed_by.file.path)) if "/" in name else place
+            answer = self.files.open(path) if path.startswith("/") and "$" not in path else Absence.NOT_KNOWN
+            looked.append(dirname(path))
+            if answer is Absence.NOT_KNOWN:
+                unseen.append(dirname(path))
+            elif answer is Absence.BARRED:
+                break
+            elif isinstance(answer, LoadedFile):
+                if not isinstance(answer.image, str) and answer.image.facts.machine != self.system.machine:
+                    foreign = foreign or answer  # open_verify: passed over, not refused
+                    continue
+                return self._accept(name, answer)
+        if foreign is not None:
+            return Finding(foreign)
+        return self.not_found(name, needed_by, looked, unseen)
+
+    def _accept(self, name: str, answer: LoadedFile) -> Finding:
+        same = self.by_identity(answer)
+        if same is None:
+            return Finding(answer)
+        same.names.add(name)
+        return Finding(same)
+
+    def _places(self, name: str, needed_by: Object) -> Iterator[str]:
+        dynamic = needed_by.file.dynamic
+        if dynamic.runpath is None:
+            item: Object | None = needed_by
+            while item is not None:
+                yield from self._in_path(item.file, _rpath(item.file.dynamic), name)
+                item = item.loader
+        yield from self._in_path(needed_by.file, dynamic.runpath, name)
+        cached = self.system.cache.get(name, ())
+        if dynamic.no_default_libraries:
+            yield from (path for path in cached if dirname(path) not in self.system.folders)
+            return
+        yield from cached
+        yield from (f"{folder}/{name}" for folder in self.system.folders)
+
+    def _in_path(self, file: LoadedFile, path: str | None, name: str) -> Iterator[str]:
+        if path:
+            yield from (f"{folder}/{name}" for folder in split_path(with_origin(path, dirname(file.path))))
+
+    def provider(self, reference: Reference) -> Object | Exports | None:
+        """``check_match``."""
+        for item in self.objects:
+            if _matches(item.file.dynamic.exports, reference):
+                return item
+        for exports in self.system.started.exports.values():
+            if _matches(exports, reference):
+                return exports
+        return None
+
+    def missing_versions(self, item: Object) -> list[Problem]:
+        """``_dl_check_map_versions``, and the assertion in ``check_match``."""
+        problems = []
+        for need in item.file.dynamic.needed_versions:
+            exports = self._exports_of(need.library)
+            if exports is None:
+                continue
+            if not exports.has_versions and self._binds(item, need, exports):
+                reason = (
+                    f"{need.library} of the target has no versions at all, and glibc ends the process then"
+                )
+                problems.append(self._version_problem(Trouble.CRASHES, need, item, reason))
+            elif exports.versions and need.version not in exports.versions:
+                reason = f"{need.library} of the target does not define"
+                problems.append(self._version_problem(Trouble.MISSING_SYMBOL, need, item, reason))
+        return problems
+
+    def _binds(self, item: Object, need: VersionNeed, exports: Exports) -> bool:
+        """Whether a symbol in that version is looked up in a library without versions."""
+        versioned = (ref for ref in item.file.dynamic.references if ref.version == need.version)
+        return any(_matches(exports, ref) for ref in versioned)
+
+    def _version_problem(self, trouble: Trouble, need: VersionNeed, item: Object, reason: str) -> Problem:
+        tip = f"install the {need.library} that the wheel was built with, or one that is newer"
+        if need.version.startswith("GLIBC_"):
+            tip = "take a wheel that was built for an older glibc, or give the target a newer one"
+        subject = f"version {need.version}"
+        return Problem(trouble, subject, item.file.path, reason, tip, fatal=trouble is Trouble.CRASHES)
+
+    def _exports_of(self, name: str) -> Exports | None:
+        for item in self.objects:
+            if name in item.names or name == item.file.dynamic.soname:
+                return item.file.dynamic.exports
+        return self.system.started.exports.get(name)
+
+    def refuses_relative_relocations(self, item: Object) -> bool:
+        """Whether it needs the version by which a linker marks them."""
+        return any(need.version == "GLIBC_ABI_DT_RELR" for need in item.file.dynamic.needed_versions)
+
+
+def _rpath(dynamic: DynamicFacts) -> str | None:
+    """``DT_RPATH``, which counts only where there is no ``DT_RUNPATH``."""
+    return dynamic.rpath if dynamic.runpath is None else None
+
+
+def _matches(exports: Exports, reference: Reference) -> bool:
+    """Whether a file defines a symbol in the version that is asked for."""
+    name = reference.name
+    if not reference.version or not exports.has_versions:
+        return name in exports.names or f"{name}@*" in exports.versioned
+    return f"{name}@{reference.version}" in exports.versioned or f"{name}@" in exports.versioned

@@ -1,0 +1,117 @@
+"""The rules of musl's loader: https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from os.path import dirname
+
+from muslfix.elf_symbols import Exports, Reference
+from muslfix.loader_rules import Finding, Object, Rules, split_path, with_origin
+from muslfix.loading import Absence, Files, LoadedFile, System
+from muslfix.musl_symbols import LARGE_FILE_BY_LOADER, LARGE_FILE_SYMBOLS, NEWEST, appeared_in, symbols_of
+
+# load_library in dynlink.c: names that musl takes for itself, whatever follows the dot.
+_OWN_NAME = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
+_NAME_MAX = 255
+
+
+class MuslRules(Rules):
+    """musl: names of its own, search paths that are inherited, no versions."""
+
+    def __init__(self, system: System, files: Files) -> None:
+        super().__init__(system, files)
+        libc = system.started.libc
+        exports = dict(system.started.exports)
+        self._libc: Object | None = None
+        if libc is None and system.loader is not None:
+            opened = files.open(system.loader)
+            libc = opened if isinstance(opened, LoadedFile) else None
+        if libc is not None and not isinstance(libc.image, str):
+            self._libc = Object(libc, None, {"libc.so"})
+            self.libc_identity = libc.identity
+            exports["libc.so"] = libc.dynamic.exports
+        elif "libc.so" not in exports and system.version is not None:
+            exports["libc.so"] = Exports(symbols_of(system.version))
+            self.knows_all_symbols = self.knows_all_symbols and system.version <= NEWEST
+        self._exports = exports
+        self.knows_all_symbols = self.knows_all_symbols and "libc.so" in exports
+
+    def find(self, name: str, needed_by: Object) -> Finding:
+        """``load_library``."""
+        if _OWN_NAME.match(name) or name in ("libc.so", self.system.loader):
+            return Finding(self._libc)
+        if "/" in name:
+            return self._accept(name, needed_by, self._open(name), [name])
+        for item in self.objects:
+            if name in item.names:
+                return Finding(item)
+        if name in self.system.started.exports:
+            return Finding()
+        return self._search(name, needed_by)
+
+    def _search(self, name: str, needed_by: Object) -> Finding:
+        """``path_open``, in one search path after the other."""
+        looked: list[str] = []
+        unseen: list[str] = []
+        for folder in self._folders(needed_by) if 0 < len(name) <= _NAME_MAX else ():
+            answer = self._open(f"{folder}/{name}")
+            looked.append(folder)
+            if answer is Absence.NOT_KNOWN:
+                unseen.append(folder)
+            elif answer is Absence.BARRED:
+                break
+            elif isinstance(answer, LoadedFile):
+                return self._accept(name, needed_by, answer, looked)
+        return self.not_found(name, needed_by, looked, unseen)
+
+    def _open(self, path: str) -> LoadedFile | Absence:
+        """A relative path starts at the folder that the process happens to be in."""
+        return self.files.open(path) if path.startswith("/") else Absence.NOT_KNOWN
+
+    def _accept(
+        self, name: str, needed_by: Object, answer: LoadedFile | Absence, looked: list[str]
+    ) -> Finding:
+        if isinstance(answer, Absence):
+            unseen = looked if answer is Absence.NOT_KNOWN else []
+            return self.not_found(name, needed_by, looked, unseen)
+        same = self.by_identity(answer)
+        if same is not None:
+            same.names.add(name)
+            return Finding(same)
+        exported = answer.dynamic.exports.names
+        if answer.identity == self.libc_identity or {"__libc_start_main", "stdin"} <= exported:
+            return Finding(self._libc)
+        return Finding(answer)
+
+    def _folders(self, needed_by: Object) -> Iterator[str]:
+        """Every ``DT_RUNPATH`` or ``DT_RPATH`` up to the program's, then those of the system."""
+        item: Object | None = needed_by
+        while item is not None:
+            dynamic = item.file.dynamic
+            path = dynamic.rpath if dynamic.runpath is None else dynamic.runpath
+            path = with_origin(path or "", dirname(item.file.path))
+            if "$" not in path:  # with any other name the whole path is of no use: fixup_rpath
+                yield from split_path(path)
+            item = item.loader
+        yield from self.system.folders
+
+    def provider(self, reference: Reference) -> Object | Exports | None:
+        """``find_sym``, and ``get_lfs64`` of later versions."""
+        for item in self.objects:
+            if reference.name in item.file.dynamic.exports.names:
+                return item
+        for exports in self._exports.values():
+            if reference.name in exports.names:
+                return exports
+        late = self.system.version is not None and self.system.version >= LARGE_FILE_BY_LOADER
+        if late and reference.name in LARGE_FILE_SYMBOLS:
+            return self._exports.get("libc.so")
+        return None
+
+    def brought_by(self, reference: Reference) -> str | None:
+        """See :class:`Rules`."""
+        since, version = appeared_in(reference.name), self.system.version
+        if since is None or version is None or since <= version:
+            return None
+        return ".".join(map(str, since))

@@ -1,0 +1,119 @@
+"""What a loader decides by rules of its own: how a library is found, and which symbol binds to which."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from muslfix.elf_symbols import Exports, Reference
+from muslfix.loading import Files, LoadedFile, Problem, System, Trouble
+
+_ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
+
+
+@dataclass(eq=False)
+class Object:
+    """A file in a process.
+
+    :param file: the file
+    :param loader: what needed it; of what is given to ``dlopen`` the program
+    :param names: by which it was asked for
+    :param needs: what it needs, in its order
+    """
+
+    file: LoadedFile
+    loader: Object | None
+    names: set[str]
+    needs: list[Object] = field(default_factory=list)
+
+
+@dataclass
+class Finding:
+    """The answer to a needed name: a file that is new, or one that is in the process already.
+
+    :param found: ``None`` if there is neither
+    :param problems: what went wrong
+    :param unknown: what could not be found out
+    """
+
+    found: LoadedFile | Object | None = None
+    problems: list[Problem] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+
+class Rules:
+    """What both loaders have in common.
+
+    :param system: what the loader goes by
+    :param files: what it can open
+    """
+
+    #: Of the libc that stands for all names that musl reserves.
+    libc_identity: object = None
+
+    def __init__(self, system: System, files: Files) -> None:
+        self.system = system
+        self.files = files
+        started = system.started
+        loaded = [] if started.program is None else [started.program, *started.libraries]
+        self.objects = [Object(file, None, {file.path.rpartition("/")[2]}) for file in loaded]
+        #: Whether a symbol that nothing known defines is defined nowhere.
+        self.knows_all_symbols = started.program is not None or bool(started.exports)
+
+    def breadth_first(self, first: int) -> Iterator[Object]:
+        """The objects from a number on, those included that come while this goes on."""
+        while first < len(self.objects):
+            yield self.objects[first]
+            first += 1
+
+    def not_found(self, name: str, needed_by: Object, looked: list[str], unseen: list[str]) -> Finding:
+        """The answer where no place has a library."""
+        if unseen:
+            where = ", ".join(dict.fromkeys(unseen))
+            return Finding(
+                unknown=[f"whether the target has {name} is not known ({where} cannot be looked at)"]
+            )
+        places = ", ".join(dict.fromkeys(looked)) or "no folders"
+        problem = Problem(
+            Trouble.MISSING_LIBRARY,
+            name,
+            needed_by.file.path,
+            f"is in none of {places}",
+            f"install what provides {name} on the target",
+        )
+        return Finding(problems=[problem])
+
+    def by_identity(self, file: LoadedFile) -> Object | None:
+        """The object that is this very file, by whatever name."""
+        return next((item for item in self.objects if item.file.identity == file.identity), None)
+
+    def find(self, name: str, needed_by: Object) -> Finding:
+        """Find what a name in ``DT_NEEDED`` means."""
+        raise NotImplementedError
+
+    def provider(self, reference: Reference) -> Object | Exports | None:
+        """What defines a symbol, the first in the order of the loader."""
+        raise NotImplementedError
+
+    def brought_by(self, reference: Reference) -> str | None:  # noqa: ARG002
+        """The version of the libc that brought a symbol, if that is later than the target's."""
+        return None
+
+    def missing_versions(self, item: Object) -> list[Problem]:  # noqa: ARG002
+        """The versions that a file needs and the libraries do not define."""
+        return []
+
+    def refuses_relative_relocations(self, item: Object) -> bool:  # noqa: ARG002
+        """Whether the file says itself that an older loader must not load it."""
+        return False
+
+
+def with_origin(path: str, folder: str) -> str:
+    """A search path with ``$ORIGIN`` replaced."""
+    return _ORIGIN.sub(lambda _: folder, path)
+
+
+def split_path(path: str) -> list[str]:
+    """The folders of a search path; an empty one is none for musl, and for glibc the current folder."""
+    return [folder for folder in re.split(r"[:\n]", path) if folder]

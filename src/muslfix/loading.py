@@ -1,0 +1,157 @@
+"""Values of the load check: the files that a loader sees, what a process has already, what goes wrong.
+
+:mod:`muslfix.loader` works with them, and :mod:`muslfix.libraries` finds them on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from os.path import basename, normpath
+from typing import Protocol
+
+from muslfix.elf import Machine
+from muslfix.elf_dynamic import DynamicFacts, Image
+from muslfix.elf_symbols import Exports
+from muslfix.suffix import Libc
+
+
+class Trouble(str, Enum):
+    """What kind of problem a loader has with a module; the value is the word in text and JSON."""
+
+    CRASHES = "crashes"  #: the process would die, or the loader refuses what cannot be mended from outside
+    FOREIGN_LIBRARY = "foreign-library"  #: a library is for another libc or CPU
+    MISSING_LIBRARY = "missing-library"  #: a library that it needs is not found, or is none
+    MISSING_SYMBOL = "missing-symbol"  #: a symbol or version that it needs is defined nowhere
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Absence(Enum):
+    """Why there is no file at a path."""
+
+    NOT_THERE = "not there"  #: the loader looks in the next place
+    BARRED = "barred"  #: opening it fails in a way that makes the loader look no further
+    NOT_KNOWN = "not known"  #: the place cannot be looked at from here
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """A file that a loader has opened.
+
+    :param path: as the loader spells it, links and ``..`` unresolved
+    :param identity: equal for all paths of one file
+    :param image: what is in it; the reason, a sentence, where it is no readable ELF file
+    """
+
+    path: str
+    identity: Hashable
+    image: Image | str
+
+    @property
+    def dynamic(self) -> DynamicFacts:
+        """What a loader reads in it; nothing where it is damaged."""
+        if isinstance(self.image, str) or isinstance(self.image.dynamic, str):
+            return DynamicFacts()
+        return self.image.dynamic
+
+
+class Files(Protocol):
+    """The seam of the load check: the files that the target's loader can open."""
+
+    def open(self, path: str) -> LoadedFile | Absence:
+        """The file at an absolute path of the target."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """What an interpreter has in its process before it loads a module.
+
+    :param program: the program itself, or ``None`` where it is not known
+    :param libraries: what it has loaded with it, in the order of the loader; without the libc of musl
+    :param libc: the libc of musl, which is its loader too; ``None`` where its file is not known
+    :param exports: further symbols that are known to be there, by the name of their file: from a target file
+    """
+
+    program: LoadedFile | None = None
+    libraries: tuple[LoadedFile, ...] = ()
+    libc: LoadedFile | None = None
+    exports: Mapping[str, Exports] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class System:
+    """What the loader of a target goes by.
+
+    :param libc: whose loader it is
+    :param version: of the libc: ``(1, 2, 5)``; ``None`` where it is not known
+    :param machine: the target's
+    :param loader: path of the loader, or ``None`` where it is not known
+    :param folders: where it looks at last
+    :param cache: paths by the name of a library: the ``ld.so.cache`` of glibc
+    :param started: what is in the process already
+    """
+
+    libc: Libc
+    version: tuple[int, ...] | None
+    machine: Machine
+    loader: str | None = None
+    folders: tuple[str, ...] = ()
+    cache: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    started: Started = field(default_factory=Started)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that a loader stumbles over.
+
+    :param trouble: what kind it is
+    :param subject: the library, symbol or file
+    :param needed_by: path of the file that needs it; empty where the subject itself is meant
+    :param reason: what is wrong with the subject, a sentence that begins with its verb
+    :param tip: what the user can do
+    :param fatal: whether the process dies, instead of an :exc:`ImportError`
+    """
+
+    trouble: Trouble
+    subject: str
+    needed_by: str
+    reason: str
+    tip: str
+    fatal: bool = False
+
+    def __str__(self) -> str:
+        subject = basename(normpath(self.subject)) if "/" in self.subject else self.subject
+        if not self.needed_by:
+            return f"{subject} {self.reason}"
+        return f"{basename(normpath(self.needed_by))} needs {subject}, which {self.reason}"
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a loader will do with one module.
+
+    :param files: paths of what it would load, the module first
+    :param problems: what goes wrong, the worst first
+    :param unknown: what could not be found out, each a sentence
+    :param strict: whether who asked wants no module that needs what is missing
+    """
+
+    files: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    unknown: tuple[str, ...] = ()
+    strict: bool = False
+
+    @property
+    def loads(self) -> bool | None:
+        """Whether the module loads; ``None`` where that is not known."""
+        if self.problems:
+            return False
+        return None if self.unknown else True
+
+    @property
+    def kills(self) -> bool:
+        """Whether the process dies at once: a loader that finds something missing says so before that."""
+        return bool(self.problems) and all(problem.fatal for problem in self.problems)
