@@ -14,7 +14,7 @@ from pathlib import Path
 from load_truth import DIES, LOADS, REFUSED, UNKNOWN
 from support import FIXTURES
 
-from muslfix.loading import Trouble
+from muslfix.loader.facts import Trouble
 
 ANSWER = "int answer(void) { return 42; }"
 ASK = "int answer(void); int ask(void) { return answer(); }"

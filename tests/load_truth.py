@@ -24,7 +24,7 @@ from lab_support import modules_in
 
 from muslfix.interpreter import probe_interpreter
 from muslfix.load_check import LoadCheck
-from muslfix.loading import LoadResult
+from muslfix.loader.facts import LoadResult
 
 LOADS, REFUSED, DIES, UNKNOWN = "loads", "refused", "dies", "not known"
 

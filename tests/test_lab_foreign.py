@@ -18,7 +18,7 @@ from muslfix.elf import ElfFacts
 from muslfix.interpreter import probe_interpreter
 from muslfix.plan import Mode, Verdict
 from muslfix.source import open_wheel, plan_wheel
-from muslfix.static_target import read_target_root
+from muslfix.static.target import read_target_root
 from muslfix.target_spec import parse_target_spec
 
 pytestmark = pytest.mark.lab

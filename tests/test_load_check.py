@@ -16,8 +16,8 @@ from muslfix.errors import InvalidTarget
 from muslfix.interpreter import probe_interpreter, read_target_file
 from muslfix.libraries import ElfImages, OverlaidFiles, TargetFiles
 from muslfix.load_check import LoadCheck
-from muslfix.loading import Absence, LoadedFile
-from muslfix.rootfs import RootFiles
+from muslfix.loader.facts import Absence, LoadedFile
+from muslfix.static.root import RootFiles
 from muslfix.surroundings import read_cache, system_of
 from muslfix.target import Target, TargetTree
 

@@ -12,8 +12,8 @@ from support import FIXTURES
 from muslfix.elf import ElfFacts, Machine
 from muslfix.elf_dynamic import DynamicFacts, Image, VersionNeed, read_image
 from muslfix.elf_symbols import Exports, Reference
-from muslfix.loader import check_load, start
-from muslfix.loading import Absence, LoadedFile, LoadResult, Started, System, Trouble
+from muslfix.loader.dlopen import check_load, start
+from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System, Trouble
 from muslfix.suffix import Libc
 
 X86 = Machine("x86_64", 64, "little")

@@ -13,7 +13,7 @@ from load_scenarios import SCENARIOS, Bench
 from load_truth import UNKNOWN, dlopen, predict, word_for
 from support import Lab
 
-from muslfix.loading import LoadResult, Trouble
+from muslfix.loader.facts import LoadResult, Trouble
 
 GCC = shutil.which("gcc")
 EACH_SCENARIO = pytest.mark.parametrize("name", SCENARIOS)

@@ -11,7 +11,7 @@ from lab import layout
 from support import Lab
 
 from muslfix.elf_dynamic import read_dynamic
-from muslfix.musl_symbols import LARGE_FILE_SYMBOLS, NEWEST, OLDEST, appeared_in, symbols_of
+from muslfix.loader.musl_symbols import LARGE_FILE_SYMBOLS, NEWEST, OLDEST, appeared_in, symbols_of
 
 GENERATOR = Path(__file__).parent.parent / "fixtures" / "musl_versions.py"
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muslfix.elf import ElfFacts, Machine
-from muslfix.loading import LoadResult, Problem, Trouble
+from muslfix.loader.facts import LoadResult, Problem, Trouble
 from muslfix.plan import Candidate, Decision, Mode, Plan, Verdict, is_judged, is_loadable, plan, undecided
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.target import Scheme, Target

@@ -15,8 +15,8 @@ from support import FIXTURES
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.interpreter import read_target_file
-from muslfix.loading import LoadResult, Problem, Trouble
-from muslfix.musl_floor import MuslFloor
+from muslfix.loader.facts import LoadResult, Problem, Trouble
+from muslfix.loader.musl_floor import MuslFloor
 from muslfix.plan import Candidate, Decision, Mode, Verdict, plan
 from muslfix.report import (
     ACTIONS,

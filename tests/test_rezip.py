@@ -20,8 +20,8 @@ from support import FIXTURES
 from wheelmaker import DEFLATED, STORED, Member, archive_bytes
 
 from muslfix.errors import InvalidWheel
-from muslfix.rezip import Edits, Piece, _central_part, rezip
-from muslfix.zipparts import CENTRAL, END, MAX32, ZIP64, CentralHeader, Entry, Read, parse_zip
+from muslfix.zips.parts import CENTRAL, END, MAX32, ZIP64, CentralHeader, Entry, Read, parse_zip
+from muslfix.zips.rezip import Edits, Piece, _central_part, rezip
 
 WHEELS = sorted((FIXTURES / "wheels").glob("*.whl"))
 TEXT = b"some text, and some text again\n" * 9

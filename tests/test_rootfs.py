@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from muslfix.errors import InvalidTarget
-from muslfix.rootfs import RootFiles
+from muslfix.static.root import RootFiles
 from muslfix.target import TargetTree
 
 _OPENAT2, _RESOLVE_IN_ROOT = 437, 0x10  # linux/openat2.h; the number is that of all CPUs

@@ -17,7 +17,7 @@ from support import FIXTURES, Cli, make_environment, snapshot
 
 from muslfix.errors import InvalidTarget, UsageError
 from muslfix.interpreter import probe_interpreter, read_target_file
-from muslfix.static_target import read_target_root
+from muslfix.static.target import read_target_root
 from muslfix.target import Target
 
 # Those whose machine has a program among the ELF files of the fixtures, and folders as Python chooses them.

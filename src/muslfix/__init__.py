@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from muslfix.limits import Limits
     from muslfix.plan import Mode, Verdict
     from muslfix.report import Report
-    from muslfix.static_target import read_target_root
+    from muslfix.static.target import read_target_root
     from muslfix.target import Target
     from muslfix.target_spec import parse_target_spec
     from muslfix.verbs.check import CheckOptions, check
@@ -77,7 +77,7 @@ _HOMES = {
     "parse_target_spec": ("target_spec", "parse_target_spec"),
     "probe": ("interpreter", "probe_interpreter"),
     "read_target_file": ("interpreter", "read_target_file"),
-    "read_target_root": ("static_target", "read_target_root"),
+    "read_target_root": ("static.target", "read_target_root"),
     "repair": ("verbs.repair", "repair"),
     "undo": ("verbs.undo", "undo"),
     "verify": ("verbs.verify", "verify"),

@@ -1,9 +1,9 @@
 """A zip archive whose members can be trusted to be what its directory says.
 
 What :mod:`zipfile` tolerates and an installer must not is refused before the first member is read: by
-:mod:`~muslfix.zip_directory` what could be read in two ways, by :mod:`~muslfix.zip_entries` names, kinds and
-sizes, by :mod:`~muslfix.zip_members` what the two headers of a member say. Sizes and CRCs are compared with
-the bytes while a member is read, so that there is no second pass.
+:mod:`~muslfix.zips.directory` what could be read in two ways, by :mod:`~muslfix.zips.entries` names, kinds
+and sizes, by :mod:`~muslfix.zips.members` what the two headers of a member say. Sizes and CRCs are compared
+with the bytes while a member is read, so that there is no second pass.
 
 Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
@@ -22,9 +22,9 @@ from typing import BinaryIO
 from muslfix.codec import STANDARD, Codec
 from muslfix.errors import InvalidWheel
 from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.zip_directory import read_directory
-from muslfix.zip_entries import judge_entries
-from muslfix.zip_members import Member, locate_members
+from muslfix.zips.directory import read_directory
+from muslfix.zips.entries import judge_entries
+from muslfix.zips.members import Member, locate_members
 
 __all__ = ["Archive", "Member", "open_archive", "read_text"]
 

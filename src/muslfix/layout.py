@@ -10,7 +10,7 @@ import os.path
 from dataclasses import asdict, dataclass, replace
 
 from muslfix.errors import UsageError
-from muslfix.rootfs import RootFiles
+from muslfix.static.root import RootFiles
 from muslfix.target import Scheme, Target, TargetTree
 
 #: How the names of staging folders begin; whatever else had such a name would be taken for one.

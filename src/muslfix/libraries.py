@@ -1,7 +1,7 @@
 """The shared libraries of a target, found where its loader would find them. Nothing is written or run.
 
-A target can be this machine, or a tree below a folder (:mod:`muslfix.rootfs`). Where neither is there, only
-the files of a project can be looked at, and the answer about any other is that it is not known.
+A target can be this machine, or a tree below a folder (:mod:`muslfix.static.root`). Where neither is there,
+only the files of a project can be looked at, and the answer about any other is that it is not known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from muslfix.elf import ElfFacts
 from muslfix.elf_dynamic import Image, read_image
 from muslfix.errors import InvalidElf
 from muslfix.files import open_regular
-from muslfix.loading import Absence, Files, LoadedFile
+from muslfix.loader.facts import Absence, Files, LoadedFile
 
 _MAX_CONFIGURATION = 4 * 1024 * 1024
 
@@ -71,7 +71,7 @@ def image_of(stream: BinaryIO) -> Image | str:
 
 
 class TargetFiles:
-    """The :class:`~muslfix.loading.Files` of a target.
+    """The :class:`~muslfix.loader.facts.Files` of a target.
 
     :param images: what is read through
     :param locate: from a path of the target to where it is on this machine, or ``None`` where it is not at
@@ -84,7 +84,7 @@ class TargetFiles:
         self._opened: dict[str, LoadedFile | Absence] = {}
 
     def open(self, path: str) -> LoadedFile | Absence:
-        """See :class:`~muslfix.loading.Files`."""
+        """See :class:`~muslfix.loader.facts.Files`."""
         if path not in self._opened:
             self._opened[path] = self._open(path)
         return self._opened[path]
@@ -125,6 +125,6 @@ class OverlaidFiles:
         self._overlay = overlay
 
     def open(self, path: str) -> LoadedFile | Absence:
-        """See :class:`~muslfix.loading.Files`."""
+        """See :class:`~muslfix.loader.facts.Files`."""
         found = self._overlay(os.path.normpath(path))
         return self._below.open(path) if found is None else replace(found, path=path)

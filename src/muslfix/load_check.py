@@ -11,9 +11,9 @@ from functools import cached_property
 from muslfix.elf_dynamic import Image
 from muslfix.errors import InvalidTarget
 from muslfix.libraries import ElfImages, OverlaidFiles, TargetFiles
-from muslfix.loader import check_load
-from muslfix.loading import Files, LoadedFile, LoadResult, System
-from muslfix.rootfs import RootFiles
+from muslfix.loader.dlopen import check_load
+from muslfix.loader.facts import Files, LoadedFile, LoadResult, System
+from muslfix.static.root import RootFiles
 from muslfix.surroundings import exported_symbols, system_of
 from muslfix.target import Target, TargetTree
 from muslfix.tree import DiskTree, Locate

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from muslfix.elf import ElfFacts
-from muslfix.loading import LoadResult
+from muslfix.loader.facts import LoadResult
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from muslfix.elf import ElfFacts
-from muslfix.loading import LoadResult, Problem
-from muslfix.musl_floor import MuslFloor
+from muslfix.loader.facts import LoadResult, Problem
+from muslfix.loader.musl_floor import MuslFloor
 from muslfix.plan import Decision, Mode, Verdict
 from muslfix.suffix import Libc
 from muslfix.target import Source, Target

@@ -1,7 +1,7 @@
 """A wheel that needs no fixing, made of one that does: the plan for all of its targets, and the new archive.
 
 A wheel holds no links, so a module gets its new name by being renamed, or as a copy beside the old one. All
-that is not concerned is carried over as it stands, see :mod:`muslfix.rezip`.
+that is not concerned is carried over as it stands, see :mod:`muslfix.zips.rezip`.
 
 Specifications: https://packaging.python.org/en/latest/specifications/binary-distribution-format/,
 https://packaging.python.org/en/latest/specifications/recording-installed-packages/
@@ -23,11 +23,11 @@ from muslfix.modules import plan_tree
 from muslfix.newfile import new_file, write_pieces
 from muslfix.plan import Decision, Mode, Plan
 from muslfix.record import RecordRow
-from muslfix.rezip import Edits, rezip
 from muslfix.source import Wheel, WheelTree
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, trace_to_json
-from muslfix.zipparts import parse_zip
+from muslfix.zips.parts import parse_zip
+from muslfix.zips.rezip import Edits, rezip
 
 _BUILD_LINE = re.compile(r"^Build:.*?(\r?\n|\Z)", re.MULTILINE | re.IGNORECASE)
 

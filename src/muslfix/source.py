@@ -23,9 +23,9 @@ from muslfix.elf_dynamic import Image, read_image
 from muslfix.errors import InvalidElf, InvalidWheel
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.load_check import LoadCheck
-from muslfix.loading import LoadResult
+from muslfix.loader.facts import LoadResult
+from muslfix.loader.musl_floor import MuslFloor, find_floor
 from muslfix.modules import plan_tree
-from muslfix.musl_floor import MuslFloor, find_floor
 from muslfix.plan import Mode, Plan
 from muslfix.record import RecordRow
 from muslfix.target import Target

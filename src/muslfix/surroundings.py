@@ -11,8 +11,8 @@ from dataclasses import replace
 from muslfix.elf_symbols import Exports
 from muslfix.errors import InvalidTarget
 from muslfix.libraries import TargetFiles
-from muslfix.loader import start
-from muslfix.loading import LoadedFile, Started, System
+from muslfix.loader.dlopen import start
+from muslfix.loader.facts import LoadedFile, Started, System
 from muslfix.suffix import Libc
 from muslfix.target import Target
 

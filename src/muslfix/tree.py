@@ -11,7 +11,7 @@ from typing import Protocol
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.files import hash_file, open_regular
-from muslfix.loading import LoadResult
+from muslfix.loader.facts import LoadResult
 
 #: From a path as RECORD spells it to where the file is now.
 Locate = Callable[[str], str]

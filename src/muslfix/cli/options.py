@@ -217,7 +217,7 @@ def find_target(options: argparse.Namespace) -> Target:
     check_folders(**{"target-root": options.target_root})
     given = _given_facts(options)
     if options.target_root is not None:
-        from muslfix.static_target import read_target_root
+        from muslfix.static.target import read_target_root
 
         return read_target_root(options.target_root, options.target_python, given)
     if options.target_python is not None:

@@ -3,7 +3,7 @@
 It follows musl's loader (https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c) and glibc's
 (https://sourceware.org/git/?p=glibc.git;a=tree;f=elf: ``dl-load.c``, ``dl-version.c``, ``dl-lookup.c``)
 through what ``dlopen`` with immediate binding does in a process that has just been started. Where they differ
-is told in :mod:`muslfix.loader_musl` and :mod:`muslfix.loader_glibc`. Files are opened through a seam.
+is told in :mod:`muslfix.loader.musl` and :mod:`muslfix.loader.glibc`. Files are opened through a seam.
 
 What is not modelled, since nobody can know it beforehand: ``LD_LIBRARY_PATH``, ``LD_PRELOAD``, and libraries
 that were loaded by chance before.
@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from muslfix.elf_symbols import Reference
-from muslfix.loader_glibc import GlibcRules
-from muslfix.loader_musl import MuslRules
-from muslfix.loader_rules import Object, Rules
-from muslfix.loading import Absence, Files, LoadedFile, LoadResult, Problem, Started, System, Trouble
+from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System, Trouble
+from muslfix.loader.glibc import GlibcRules
+from muslfix.loader.musl import MuslRules
+from muslfix.loader.rules import Object, Rules
 from muslfix.suffix import Libc
 
 _ORDER = list(Trouble)

@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from os.path import dirname
 
 from muslfix.elf_symbols import Exports, Reference
-from muslfix.loader_rules import Finding, Object, Rules, split_path, with_origin
-from muslfix.loading import Absence, Files, LoadedFile, System
-from muslfix.musl_symbols import LARGE_FILE_BY_LOADER, LARGE_FILE_SYMBOLS, NEWEST, appeared_in, symbols_of
+from muslfix.loader.facts import Absence, Files, LoadedFile, System
+from muslfix.loader.musl_symbols import (
+    LARGE_FILE_BY_LOADER,
+    LARGE_FILE_SYMBOLS,
+    NEWEST,
+    appeared_in,
+    symbols_of,
+)
+from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
 
 # load_library in dynlink.c: names that musl takes for itself, whatever follows the dot.
 _OWN_NAME = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")

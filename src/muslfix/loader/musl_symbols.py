@@ -1,14 +1,14 @@
 """Since when musl has a symbol: what its file would tell where only its version is known.
 
-The data (:mod:`muslfix.musl_exports`) come from files of different versions and from the release notes in
-https://git.musl-libc.org/cgit/musl/tree/WHATSNEW.
+The data (:mod:`muslfix.loader.musl_exports`) come from files of different versions and from the release notes
+in https://git.musl-libc.org/cgit/musl/tree/WHATSNEW.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from muslfix.musl_exports import ADDED, LARGE_FILE
+from muslfix.loader.musl_exports import ADDED, LARGE_FILE
 
 #: The newest version that the data know; of a later one it is not known what it has.
 NEWEST = (1, 2, 5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from muslfix.cpython import folders_of, scheme_at
-from muslfix.rootfs import RootFiles
-from muslfix.static_python import StaticPython
+from muslfix.static.python import StaticPython
+from muslfix.static.root import RootFiles
 from muslfix.target import Scheme
 
 # More than any of the modules has, in bytes.

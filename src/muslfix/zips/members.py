@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 
 from muslfix.errors import InvalidWheel
-from muslfix.zip_directory import FULL_32, LOCAL_SIGNATURE, ZIP64_FIELD, Data, Entry, parse_extra
+from muslfix.zips.directory import FULL_32, LOCAL_SIGNATURE, ZIP64_FIELD, Data, Entry, parse_extra
 
 STORED, DEFLATED = 0, 8
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from muslfix.elf_symbols import Exports, Reference
-from muslfix.loading import Files, LoadedFile, Problem, System, Trouble
+from muslfix.loader.facts import Files, LoadedFile, Problem, System, Trouble
 
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 

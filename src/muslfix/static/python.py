@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from muslfix.build_details import BUILD_DETAILS
 from muslfix.errors import InvalidTarget
-from muslfix.rootfs import RootFiles
+from muslfix.static.build_details import BUILD_DETAILS
+from muslfix.static.root import RootFiles
 from muslfix.target import OLDEST, OLDEST_VERSION, TargetTree
 
 _LIBRARY = re.compile(r"python3\.(?P<minor>[0-9]{1,3})(?P<threads>t?)", re.ASCII)

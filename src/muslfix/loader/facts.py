@@ -1,6 +1,6 @@
 """Values of the load check: the files that a loader sees, what a process has already, what goes wrong.
 
-:mod:`muslfix.loader` works with them, and :mod:`muslfix.libraries` finds them on disk.
+:mod:`muslfix.loader.dlopen` works with them, and :mod:`muslfix.libraries` finds them on disk.
 """
 
 from __future__ import annotations

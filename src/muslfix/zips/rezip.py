@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Union
 
-from muslfix.zipparts import (
+from muslfix.zips.parts import (
     CENTRAL,
     DEFLATED,
     DESCRIPTOR,

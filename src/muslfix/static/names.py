@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from muslfix.build_details import BUILD_DETAILS, BuildDetails
 from muslfix.cpython import abi_part, own_suffixes, suffixes_of
 from muslfix.errors import InvalidTarget
+from muslfix.static.build_details import BUILD_DETAILS, BuildDetails
 from muslfix.suffix import ExtensionFilename, Libc
 
 _SYSCONFIGDATA = re.compile(r"_sysconfigdata_(?P<flags>[a-z]*)_linux_(?P<triplet>[\w-]*)\.pyc?", re.ASCII)

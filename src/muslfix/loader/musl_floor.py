@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from muslfix.elf_dynamic import Image
-from muslfix.musl_symbols import OLDEST, appeared_in
+from muslfix.loader.musl_symbols import OLDEST, appeared_in
 from muslfix.suffix import Libc
 
 _TAG = re.compile(r"musllinux_(\d{1,4})_(\d{1,4})_\w+")

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from muslfix.elf import ElfFacts, Machine, read_elf
 from muslfix.elf_strings import glibc_version_in, musl_version_in, python_versions_in, suffixes_in
 from muslfix.errors import InvalidElf, InvalidTarget
-from muslfix.rootfs import RootFiles
-from muslfix.static_python import StaticPython
+from muslfix.static.python import StaticPython
+from muslfix.static.root import RootFiles
 from muslfix.suffix import ExtensionFilename, Libc, libc_of_loader
 
 _LIBPYTHON = re.compile(r"libpython3[0-9.]*[a-z]*\.so(\.[0-9.]+)?")

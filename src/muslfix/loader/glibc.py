@@ -7,8 +7,8 @@ from os.path import dirname
 
 from muslfix.elf_dynamic import DynamicFacts, VersionNeed
 from muslfix.elf_symbols import Exports, Reference
-from muslfix.loader_rules import Finding, Object, Rules, split_path, with_origin
-from muslfix.loading import Absence, LoadedFile, Problem, Trouble
+from muslfix.loader.facts import Absence, LoadedFile, Problem, Trouble
+from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
 
 
 class GlibcRules(Rules):

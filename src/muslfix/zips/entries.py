@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from muslfix.errors import InvalidWheel
 from muslfix.limits import Limits
-from muslfix.zip_directory import Entry
-from muslfix.zip_members import DEFLATED, STORED
+from muslfix.zips.directory import Entry
+from muslfix.zips.members import DEFLATED, STORED
 
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0 (also with another, 6) and 13, which hides the headers
 _KNOWN_FLAGS = 0x2 | 0x4 | 0x8 | 0x800  # levels of compression, data descriptor, UTF-8

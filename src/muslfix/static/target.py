@@ -11,17 +11,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from muslfix.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.cpus import Cpu, cpu_named, cpu_of_apk, cpus_of
 from muslfix.cpython import FewFacts, target_of
 from muslfix.elf import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.given import FACTS, check_given, found_or_given, version_of
-from muslfix.rootfs import RootFiles
-from muslfix.static_binaries import Binary, Linked, check_module, read_binaries, read_linked
-from muslfix.static_folders import read_folders
-from muslfix.static_names import Names, NamesEvidence, decide_names
-from muslfix.static_python import StaticPython, choose_python, open_tree
+from muslfix.static.binaries import Binary, Linked, check_module, read_binaries, read_linked
+from muslfix.static.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
+from muslfix.static.folders import read_folders
+from muslfix.static.names import Names, NamesEvidence, decide_names
+from muslfix.static.python import StaticPython, choose_python, open_tree
+from muslfix.static.root import RootFiles
 from muslfix.target import Source, Target
 
 _PATCHLEVEL = re.compile(
