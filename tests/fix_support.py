@@ -34,7 +34,8 @@ from wheelmaker import make_wheel
 
 from muslfix.interpreter import probe_interpreter
 from muslfix.plan import Mode
-from muslfix.report import Report, to_text
+from muslfix.report import Report
+from muslfix.report_text import to_text
 from muslfix.target import Target
 from muslfix.verbs.fix import FixOptions
 from muslfix.verbs.fix import fix as fix_projects

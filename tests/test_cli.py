@@ -18,8 +18,8 @@ from wheelmaker import make_wheel
 
 import muslfix
 from muslfix.cli.dispatch import _COMMANDS, run_command
-from muslfix.cli.options import target_words
 from muslfix.cli.output import Output, printable
+from muslfix.cli.targets import target_words
 from muslfix.errors import MuslfixError
 from muslfix.interpreter import read_target_file
 

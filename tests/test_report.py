@@ -27,8 +27,8 @@ from muslfix.report import (
     ProjectReport,
     Report,
     report_module,
-    to_text,
 )
+from muslfix.report_text import to_text
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 

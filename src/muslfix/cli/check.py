@@ -14,11 +14,10 @@ from muslfix.cli.options import (
     add_scheduler_option,
     executor_for,
     find_limits,
-    find_target,
     mode_words,
     paths_for,
-    target_words,
 )
+from muslfix.cli.targets import find_target, target_words
 from muslfix.errors import UsageError
 from muslfix.plan import Mode
 

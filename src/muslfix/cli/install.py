@@ -11,10 +11,9 @@ from muslfix.cli.options import (
     add_command,
     add_common_options,
     add_limit_options,
-    check_folders,
     find_limits,
-    find_target,
 )
+from muslfix.cli.targets import check_folders, find_target
 from muslfix.plan import Mode
 
 if TYPE_CHECKING:

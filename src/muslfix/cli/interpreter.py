@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import add_command, add_output_options, add_target_options, find_target
+from muslfix.cli.options import add_command, add_output_options
+from muslfix.cli.targets import add_target_options, find_target
 from muslfix.cli.terminal import Line
 
 if TYPE_CHECKING:

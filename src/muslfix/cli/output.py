@@ -48,7 +48,7 @@ class Output:
 
         :param command: the one to go on with, for a person to copy
         """
-        from muslfix.report import to_text
+        from muslfix.report_text import to_text
 
         if as_json or not self.out.is_terminal:
             self._warnings(report)

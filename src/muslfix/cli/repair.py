@@ -13,12 +13,11 @@ from muslfix.cli.options import (
     add_limit_options,
     add_output_options,
     add_scheduler_option,
-    add_target_options,
     executor_for,
     find_limits,
-    find_targets,
     paths_for,
 )
+from muslfix.cli.targets import add_target_options, find_targets
 from muslfix.plan import Mode
 
 if TYPE_CHECKING:

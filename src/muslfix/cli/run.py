@@ -7,7 +7,8 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import add_command, add_common_options, find_target, names_foreign_target
+from muslfix.cli.options import add_command, add_common_options
+from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import UsageError
 from muslfix.plan import Mode
 

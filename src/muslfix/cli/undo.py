@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import add_command, add_common_options, add_projects, find_target
+from muslfix.cli.options import add_command, add_common_options, add_projects
+from muslfix.cli.targets import find_target
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

@@ -1,6 +1,6 @@
 """A report for a person at a terminal: the sum first, then the files by project.
 
-Programs get :func:`muslfix.report.to_text` or JSON instead, which name every file in a line of its own.
+Programs get :func:`muslfix.report_text.to_text` or JSON instead, which name every file in a line of its own.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from muslfix.report import (
     ModuleReport,
     ProjectReport,
     Report,
-    describe,
-    is_worth_telling,
 )
+from muslfix.report_text import describe, is_worth_telling
 
 # How many files of one kind a project names: one is enough where all are alike.
 _FILES, _ALIKE = 3, frozenset({"misnamed", "removed", "put-back", "link-outside"})

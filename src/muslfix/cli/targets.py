@@ -1,0 +1,140 @@
+"""The options that name a target, and the targets that they name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from muslfix.errors import UsageError
+from muslfix.target import Target
+
+
+def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Which Python will import: one that runs here, or the facts of one that cannot.
+
+    :param several: whether there may be more than one, see :func:`find_targets`
+    """
+    group = parser.add_argument_group(
+        "target",
+        "Without these: the interpreter of the active virtual environment, else the one that runs muslfix.",
+    )
+    one = group if several else group.add_mutually_exclusive_group()
+    again, action = ("; repeatable", "append") if several else ("", "store")
+    one.add_argument(
+        "--python",
+        metavar="EXECUTABLE",
+        action=action,
+        help="the interpreter, its name, or its virtual environment" + again,
+    )
+    one.add_argument(
+        "--target-file",
+        metavar="FILE",
+        action=action,
+        help="its facts, as written by 'muslfix interpreter --json'" + again,
+    )
+    one.add_argument(
+        "--target-root",
+        metavar="DIR",
+        action=action,
+        help="a root file system or a prefix that holds it" + again,
+    )
+    one.add_argument(
+        "--target-spec",
+        metavar="SPEC",
+        action=action,
+        help="a word for it, such as cp310-musl-x86_64 or alpine-3.14-armv7l" + again,
+    )
+    group.add_argument(
+        "--target-python",
+        metavar="VERSION|PATH",
+        help="which Python in --target-root: 3.11, or its program as the target sees it",
+    )
+    group.add_argument(
+        "--target-fact",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a fact that --target-root or --target-spec does not tell, as libc_version=1.2.5; repeatable",
+    )
+
+
+def find_target(options: argparse.Namespace) -> Target:
+    """The target that the options name.
+
+    :raises UsageError: if they contradict each other
+    :raises InterpreterError: if the interpreter cannot be asked
+    :raises InvalidTarget: if the target file, the tree or the specification cannot be used
+    """
+    check_folders(**{"target-root": options.target_root})
+    given = _given_facts(options)
+    if options.target_root is not None:
+        from muslfix.static.target import read_target_root
+
+        return read_target_root(options.target_root, options.target_python, given)
+    if options.target_python is not None:
+        raise UsageError(None, "--target-python says which Python in a root, and there is no --target-root")
+    if options.target_spec is not None:
+        from muslfix.target_spec import parse_target_spec
+
+        return parse_target_spec(options.target_spec, given)
+    if given:
+        raise UsageError(None, "--target-fact adds to --target-root or --target-spec, and neither is there")
+    from muslfix.interpreter import find_interpreter, probe_interpreter, read_target_file
+
+    if options.target_file is not None:
+        return read_target_file(options.target_file)
+    return probe_interpreter(find_interpreter(options.python, os.environ))
+
+
+def find_targets(options: argparse.Namespace) -> list[Target]:
+    """All targets that the options name, each once.
+
+    :raises MuslfixError: as :func:`find_target`
+    """
+    alone = dict.fromkeys(("python", "target_file", "target_root", "target_spec"))
+    named = [{**alone, name: value} for name in alone for value in getattr(options, name) or ()]
+    detail = {"target_python": options.target_python, "target_fact": options.target_fact}
+    targets = [find_target(argparse.Namespace(**one, **detail)) for one in named or [alone]]
+    return list(dict.fromkeys(targets))
+
+
+def names_foreign_target(options: argparse.Namespace) -> str | None:
+    """What the options name as a target that need not run here, or ``None``."""
+    for name in (options.target_file, options.target_root, options.target_spec):
+        if name is not None:
+            return str(name)
+    return None
+
+
+def target_words(options: argparse.Namespace) -> list[str]:
+    """The words that say on another command line which target was meant."""
+    words: list[str] = []
+    for name, given in vars(options).items():
+        if name == "python" or name.startswith("target_"):
+            values = given if isinstance(given, list) else [] if given is None else [given]
+            words += [word for value in values for word in (f"--{name.replace('_', '-')}", str(value))]
+    return words
+
+
+def _given_facts(options: argparse.Namespace) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for text in options.target_fact:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(
+                None, f"--target-fact {text!r:.80} is no NAME=VALUE", "as in --target-fact libc_version=1.2.5"
+            )
+        if given.setdefault(name, value) != value:
+            raise UsageError(None, f"--target-fact gives {name!r:.60} twice, and not the same")
+    return given
+
+
+def check_folders(**folders: str | None) -> None:
+    """Refuse an empty folder name, which a shell makes of a variable that is not set.
+
+    :param folders: what was given, by the name of its option
+    :raises UsageError: if one is empty
+    """
+    for name, folder in folders.items():
+        if folder is not None and not folder.strip():
+            raise UsageError(None, f"--{name} is empty")
