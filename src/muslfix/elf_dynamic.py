@@ -11,7 +11,7 @@ makes of it all: https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -99,8 +99,8 @@ def dynamic_of(file: ElfFile) -> DynamicFacts:
     """
     needs = list(needed_versions(file))
     first, count = hashed_symbols(file)
-    bound = _bound_symbols(file, count)
-    count = max([count, *(index + 1 for index, _ in bound)])
+    bound, initial_exec = _bound_symbols(file, count)
+    count = max(count, max(bound, default=-1) + 1)
     symbols = Symbols(file, first, count, {need.number: need.name for need in needs})
     return DynamicFacts(
         soname=_text(file, _SONAME),
@@ -111,8 +111,8 @@ def dynamic_of(file: ElfFile) -> DynamicFacts:
         has_relative_relocations=file.value(_RELR) > 0 and file.value(_RELRSZ) > 0,
         tls_size=max((segment.memory for segment in file.segments if segment.kind == PT_TLS), default=0),
         static_tls=bool(file.value(_FLAGS) & _DF_STATIC_TLS),
-        initial_exec=tuple(sorted({symbols.reference(index) for index, tpoff in bound if tpoff})),
-        references=tuple(symbols.undefined({index for index, _ in bound})),
+        initial_exec=tuple(sorted({symbols.reference(index) for index in initial_exec})),
+        references=tuple(symbols.undefined(bound)),
         needed_versions=tuple(
             VersionNeed(need.library, need.name) for need in needs if not need.flags & _VER_FLG_WEAK
         ),
@@ -125,17 +125,15 @@ def _text(file: ElfFile, tag: int) -> str | None:
     return file.string(values[-1]) if values else None
 
 
-def _bound_symbols(file: ElfFile, count: int) -> set[tuple[int, bool]]:
-    """The index of each symbol that a relocation refers to, and whether for an initial-exec access."""
+def _bound_symbols(file: ElfFile, count: int) -> tuple[Collection[int], Collection[int]]:
+    """The index of each symbol that a relocation refers to, and of those for an initial-exec access."""
     if file.header.machine == _EM_MIPS:  # which binds through its GOT, without relocations
-        return {(index, False) for index in range(1, count)}
+        return range(1, count), ()
     tpoff, shift = _TPOFF.get(file.header.machine, ()), 32 if file.bits == 64 else 8
     mask = (1 << shift) - 1
-    return {
-        (info >> shift, info & mask in tpoff)
-        for info in _relocation_infos(file)
-        if info >> shift or info & mask in tpoff
-    }
+    infos = _relocation_infos(file)
+    initial_exec = {info >> shift for info in infos if info & mask in tpoff}
+    return initial_exec.union(info >> shift for info in infos if info >> shift), initial_exec
 
 
 def _relocation_infos(file: ElfFile) -> set[int]:

@@ -118,7 +118,7 @@ class Symbols:
         version = self._needs.get(self._versions[index] & ~_HIDDEN_VERSION, "") if self._versions else ""
         return Reference(self._name(name), version, info >> 4 == _STB_WEAK)
 
-    def undefined(self, indexes: set[int]) -> Iterator[Reference]:
+    def undefined(self, indexes: Iterable[int]) -> Iterator[Reference]:
         """Those that others must define, in the order of the table."""
         for index in sorted(indexes):
             reference = self.reference(index)
@@ -129,7 +129,7 @@ class Symbols:
         """The symbols that others find."""
         names, versioned = set[str](), set[str]()
         defined = _defined_versions(self._file)
-        table = self._table[self._first * self._entry.size :]
+        table = memoryview(self._table)[self._first * self._entry.size :]
         for index, fields in enumerate(self._entry.iter_unpack(table), self._first):
             name_at, info, other, section, value = self._fields(fields)
             if not _is_export(info, other, section, value):
@@ -195,6 +195,8 @@ def hashed_symbols(file: ElfFile) -> tuple[int, int]:
         # 64-bit entries on Alpha and s390x, by their ABI.
         wide = file.header.machine in _WIDE_HASH and file.bits == 64
         count = file.unpack("QQ" if wide else "II", file.offset_of(file.value(_HASH)))[1]
+        if count > min(_MAX_SYMBOLS, file.size // struct.calcsize("=" + _SYMBOL[file.bits])):
+            raise InvalidElf(None, f"claims {count} symbols")
         return 1, count
     return 0, 0
 
