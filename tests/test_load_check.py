@@ -131,6 +131,19 @@ def test_fix_strictly(tmp_path: Path, tell_all: Path, cli: Cli) -> None:
     assert (site / "pkg" / f"a{MUSL}").is_symlink()
 
 
+def test_run_asks_as_fix_does(tmp_path: Path, tell_all: Path, cli: Cli) -> None:
+    site = installed(tmp_path, a="x86_64-musl-missing-symbol.so", b=RELR)
+    words = ("run", "--target-file", tell_all, "--path", site)
+    done = cli(*words, "--strict", "--", "true")
+    assert (done.status, "missing-symbol" in done.out, "crashes" in done.out) == (1, True, True)
+    assert not (site / "pkg" / f"a{MUSL}").exists()
+    done = cli(*words, "--", "true")
+    assert (done.status, "missing-symbol" in done.out) == (1, True)
+    assert (site / "pkg" / f"a{MUSL}").is_symlink()
+    done = cli(*words, "--no-load-check", "--", "true")
+    assert (done.status, (site / "pkg" / f"b{MUSL}").is_symlink()) == (0, True)
+
+
 def test_check_tells_of_rightly_named_modules_too(tmp_path: Path, tell_all: Path, cli: Cli) -> None:
     site = installed(tmp_path, a=RELR, b=WELL, c=LACKING)
     for name in "abc":

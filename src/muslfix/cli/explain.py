@@ -53,7 +53,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     sections = dict(_SECTION.findall(_readme()))
     if options.word is None:
         for word, text in sections.items():
-            output.tell([Line(_plain(_paragraphs(text)[0]), head=word, kind=kind_of(word))])
+            when = _plain(_paragraphs(text)[0]).partition("When: ")[2]
+            output.tell([Line(when, head=f"{word}:", kind=kind_of(word))])
         return 0
     if options.word not in sections:
         raise UsageError(

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from muslfix.cli.output import Output
 
 _EPILOG = """\
-example:
-  muslfix install --python /opt/app/bin/python psycopg_binary-3.0.4-cp39-cp39-musllinux_1_1_x86_64.whl
+examples:
+  muslfix install psycopg_binary-3.0.4-cp39-cp39-musllinux_1_1_x86_64.whl
+  muslfix install --python /opt/app/bin/python wheelhouse/*.whl
 """
 
 

@@ -37,16 +37,17 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
+    from muslfix.cli.progress import show_progress
     from muslfix.verbs.undo import UndoOptions, undo
 
-    report = undo(
-        options.projects,
-        find_target(options),
-        UndoOptions(
+    target = find_target(options)
+    with show_progress(output) as progress:
+        undoing = UndoOptions(
             paths=tuple(options.path),
             break_system_packages=options.break_system_packages,
             dry_run=options.dry_run,
-        ),
-    )
+            progress=progress,
+        )
+        report = undo(options.projects, target, undoing)
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1
