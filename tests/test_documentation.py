@@ -336,7 +336,17 @@ def test_the_changelog_names_every_command() -> None:
     assert [
         command for command in COMMANDS if f"`muslfix {command}" not in text and f"`{command}`" not in text
     ] == []
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE)[0] == "[Unreleased]" or muslfix.__version__ in text
+    version = re.escape(muslfix.__version__)
+    assert re.search(rf"^## \[{version}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
+
+
+def test_the_contents_name_every_chapter() -> None:
+    """But for the commands, which a table names, and those that everybody looks for at the end."""
+    contents = README.partition("**Contents**:\n")[2].partition("\n\n")[0]
+    chapters = re.findall(r"^## ([^`\n]+)$", README, re.MULTILINE)
+    assert re.findall(r"^\[([^]]+)\]", contents, re.MULTILINE) == [
+        name for name in chapters if name not in ("Findings", "Licence")
+    ]
 
 
 def test_the_gate_runs_the_test_command_of_the_readme() -> None:
