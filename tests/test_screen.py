@@ -23,6 +23,7 @@ from muslfix.cli.progress import Lines, Shown
 from muslfix.cli.terminal import Line, Terminal
 from muslfix.cli.words import WORDS, kind_of, tell
 from muslfix.loader.facts import Problem, Trouble
+from muslfix.loader.musl_floor import MuslFloor
 from muslfix.plan import Verdict
 from muslfix.report import FINDINGS, FileReport, ProjectReport, Report
 from muslfix.target import Source
@@ -261,6 +262,18 @@ SLOW = replace(
             "3 projects: 1 project failed, 1 project not looked at, 1 project left alone.",
         ),
         ([project("undone"), project("unchanged")], "undo", False, "2 projects: 1 put back."),
+        (
+            [project("checked", musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False)), project("failed")],
+            "check",
+            True,
+            "2 wheels: the tags of 1 promise too much, 1 could not be looked at.",
+        ),
+        (
+            [project("checked", musl=MuslFloor("1.1.0", "1.2", (), keeps=True))],
+            "check",
+            True,
+            "1 wheel: no tag promises too much.",
+        ),
         ([project("unchanged")], "undo", False, "1 project: nothing to put back."),
         ([project("undone")], "undo", True, "1 project: 1 would be put back."),
         (

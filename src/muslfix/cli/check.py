@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "check",
+        "check [options] [WHEEL|PROJECT|DIR...]",
         "say what would be done, and which binaries are foreign; changes nothing",
         "Say of each extension module whether the target imports it, whether it would be given a"
         " new name, and whether its ELF file is for another libc or CPU. Exit status 1 if there is something"

@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "explain",
+        "explain [VERDICT]",
         "say what a verdict means and what to do about it",
         "Say of a word that muslfix uses for files (misnamed, other-libc, link-outside, ...) when it is"
         " given, what the common cause is, and what to do. Without a word: name them all.",

@@ -26,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "fix",
+        "fix [options] [PROJECT...]",
         "fix what is installed: the step after pip, uv, Poetry or PDM",
         "Give the misnamed extension modules of installed projects names that the target imports."
         " Each project is changed as a whole or not at all; running it again changes nothing.",

@@ -30,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "install",
+        "install [options] WHEEL...",
         "install wheels, fixed",
         "Install wheels. Extension modules whose name the target does not import get one that it"
         " does, if their ELF file proves that it can load them. All wheels are installed, or none.",

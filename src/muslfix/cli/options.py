@@ -18,18 +18,24 @@ if TYPE_CHECKING:
 
 def add_command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
+    synopsis: str,
     summary: str,
     description: str,
     epilog: str,
 ) -> argparse.ArgumentParser:
     """A command with help that is wrapped, but for an epilog, which is printed as it stands.
 
+    :param synopsis: its name, and what follows that on a command line
     :param summary: one line, for the list of commands
     :param epilog: examples
     """
     return commands.add_parser(
-        name, help=summary, description=description, epilog=epilog, formatter_class=_Help
+        synopsis.partition(" ")[0],
+        usage=f"muslfix {synopsis}",
+        help=summary,
+        description=description,
+        epilog=epilog,
+        formatter_class=_Help,
     )
 
 

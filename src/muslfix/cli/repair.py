@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "repair",
+        "repair [options] WHEEL... (-w DIR | --in-place)",
         "write wheels that need no fixing, for a wheelhouse or an index",
         "Write wheels whose extension modules have the names that the targets import. All else is"
         " carried over byte for byte. A wheel that cannot be repaired does not stop the others. Exit status 1"

@@ -35,14 +35,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "run",
+        "run [options] -- COMMAND...",
         "run an installer, then fix what it installed",
         "Run a command with the terminal as it is, and when it has succeeded fix the environment"
         " that it has worked in. With --dry-run the command is not run: it is said which would be run, and"
         " which environment would be fixed as things stand.",
         _EPILOG,
     )
-    parser.usage = "muslfix run [options] -- COMMAND..."
     parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="the installer")
     add_common_options(parser, mode=True, changes=True)
     parser.set_defaults(run=run)

@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "undo",
+        "undo [options] [PROJECT...]",
         "put the names and RECORD back",
         "Take back what muslfix has changed in installed projects: names and RECORD are again"
         " what they were. A project whose files have changed since is left as it is.",

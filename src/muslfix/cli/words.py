@@ -90,6 +90,8 @@ def _sum(report: Report) -> Line:
     """What was found and done, in one sentence."""
     if report.command in ("undo", "verify"):
         return _sum_of_projects(report)
+    if any(project.musl is not None for project in report.projects):
+        return _sum_of_floors(report)
     count = sum(_modules(project.modules) for project in report.projects)
     amiss = Counter(project.action for project in report.projects)
     parts = _parts(report.projects, report)
@@ -140,6 +142,16 @@ def _sum_of_projects(report: Report) -> Line:
     differ = sum(project.action == "differs" for project in report.projects)
     said = f"{differ} not as RECORD says" if differ else "all files are as RECORD says"
     return Line(head=f"{total}: {said}{aside}.", kind="bad" if differ or failed else "good")
+
+
+def _sum_of_floors(report: Report) -> Line:
+    """The same where each wheel was asked for the lowest musl."""
+    broken = sum(project.musl is not None and not project.musl.keeps for project in report.projects)
+    failed = sum(project.action == "failed" for project in report.projects)
+    said = f"the tags of {broken} promise too much" if broken else "no tag promises too much"
+    aside = f", {failed} could not be looked at" if failed else ""
+    kind = "bad" if broken or failed else "good"
+    return Line(head=f"{_count(len(report.projects), 'wheel')}: {said}{aside}.", kind=kind)
 
 
 def _count(number: int, word: str) -> str:
