@@ -213,9 +213,9 @@ def test_every_call_of_muslfix_is_understood() -> None:
 def test_the_synopses_name_commands() -> None:
     synopses = [block for block in blocks("text") if block.startswith("muslfix ")]
     for block in synopses:
-        command = _parser([]).command(block.split()[1])
-        assert command is not None
-        assert command.format_usage().startswith(f"usage: {block.split(' -w')[0].rstrip()}")
+        parser = _parser([]).command(block.split()[1])
+        assert parser is not None
+        assert parser.format_usage().startswith(f"usage: {block.split(' -w')[0].rstrip()}")
     found = {block.split()[1] for block in synopses}
     assert found <= set(COMMANDS)
     assert set(COMMANDS) - found <= {"interpreter"}
