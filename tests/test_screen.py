@@ -579,3 +579,9 @@ def test_the_library_tells_each_step(tmp_path: Path) -> None:
     muslfix.check([str(MISNAMED)], target, muslfix.CheckOptions(progress=note))
     works = ("hashing files", "reading modules")
     assert steps == [*((what, done, 1) for what in works for done in (0, 1)), ("reading wheels", 1, 1)]
+    steps.clear()
+    paths = (str(tmp_path / "x"),)
+    muslfix.undo([], target, muslfix.UndoOptions(paths=paths, progress=note))
+    muslfix.fix([], target, muslfix.FixOptions(paths=paths, progress=note))
+    works = ("putting back projects", "reading modules", "fixing projects")
+    assert steps == [(what, done, 1) for what in works for done in (0, 1)]
