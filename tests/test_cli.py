@@ -349,3 +349,28 @@ def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.S
 )
 def test_words_that_mean_the_same_target(given: dict[str, object], words: list[str]) -> None:
     assert target_words(Namespace(**given)) == words
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_terminal(cli: Cli, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cli(command, "--help").out.split("\n")
+    assert [line for line in lines if len(line) > 80] == []
+    assert [line for line in lines if line.endswith("-")] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fix", "--python", ""], "error: --python is empty"),
+        (["fix", "--path", ""], "error: --path is empty"),
+        (["fix", "--target", "x"], "has made is named by --path"),
+        (["check", "--musl", "x.whl", "--python", "x"], "asks no target, so --python says nothing"),
+        (["check", "--musl", "x.whl", "--strict"], "asks no target, so --strict says nothing"),
+        (["check", "--musl", "x.whl", "--mode", "copy"], "asks no target, so --mode says nothing"),
+    ],
+)
+def test_words_that_say_nothing(cli: Cli, words: list[str], said: str) -> None:
+    result = cli(*words)
+    assert (result.status, result.out) == (2, "")
+    assert said in result.err

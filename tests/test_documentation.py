@@ -211,7 +211,12 @@ def test_every_call_of_muslfix_is_understood() -> None:
 
 
 def test_the_synopses_name_commands() -> None:
-    found = {block.split()[1] for block in blocks("text") if block.startswith("muslfix ")}
+    synopses = [block for block in blocks("text") if block.startswith("muslfix ")]
+    for block in synopses:
+        parser = _parser([]).command(block.split()[1])
+        assert parser is not None
+        assert parser.format_usage().startswith(f"usage: {block.split(' -w')[0].rstrip()}")
+    found = {block.split()[1] for block in synopses}
     assert found <= set(COMMANDS)
     assert set(COMMANDS) - found <= {"interpreter"}
     for command in COMMANDS:
@@ -313,7 +318,7 @@ def test_every_word_is_explained(cli: Cli, word: str) -> None:
 def test_explain_names_the_words(cli: Cli) -> None:
     result = cli("explain")
     assert (result.status, result.err) == (0, "")
-    heads = [line.partition(" When:")[0] for line in result.out.split("\n") if " When:" in line]
+    heads = [line.partition(":")[0] for line in result.out.split("\n")[:-1] if line[0] != " "]
     assert sorted(heads) == sorted(WORDS)
     wrong = cli("explain", "hope")
     assert (wrong.status, wrong.out) == (2, "")
@@ -336,7 +341,17 @@ def test_the_changelog_names_every_command() -> None:
     assert [
         command for command in COMMANDS if f"`muslfix {command}" not in text and f"`{command}`" not in text
     ] == []
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE)[0] == "[Unreleased]" or muslfix.__version__ in text
+    version = re.escape(muslfix.__version__)
+    assert re.search(rf"^## \[{version}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
+
+
+def test_the_contents_name_every_chapter() -> None:
+    """But for the commands, which a table names, and those that everybody looks for at the end."""
+    contents = README.partition("**Contents**:\n")[2].partition("\n\n")[0]
+    chapters = re.findall(r"^## ([^`\n]+)$", README, re.MULTILINE)
+    assert re.findall(r"^\[([^]]+)\]", contents, re.MULTILINE) == [
+        name for name in chapters if name not in ("Findings", "Licence")
+    ]
 
 
 def test_the_gate_runs_the_test_command_of_the_readme() -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -83,7 +84,7 @@ def misnamed(folder: str, mode: str, more: str = "") -> str:
     return f"{folder}/_speed{WRONG}: misnamed: {looks}, {DEEDS[mode]}{more}"
 
 
-def fix_paths(*paths: Path, mode: str = "symlink", **options: bool) -> Report:
+def fix_paths(*paths: Path, mode: str = "symlink", **options: Any) -> Report:
     """Fix folders for the running Python."""
     options_ = FixOptions(mode=Mode(mode), paths=tuple(map(str, paths)), **options)
     return fix([], running(), options_)

@@ -131,6 +131,19 @@ def test_fix_strictly(tmp_path: Path, tell_all: Path, cli: Cli) -> None:
     assert (site / "pkg" / f"a{MUSL}").is_symlink()
 
 
+def test_run_asks_as_fix_does(tmp_path: Path, tell_all: Path, cli: Cli) -> None:
+    site = installed(tmp_path, a="x86_64-musl-missing-symbol.so", b=RELR)
+    words = ("run", "--target-file", tell_all, "--path", site)
+    done = cli(*words, "--strict", "--", "true")
+    assert (done.status, "missing-symbol" in done.out, "crashes" in done.out) == (1, True, True)
+    assert not (site / "pkg" / f"a{MUSL}").exists()
+    done = cli(*words, "--", "true")
+    assert (done.status, "missing-symbol" in done.out) == (1, True)
+    assert (site / "pkg" / f"a{MUSL}").is_symlink()
+    done = cli(*words, "--no-load-check", "--", "true")
+    assert (done.status, (site / "pkg" / f"b{MUSL}").is_symlink()) == (0, True)
+
+
 def test_check_tells_of_rightly_named_modules_too(tmp_path: Path, tell_all: Path, cli: Cli) -> None:
     site = installed(tmp_path, a=RELR, b=WELL, c=LACKING)
     for name in "abc":
@@ -180,6 +193,9 @@ def test_where_nothing_is_known_nothing_is_claimed(tmp_path: Path, old_musl: Pat
         ("musllinux_1_3_x86_64", RELR, 0, "its tags promise musl 1.3 or later"),
         ("musllinux_1_3_x86_64.musllinux_1_2_x86_64", RELR, 1, "its tags promise musl 1.2 or later, which"),
         ("linux_x86_64", RELR, 0, "its tags promise nothing about musl"),
+        ("musllinux_1_2_x86_64", "x86_64-glibc.so", 1, "can load on no musl, for its files are linked to"
+         " glibc; its tags promise musl 1.2 or later"),
+        ("manylinux_2_17_x86_64", "x86_64-glibc.so", 0, "glibc; its tags promise nothing about musl"),
     ],
 )  # fmt: skip
 def test_the_lowest_musl(tmp_path: Path, cli: Cli, tags: str, fixture: str, status: int, said: str) -> None:

@@ -22,7 +22,11 @@ from wheelmaker import make_wheel
 from muslfix.cli.progress import Lines, Shown
 from muslfix.cli.terminal import Line, Terminal
 from muslfix.cli.words import WORDS, kind_of, tell
+from muslfix.loader.facts import Problem, Trouble
+from muslfix.loader.musl_floor import MuslFloor
+from muslfix.plan import Verdict
 from muslfix.report import FINDINGS, FileReport, ProjectReport, Report
+from muslfix.target import Source
 
 WHEELS = FIXTURES / "wheels"
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
@@ -165,6 +169,16 @@ def test_how_lines_are_wrapped(line: Line, rows: list[str]) -> None:
     assert list(NARROW.fit(line)) == rows
 
 
+def test_a_head_can_be_longer_than_a_row() -> None:
+    line = Line("tail", head=" ".join(["word"] * 12), kind="bad")
+    assert list(NARROW.fit(line)) == ["word " * 6 + "word", "  " + "word " * 5 + "tail"]
+    rows = list(replace(NARROW, colours=True).fit(line))
+    assert rows == [
+        "\x1b[1;31m" + "word " * 6 + "word\x1b[0m",
+        "  \x1b[1;31m" + "word " * 4 + "word\x1b[0m tail",
+    ]
+
+
 def test_colours_do_not_count_when_lines_are_wrapped() -> None:
     line = Line("word " * 9, head="tip:", kind="tip", indent=2)
     rows = list(replace(NARROW, colours=True).fit(line))
@@ -183,6 +197,12 @@ def told(
     return [row for line in lines for row in wide.fit(line)]
 
 
+INFO = "/site/demo-1.0.dist-info"
+LACKING = replace(
+    FINE,
+    verdict=Verdict.MISSING_LIBRARY,
+    problems=(Problem(Trouble.MISSING_LIBRARY, "libx.so", "", "is found nowhere", "install it"),),
+)
 SLOW = replace(
     FIXED,
     path="pkg/slow.so",
@@ -196,16 +216,34 @@ SLOW = replace(
         ([], "fix", False, "0 projects: nothing to fix."),
         ([project("fixed", modules=(FIXED,))], "fix", False, "1 extension module in 1 project: 1 fixed."),
         (
-            [project("fixed", modules=(FINE, FIXED, SLOW))],
+            [project("fixed", modules=(FINE, FIXED, SLOW), source=INFO)],
             "fix",
             False,
             "3 extension modules in 1 project: 2 fixed (1 had been running as slow Python).",
         ),
         (
-            [project("checked", modules=(FIXED, SLOW, BAD)), project("checked")],
+            [project("checked", modules=(FIXED, SLOW, BAD), source=INFO), project("checked")],
             "check",
             True,
             "3 extension modules in 2 projects: 2 misnamed (1 running as slow Python), 1 refused.",
+        ),
+        (
+            [project("repaired", modules=(SLOW,), output="/x/demo.whl")],
+            "repair",
+            False,
+            "1 extension module in 1 project: 1 fixed (1 would have run as slow Python), 1 wheel written.",
+        ),
+        (
+            [project("checked", modules=(FINE, BAD)), project("checked", modules=(FINE, BAD))],
+            "check",
+            True,
+            "4 extension modules in 2 projects: 2 refused.",  # the same paths, in two wheels
+        ),
+        (
+            [project("checked", modules=(LACKING,))],
+            "check",
+            True,
+            "1 extension module in 1 project: 1 lacking what the loader needs.",
         ),
         (
             [project("checked", modules=(FINE,))],
@@ -224,6 +262,19 @@ SLOW = replace(
             "3 projects: 1 project failed, 1 project not looked at, 1 project left alone.",
         ),
         ([project("undone"), project("unchanged")], "undo", False, "2 projects: 1 put back."),
+        (
+            [project("checked", musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False)), project("failed")],
+            "check",
+            True,
+            "2 wheels: the tags of 1 promise too much, 1 could not be looked at.",
+        ),
+        (
+            [project("checked", musl=MuslFloor("1.1.0", "1.2", (), keeps=True))],
+            "check",
+            True,
+            "1 wheel: no tag promises too much.",
+        ),
+        ([project("unchanged")], "undo", False, "1 project: nothing to put back."),
         ([project("undone")], "undo", True, "1 project: 1 would be put back."),
         (
             [project("verified"), project("failed", problem="x")],
@@ -236,6 +287,16 @@ SLOW = replace(
 )
 def test_the_sum_comes_first(projects: list[ProjectReport], command: str, dry_run: bool, first: str) -> None:
     assert told(*projects, command=command, dry_run=dry_run)[0] == first
+
+
+def test_what_the_loader_lacks_is_named() -> None:
+    assert f"  missing-library {FINE.path}" in told(project("checked", modules=(LACKING,)), command="check")
+
+
+def test_notes_and_where_the_facts_are_from_stand_at_the_end() -> None:
+    source = Source("spec", "alpine-3.14-x86_64")
+    report = Report("install", dry_run=False, projects=(), notes=("x",), source=source)
+    assert [line.text for line in tell(report)][-2:] == [source.sentence, "x"]
 
 
 def test_files_of_one_module_count_once() -> None:
@@ -318,7 +379,9 @@ def test_check_ends_with_the_command_that_fixes(screen: Screen) -> None:
     shown = screen("check", "--target-file", TARGET, MISNAMED, FOREIGN, BOTH, NO_COLOR="1")
     assert screen.status == 1
     lines = shown.rstrip("\n").split("\n")
-    assert lines[0] == "3 extension modules in 3 projects: 1 misnamed (1 running as slow Python), 1 refused."
+    assert (
+        lines[0] == "3 extension modules in 3 projects: 1 misnamed (1 would run as slow Python), 1 refused."
+    )
     assert lines[-1] == f"To fix it: muslfix install --target-file {TARGET} --target DIR {MISNAMED}"
     assert "foreign 1.0: 1 extension module: 1 refused" in lines
     assert not any(line.startswith("both") for line in lines)
@@ -516,3 +579,9 @@ def test_the_library_tells_each_step(tmp_path: Path) -> None:
     muslfix.check([str(MISNAMED)], target, muslfix.CheckOptions(progress=note))
     works = ("hashing files", "reading modules")
     assert steps == [*((what, done, 1) for what in works for done in (0, 1)), ("reading wheels", 1, 1)]
+    steps.clear()
+    paths = (str(tmp_path / "x"),)
+    muslfix.undo([], target, muslfix.UndoOptions(paths=paths, progress=note))
+    muslfix.fix([], target, muslfix.FixOptions(paths=paths, progress=note))
+    changes = ("putting back projects", "reading modules", "fixing projects")
+    assert steps == [(what, done, 1) for what in changes for done in (0, 1)]

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from muslfix.report import ACTIONS, ProjectReport, Report
 
-# Facts from these are told unasked: nobody has seen them yet.
-_PUT_TOGETHER = ("build-details", "root", "spec")
+#: Facts from these are told unasked: nobody has seen them yet.
+PUT_TOGETHER = ("build-details", "root", "spec")
 
 # How many links out of the environment a project names; where one leads out, most do.
 _LINKS_OUTSIDE = 3
@@ -23,7 +23,7 @@ def to_text(report: Report, *, verbose: bool = False) -> Iterator[str]:
     :param report: the result
     :param verbose: also the files and projects of which there is nothing to say
     """
-    if report.source is not None and report.source.kind in _PUT_TOGETHER:
+    if report.source is not None and report.source.kind in PUT_TOGETHER:
         yield f"target: {report.source.sentence}"
     for project in report.projects:
         for module in project.modules:

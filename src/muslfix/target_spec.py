@@ -69,7 +69,7 @@ def parse_target_spec(text: str, given: Mapping[str, str] | None = None) -> Targ
 def _what_is_wrong(text: str) -> str:
     cpus = ", ".join(cpu.name for cpu in CPUS)
     if known_named(text) is not None or re.fullmatch(r"cp3\d+[a-z]*-(gnu|musl|none)", text):
-        return f"does not tell the CPU; add one of {cpus}"
+        return f"does not tell the CPU, as {text}-x86_64 does; it is one of {cpus}"
     match = re.fullmatch(r"(?:cp3\d+[a-z]*-(?:gnu|musl|none)|(?P<name>.+?))-(?P<cpu>\w+)", text)
     if match is not None and (match["name"] is None or known_named(match["name"]) is not None):
         return f"names the CPU {match['cpu']!r}; known are {cpus}"

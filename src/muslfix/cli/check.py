@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "check",
+        "check [options] [WHEEL|PROJECT|DIR...]",
         "say what would be done, and which binaries are foreign; changes nothing",
         "Say of each extension module whether the target imports it, whether it would be given a"
         " new name, and whether its ELF file is for another libc or CPU. Exit status 1 if there is something"
@@ -73,6 +73,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     from muslfix.verbs.check import CheckOptions, check, check_musl
 
     if options.musl:
+        _check_musl_alone(options)
         floors = check_musl(_wheels(options.subjects), find_limits(options))
         output.report(floors, as_json=options.json)
         return 0 if floors.is_well else 1
@@ -113,6 +114,21 @@ def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str 
 
 def _holds_projects(folder: str) -> bool:
     return any(name.endswith(".dist-info") for name in os.listdir(folder))
+
+
+def _check_musl_alone(options: argparse.Namespace) -> None:
+    """Refuse what ``--musl`` would not heed.
+
+    :raises UsageError: if there is such an option
+    """
+    idle = [name for name in ("path", "strict", "no_load_check", "scheduler") if getattr(options, name)]
+    words = [*target_words(options), *mode_words(options), *(f"--{name.replace('_', '-')}" for name in idle)]
+    if words:
+        raise UsageError(
+            None,
+            f"--musl is about wheels and asks no target, so {words[0]} says nothing",
+            tip=f"leave out --musl or {words[0]}",
+        )
 
 
 def _wheels(subjects: list[str]) -> list[str]:

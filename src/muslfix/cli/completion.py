@@ -28,7 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "completion",
+        "completion SHELL",
         "print a script that lets a shell complete muslfix's words",
         "Print the script that lets a shell complete commands, options and file names. It needs shtab,"
         " which the extra muslfix[completion] installs.",

@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "explain",
+        "explain [VERDICT]",
         "say what a verdict means and what to do about it",
         "Say of a word that muslfix uses for files (misnamed, other-libc, link-outside, ...) when it is"
         " given, what the common cause is, and what to do. Without a word: name them all.",
@@ -53,7 +53,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
     sections = dict(_SECTION.findall(_readme()))
     if options.word is None:
         for word, text in sections.items():
-            output.tell([Line(_plain(_paragraphs(text)[0]), head=word, kind=kind_of(word))])
+            when = _plain(_paragraphs(text)[0]).partition("When: ")[2]
+            output.tell([Line(when, head=f"{word}:", kind=kind_of(word))])
         return 0
     if options.word not in sections:
         raise UsageError(

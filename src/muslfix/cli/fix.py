@@ -11,6 +11,8 @@ from muslfix.plan import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
+    from muslfix.progress import Progress
+    from muslfix.verbs.fix import FixOptions
 
 _EPILOG = """\
 examples:
@@ -24,7 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "fix",
+        "fix [options] [PROJECT...]",
         "fix what is installed: the step after pip, uv, Poetry or PDM",
         "Give the misnamed extension modules of installed projects names that the target imports."
         " Each project is changed as a whole or not at all; running it again changes nothing.",
@@ -40,19 +42,26 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.verbs.fix import FixOptions, fix
+    from muslfix.cli.progress import show_progress
+    from muslfix.verbs.fix import fix
 
-    report = fix(
-        options.projects,
-        find_target(options),
-        FixOptions(
-            mode=Mode(options.mode),
-            paths=tuple(options.path),
-            break_system_packages=options.break_system_packages,
-            dry_run=options.dry_run,
-            load_check=not options.no_load_check,
-            strict=options.strict,
-        ),
-    )
+    target = find_target(options)
+    with show_progress(output) as progress:
+        report = fix(options.projects, target, fix_options(options, progress))
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1
+
+
+def fix_options(options: argparse.Namespace, progress: Progress) -> FixOptions:
+    """What the options mean to the library."""
+    from muslfix.verbs.fix import FixOptions
+
+    return FixOptions(
+        mode=Mode(options.mode),
+        paths=tuple(options.path),
+        break_system_packages=options.break_system_packages,
+        dry_run=options.dry_run,
+        load_check=not options.no_load_check,
+        strict=options.strict,
+        progress=progress,
+    )

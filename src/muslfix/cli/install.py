@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from muslfix.cli.output import Output
 
 _EPILOG = """\
-example:
-  muslfix install --python /opt/app/bin/python psycopg_binary-3.0.4-cp39-cp39-musllinux_1_1_x86_64.whl
+examples:
+  muslfix install psycopg_binary-3.0.4-cp39-cp39-musllinux_1_1_x86_64.whl
+  muslfix install --python /opt/app/bin/python wheelhouse/*.whl
 """
 
 
@@ -29,7 +30,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "install",
+        "install [options] WHEEL...",
         "install wheels, fixed",
         "Install wheels. Extension modules whose name the target does not import get one that it"
         " does, if their ELF file proves that it can load them. All wheels are installed, or none.",

@@ -18,25 +18,40 @@ if TYPE_CHECKING:
 
 def add_command(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
+    synopsis: str,
     summary: str,
     description: str,
     epilog: str,
 ) -> argparse.ArgumentParser:
-    """A command with a description that is wrapped, and an epilog that is printed as it stands.
+    """A command with help that is wrapped, but for an epilog, which is printed as it stands.
 
+    :param synopsis: its name, and what follows that on a command line
     :param summary: one line, for the list of commands
     :param epilog: examples
     """
-    import textwrap
-
     return commands.add_parser(
-        name,
+        synopsis.partition(" ")[0],
+        usage=f"muslfix {synopsis}",
         help=summary,
-        description=textwrap.fill(description, width=80),
+        description=description,
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
+
+
+class _Help(argparse.HelpFormatter):
+    """Wraps all that has no line ends of its own, and breaks no word at its hyphens."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap
+
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = (
+            text.rstrip("\n").split("\n") if "\n" in text else self._split_lines(text, width - len(indent))
+        )
+        return "\n".join(indent + line for line in lines)
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:

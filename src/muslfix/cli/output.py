@@ -79,11 +79,6 @@ class Output:
         with _to_stdout():
             sys.stdout.write(text)
 
-    def progress(self, line: str) -> None:
-        """Say on a terminal how far long work has come; in a file or a log that would only be noise."""
-        if not self.quiet and sys.stderr.isatty():
-            self.diagnostic(line)
-
     def flush(self) -> None:
         """Let a closed pipe or a full disk be noticed now, and not at the end of Python."""
         with _to_stdout():

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _EPILOG = """\
 examples:
   muslfix repair --python /opt/app/bin/python dist/*.whl -w wheelhouse
-  muslfix repair --target-file alpine.json --target-file uv.json --mode copy dist/*.whl -w wheelhouse
+  muslfix repair --target-file alpine.json --target-file uv.json --mode copy \\
+      dist/*.whl -w wheelhouse
   muslfix repair --target-file alpine.json wheelhouse/*.whl --in-place
 """
 
@@ -36,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "repair",
+        "repair [options] WHEEL... (-w DIR | --in-place)",
         "write wheels that need no fixing, for a wheelhouse or an index",
         "Write wheels whose extension modules have the names that the targets import. All else is"
         " carried over byte for byte. A wheel that cannot be repaired does not stop the others. Exit status 1"
@@ -56,7 +57,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--mode",
-        choices=[mode.value for mode in Mode],
+        choices=[Mode.RENAME.value, Mode.COPY.value],
         default=Mode.RENAME.value,
         help="whether a misnamed module is renamed, or a copy of it gets the right name, so that the wheel"
         " serves several targets; a wheel cannot hold links (default: %(default)s)",
@@ -74,6 +75,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
+    from muslfix.cli.progress import show_progress
     from muslfix.verbs.repair import RepairOptions, check_repair_options, repair
 
     folder = options.wheel_dir
@@ -88,13 +90,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
         limits=find_limits(options),
     )
     check_repair_options(wanted)
-    numbers = count(1)
-
-    def tell(report: ProjectReport) -> None:
-        output.progress(f"[{next(numbers)}/{len(options.wheels)}] {report.label}: {report.action}")
-
     targets, wheels = find_targets(options), paths_for(options.scheduler, options.wheels)
-    with executor_for(options.scheduler) as executor:
+    finished = count(1)
+    with executor_for(options.scheduler) as executor, show_progress(output) as progress:
+
+        def tell(_: ProjectReport) -> None:
+            progress("repairing wheels", next(finished), len(wheels))
+
         report = repair(wheels, targets, wanted, executor=executor, on_finished=tell)
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1

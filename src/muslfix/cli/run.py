@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from muslfix.cli.options import add_command, add_common_options
 from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import UsageError
-from muslfix.plan import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
@@ -18,11 +17,13 @@ if TYPE_CHECKING:
     from muslfix.report import Report
 
 _EPILOG = """\
-Without --python the environment is that of the interpreter that runs pip; for other tools the active virtual
-environment or the project's .venv; else that of the Python that runs muslfix.
+Without --python the environment is that of the interpreter that runs pip; for
+other tools the active virtual environment or the project's .venv; else that of
+the Python that runs muslfix.
 
-exit status: that of COMMAND if it fails (128 + the signal's number if one ended it, 127 if it is not there);
-else 1 if something could not be fixed, 0 if all is well.
+exit status: that of COMMAND if it fails (128 + the signal's number if one ended
+it, 127 if it is not there); else 1 if something could not be fixed, 0 if all is
+well.
 
 examples:
   python -m muslfix run -- pip install -r requirements.txt
@@ -34,14 +35,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "run",
+        "run [options] -- COMMAND...",
         "run an installer, then fix what it installed",
         "Run a command with the terminal as it is, and when it has succeeded fix the environment"
         " that it has worked in. With --dry-run the command is not run: it is said which would be run, and"
         " which environment would be fixed as things stand.",
         _EPILOG,
     )
-    parser.usage = "muslfix run [options] -- COMMAND..."
     parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="the installer")
     add_common_options(parser, mode=True, changes=True)
     parser.set_defaults(run=run)
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         output.diagnostic(f"error: {ended.problem}")
     if ended.status != 0:
         return ended.status
-    report = _fix(_look_around(command, options, output), options)
+    report = _fix(_look_around(command, options, output), options, output)
     _tell(report, options, output)
     return 0 if is_well(report) else 1
 
@@ -81,19 +81,15 @@ def _look_around(command: list[str], options: argparse.Namespace, output: Output
     return Whereabouts(options.python or found.python, tuple(options.path) or found.paths)
 
 
-def _fix(place: Whereabouts, options: argparse.Namespace) -> Report:
-    from muslfix.verbs.fix import FixOptions, fix
+def _fix(place: Whereabouts, options: argparse.Namespace, output: Output) -> Report:
+    from muslfix.cli.fix import fix_options
+    from muslfix.cli.progress import show_progress
+    from muslfix.verbs.fix import fix
 
-    options.python = place.python
-    return fix(
-        (),
-        find_target(options),
-        FixOptions(
-            mode=Mode(options.mode),
-            paths=place.paths,
-            break_system_packages=options.break_system_packages,
-        ),
-    )
+    options.python, options.path = place.python, place.paths
+    target = find_target(options)
+    with show_progress(output) as progress:
+        return fix((), target, fix_options(options, progress))
 
 
 def _tell(report: Report, options: argparse.Namespace, output: Output) -> None:

@@ -41,6 +41,8 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say it, and end."""
         tip = f"'{self.prog} --help' shows how it is called"
+        if message.startswith("ambiguous option: --target could match"):
+            tip = "a folder that 'pip install --target' has made is named by --path"
         Output().error(UsageError(None, message, tip))
         sys.exit(2)
 

@@ -65,7 +65,10 @@ def find_target(options: argparse.Namespace) -> Target:
     :raises InterpreterError: if the interpreter cannot be asked
     :raises InvalidTarget: if the target file, the tree or the specification cannot be used
     """
-    check_folders(**{"target-root": options.target_root})
+    named = ("python", "target_file", "target_root", "target_spec")
+    check_folders(**{name.replace("_", "-"): getattr(options, name) for name in named})
+    for path in getattr(options, "path", ()):
+        check_folders(path=path)
     given = _given_facts(options)
     if options.target_root is not None:
         from muslfix.static.target import read_target_root
@@ -130,7 +133,7 @@ def _given_facts(options: argparse.Namespace) -> dict[str, str]:
 
 
 def check_folders(**folders: str | None) -> None:
-    """Refuse an empty folder name, which a shell makes of a variable that is not set.
+    """Refuse an empty name of a file or folder, which a shell makes of a variable that is not set.
 
     :param folders: what was given, by the name of its option
     :raises UsageError: if one is empty

@@ -77,13 +77,14 @@ class Terminal:
 
         :param line: with printable characters only
         """
-        space, head = " " * line.indent, self.paint(line.head, line.kind)
+        space = " " * line.indent
         words = f"{line.head} {line.text}".strip() if line.head else line.text
         rows = [words] if line.whole else self._wrap(words, line.indent)
-        first, *others = rows or [""]
-        yield (space + head + first[len(line.head) :]).rstrip()
-        hang = space + "  " * bool(line.head)
-        yield from (hang + row for row in others)
+        left = len(line.head)  # a head can be longer than a row
+        for number, row in enumerate(rows or [""]):
+            hang = "  " * bool(line.head and number)
+            yield (space + hang + self.paint(row[:left], line.kind) + row[left:]).rstrip()
+            left = max(0, left - len(row) - 1)
 
     def _wrap(self, text: str, indent: int) -> list[str]:
         import textwrap

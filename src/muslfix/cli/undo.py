@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "undo",
+        "undo [options] [PROJECT...]",
         "put the names and RECORD back",
         "Take back what muslfix has changed in installed projects: names and RECORD are again"
         " what they were. A project whose files have changed since is left as it is.",
@@ -37,16 +37,17 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
+    from muslfix.cli.progress import show_progress
     from muslfix.verbs.undo import UndoOptions, undo
 
-    report = undo(
-        options.projects,
-        find_target(options),
-        UndoOptions(
+    target = find_target(options)
+    with show_progress(output) as progress:
+        undoing = UndoOptions(
             paths=tuple(options.path),
             break_system_packages=options.break_system_packages,
             dry_run=options.dry_run,
-        ),
-    )
+            progress=progress,
+        )
+        report = undo(options.projects, target, undoing)
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1

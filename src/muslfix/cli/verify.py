@@ -21,7 +21,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Define the command's options."""
     parser = add_command(
         commands,
-        "verify",
+        "verify [options] [PROJECT...]",
         "compare the files with RECORD",
         "Say which files of installed projects are missing, changed, or not listed in RECORD, and"
         " which links lead nowhere or out of the environment.",

@@ -18,7 +18,7 @@ from muslfix.report import (
     ProjectReport,
     Report,
 )
-from muslfix.report_text import describe, is_worth_telling
+from muslfix.report_text import PUT_TOGETHER, describe, is_worth_telling
 
 # How many files of one kind a project names: one is enough where all are alike.
 _FILES, _ALIKE = 3, frozenset({"misnamed", "removed", "put-back", "link-outside"})
@@ -37,6 +37,13 @@ _KINDS = {
     "link-outside": "odd",
 }
 
+# What is said of modules in whose place Python imports a .py: of wheels or not, today or before.
+_RAN = {
+    (False, True): "running",
+    (False, False): "had been running",
+    (True, True): "would run",
+    (True, False): "would have run",
+}
 
 #: The words that a line can have between its path and its sentence.
 WORDS = frozenset({*(verdict.value for verdict in Verdict), *FINDINGS})
@@ -65,6 +72,10 @@ def tell(report: Report, *, verbose: bool = False) -> Iterator[Line]:
     if brief:
         yield Line()
         yield Line("-v names all files")
+    notes = [Line(note, head="note:", kind="tip") for note in report.notes]
+    if report.source is not None and report.source.kind in PUT_TOGETHER:
+        notes.insert(0, Line(report.source.sentence, head="target:", kind="strong"))
+    yield from [Line(), *notes] if notes else ()
 
 
 def _is_news(project: ProjectReport) -> bool:
@@ -79,30 +90,43 @@ def _sum(report: Report) -> Line:
     """What was found and done, in one sentence."""
     if report.command in ("undo", "verify"):
         return _sum_of_projects(report)
-    modules = [module for project in report.projects for module in project.modules]
+    if any(project.musl is not None for project in report.projects):
+        return _sum_of_floors(report)
+    count = sum(_modules(project.modules) for project in report.projects)
     amiss = Counter(project.action for project in report.projects)
-    parts = _parts(modules, report)
+    parts = _parts(report.projects, report)
     for action, words in (("failed", "failed"), ("skipped", "not looked at"), ("left-alone", "left alone")):
         parts += [f"{_count(amiss[action], 'project')} {words}"] if amiss[action] else []
-    refused = any(module.refused for module in modules)
+    written = sum(project.output is not None for project in report.projects)
+    if written:
+        parts.append(f"{_count(written, 'wheel')} {'would be ' if report.dry_run else ''}written")
+    refused = any(module.refused for project in report.projects for module in project.modules)
     kind = "bad" if refused or amiss["failed"] else "odd" if parts and report.dry_run else "good"
     where = _count(len(report.projects), "project")
-    if modules:
-        where = f"{_count(_modules(modules), 'extension module')} in {where}"
+    if count:
+        where = f"{_count(count, 'extension module')} in {where}"
     return Line(head=f"{where}: {', '.join(parts) or 'nothing to fix'}.", kind=kind)
 
 
-def _parts(modules: Sequence[ModuleReport], report: Report) -> list[str]:
+def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
     """How many modules were or would be fixed, and how many cannot be."""
-    named = [module for module in modules if module.new_path is not None]
+    named = [module for project in projects for module in project.modules if module.new_path is not None]
     slow = sum(module.was_slow for module in named)
-    refused = sum(module.refused for module in modules)
+    are_wheels = all(project.source.endswith(".whl") for project in projects)
+    refused = sum(_modules(module for module in project.modules if module.refused) for project in projects)
     parts = []
     if named:
-        ran = "running" if report.dry_run else "had been running"
+        ran = _RAN[are_wheels, report.dry_run]
         aside = f" ({slow} {ran} as slow Python)" if slow else ""
         parts.append(f"{len(named)} {'misnamed' if report.dry_run else 'fixed'}{aside}")
-    return [*parts, *([f"{refused} refused"] if refused else [])]
+    lacking = sum(_is_lacking(module) for project in projects for module in project.modules)
+    parts += [f"{refused} refused"] if refused else []
+    return [*parts, *([f"{lacking} lacking what the loader needs"] if lacking else [])]
+
+
+def _is_lacking(module: ModuleReport) -> bool:
+    """Whether it is in the target's reach, and the loader stumbles over it."""
+    return bool(module.problems) and not module.refused
 
 
 def _sum_of_projects(report: Report) -> Line:
@@ -113,10 +137,21 @@ def _sum_of_projects(report: Report) -> Line:
     if report.command == "undo":
         done = sum(project.action == "undone" for project in report.projects)
         deed = "would be put back" if report.dry_run else "put back"
-        return Line(head=f"{total}: {done} {deed}{aside}.", kind="bad" if failed else "good")
+        said = f"{done} {deed}" if done else "nothing to put back"
+        return Line(head=f"{total}: {said}{aside}.", kind="bad" if failed else "good")
     differ = sum(project.action == "differs" for project in report.projects)
     said = f"{differ} not as RECORD says" if differ else "all files are as RECORD says"
     return Line(head=f"{total}: {said}{aside}.", kind="bad" if differ or failed else "good")
+
+
+def _sum_of_floors(report: Report) -> Line:
+    """The same where each wheel was asked for the lowest musl."""
+    broken = sum(project.musl is not None and not project.musl.keeps for project in report.projects)
+    failed = sum(project.action == "failed" for project in report.projects)
+    said = f"the tags of {broken} promise too much" if broken else "no tag promises too much"
+    aside = f", {failed} could not be looked at" if failed else ""
+    kind = "bad" if broken or failed else "good"
+    return Line(head=f"{_count(len(report.projects), 'wheel')}: {said}{aside}.", kind=kind)
 
 
 def _count(number: int, word: str) -> str:
@@ -135,7 +170,7 @@ def _heading(project: ProjectReport, report: Report) -> Line:
     if project.modules and project.problem is None:
         action = [] if project.action in ("checked", "fixed", "unchanged") else [sentence.partition(", ")[0]]
         count = _count(_modules(project.modules), "extension module")
-        found = ", ".join(_parts(project.modules, report)) or "nothing to fix"
+        found = ", ".join(_parts([project], report)) or "nothing to fix"
         sentence = ", ".join([*action, f"{count}: {found}"])
     return Line(sentence, head=f"{project.label}:", kind="strong")
 
@@ -146,7 +181,7 @@ def _files(project: ProjectReport, *, verbose: bool, brief: bool, dry_run: bool)
     :param brief: leave out those that are well again: there are many projects
     """
     groups: dict[str, list[ModuleReport | FileReport]] = {}
-    modules = [m for m in project.modules if verbose or m.refused or m.new_path is not None]
+    modules = [m for m in project.modules if verbose or m.refused or m.new_path is not None or m.problems]
     for module in sorted(modules, key=lambda module: not module.refused):
         groups.setdefault(module.verdict.value, []).append(module)
     for file in project.files:

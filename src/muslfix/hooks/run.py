@@ -125,7 +125,7 @@ def lines_about(report: Report) -> Iterator[str]:
             yield f"{about}: failed: {project.problem}"
             yield from _tips(project)
         for module in project.modules:
-            if module.refused:
+            if module.refused or module.problems:
                 yield f"{about}: {module}"
                 yield from (f"tip: {tip}" for tip in [module.tip] if tip)
 

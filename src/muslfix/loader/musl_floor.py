@@ -22,18 +22,22 @@ _RELR_SINCE = (1, 2, 4)
 class MuslFloor:
     """What a wheel needs of musl, and what its tags say.
 
-    :param lowest: the lowest version on which all of its files can load: ``1.2.4``
+    :param lowest: the lowest version on which all of its files can load: ``1.2.4``; ``None`` where all of
+        them are for glibc
     :param promised: the lowest version that its tags promise: ``1.2``; ``None`` where they promise none
     :param reasons: what sets the lowest version, each a sentence; none where any version will do
     :param keeps: whether the wheel keeps what its tags promise
     """
 
-    lowest: str
+    lowest: str | None
     promised: str | None
     reasons: tuple[str, ...]
     keeps: bool
 
     def __str__(self) -> str:
+        if self.lowest is None:
+            promise = "promise nothing about musl" if self.keeps else f"promise musl {self.promised} or later"
+            return f"can load on no musl, for its files are linked to glibc; its tags {promise}"
         lowest = "any musl" if not self.reasons else f"musl {self.lowest} or later"
         because = (
             f" ({'; '.join(self.reasons[:3])}{'; …' if len(self.reasons) > 3 else ''})"
@@ -63,6 +67,8 @@ def find_floor(images: Mapping[str, Image], platforms: Iterable[str]) -> MuslFlo
     lowest = max(needs)
     promises = [tuple(map(int, match.groups())) for match in map(_TAG.fullmatch, platforms) if match]
     promised = min(promises, default=None)
+    if images and not mine:
+        return MuslFloor(None, None if promised is None else _text(promised), (), keeps=promised is None)
     return MuslFloor(
         lowest=_text(lowest),
         promised=None if promised is None else _text(promised),

@@ -18,6 +18,7 @@ from muslfix.errors import MuslfixError
 from muslfix.load_check import LoadCheck
 from muslfix.modules import plan_tree
 from muslfix.plan import Mode, Plan
+from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, is_inside, normalize_name
 from muslfix.record import Record
 from muslfix.report import ProjectReport, Report, report_module
@@ -39,6 +40,7 @@ class FixOptions:
     :param dry_run: only say what would be done
     :param load_check: ask what the target's loader will do with a module before it gets a name
     :param strict: give no name to a module that needs a library or symbol which is missing
+    :param progress: is told of each step
     """
 
     mode: Mode = Mode.SYMLINK
@@ -47,6 +49,7 @@ class FixOptions:
     dry_run: bool = False
     load_check: bool = True
     strict: bool = False
+    progress: Progress = silent
 
 
 def fix(projects: Sequence[str], target: Target, options: FixOptions | None = None) -> Report:
@@ -79,7 +82,7 @@ def _fix_folder(
     """Look at all projects first, which takes no lock; then change those that need it, under one."""
     projects, reports = choose(folder, keys, break_system_packages=options.break_system_packages)
     needy = []
-    for project in projects:
+    for project in counted(projects, len(projects), "reading modules", options.progress):
         try:
             record, plan = plan_project(project, target, options.mode, check)
             if plan.refusals and not options.dry_run:  # or another muslfix is half-way
@@ -98,7 +101,8 @@ def _fix_folder(
         from muslfix.transaction import Transaction
 
         with Transaction(folder) as transaction:
-            reports += [_fix_project(project, target, options.mode, transaction, check) for project in needy]
+            told = counted(needy, len(needy), "fixing projects", options.progress)
+            reports += [_fix_project(project, target, options.mode, transaction, check) for project in told]
             transaction.commit()
     return sorted(reports, key=lambda report: report.name.lower())
 

@@ -17,6 +17,7 @@ from muslfix.environment import (
 from muslfix.errors import MuslfixError
 from muslfix.inplace import find_way_back, undo_in_place
 from muslfix.plan import Mode
+from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import FileReport, ProjectReport, Report
 from muslfix.target import Target
@@ -31,11 +32,13 @@ class UndoOptions:
     :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
     :param break_system_packages: change also what another tool owns
     :param dry_run: only say what would be done
+    :param progress: is told of each step
     """
 
     paths: tuple[str, ...] = ()
     break_system_packages: bool = False
     dry_run: bool = False
+    progress: Progress = silent
 
 
 def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = None) -> Report:
@@ -79,7 +82,8 @@ def _undo_folder(
             reports.append(_report(project, changes))
     if changed:
         with Transaction(folder) as transaction:
-            reports += [_undo_project(project, transaction) for project in changed]
+            told = counted(changed, len(changed), "putting back projects", options.progress)
+            reports += [_undo_project(project, transaction) for project in told]
             transaction.commit()
     return sorted(reports, key=lambda report: report.name.lower())
 
