@@ -104,6 +104,52 @@ def test_install_finds_what_is_in_the_root(tmp_path: Path, old_musl: Path, cli: 
     assert (found["problems"], found["loads"], found["verdict"]) == ([], None, "misnamed")
 
 
+def parts(
+    folder: Path, version: str, *, library: bool = True, module: bool = True, name: str = "pkg"
+) -> Path:
+    """A wheel with the module that needs a library, with that library, or with one of the two."""
+    files = {"pkg/__init__.py": b""} if module else {}
+    if module:
+        files[f"pkg/a{GNU}"] = ELF["x86_64-musl-bundled.so"]
+    if library:
+        files["bundled.libs/libanswer-1a2b3c4d.so"] = ELF["x86_64-musl-library.so"]
+    return make_wheel(folder / f"{name}-{version}-cp39-cp39-musllinux_1_1_x86_64.whl", files)
+
+
+def test_install_does_not_count_on_what_leaves(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    """A library that the old version alone has brought is gone when the new one is there."""
+    (tmp_path / "root").mkdir()
+    words = ("install", "--json", "--target-file", old_musl, "--root", tmp_path / "root", "--strict")
+    assert cli(*words, parts(tmp_path, "1.0")).status == 0
+    before = snapshot(tmp_path / "root")
+    refused = cli(*words, parts(tmp_path, "2.0", library=False))
+    assert refused.status == 1
+    assert "missing-library" in refused.err
+    assert snapshot(tmp_path / "root") == before
+    assert cli(*words, parts(tmp_path, "3.0")).status == 0
+
+
+def test_a_link_to_what_leaves_leads_nowhere(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    (tmp_path / "root" / "usr" / "lib").mkdir(parents=True)
+    words = ("install", "--json", "--target-file", old_musl, "--root", tmp_path / "root")
+    assert cli(*words, parts(tmp_path, "1.0")).status == 0
+    (library,) = (tmp_path / "root").rglob("libanswer-1a2b3c4d.so")
+    link = tmp_path / "root" / "usr" / "lib" / library.name
+    link.symlink_to("/" + str(library.relative_to(tmp_path / "root")))
+    found = modules(cli(*words, "--dry-run", parts(tmp_path, "2.0", library=False)).out)["a"]
+    assert found["verdict"] == "missing-library"
+
+
+def test_wheels_of_one_run_see_each_other(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    (tmp_path / "root").mkdir()
+    words = ("install", "--json", "--target-file", old_musl, "--root", tmp_path / "root", "--strict")
+    assert cli(*words, parts(tmp_path, "1.0", library=False)).status == 1
+    for version in ("1.0", "2.0"):  # anew, then both in the place of older ones
+        one = parts(tmp_path, version, library=False)
+        other = parts(tmp_path, version, module=False, name="zlibs")
+        assert cli(*words, one, other).status == 0
+
+
 def test_fix_gives_no_name_to_what_would_crash(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
     site = installed(tmp_path, a=RELR, b=WELL)
     before = snapshot(site)
