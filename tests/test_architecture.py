@@ -31,7 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "target cpus given static.build_details",
         "target_facts plan compatibility known",
         "trace report cpython",
-        "report_text static.names target_spec story",
+        "report_text static.names static.described target_spec story",
     ),
     "edges": (
         "_probe programs interpreter zips archive wheel_record wheel_scripts"

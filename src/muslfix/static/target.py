@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from muslfix.cpus import Cpu, cpu_named, cpu_of_apk, cpus_of
+from muslfix.cpus import ALSO_RUN, Cpu, cpu_named, cpu_of_apk, cpus_of
 from muslfix.cpython import FewFacts, target_of
 from muslfix.elf import Machine
 from muslfix.errors import InvalidTarget
@@ -28,9 +28,6 @@ _PATCHLEVEL = re.compile(
     rb'^#define\s+PY_VERSION\s+"(3\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?)\+?"', re.MULTILINE
 )
 _MAX_TEXT = 1024 * 1024
-
-# A 64-bit kernel tells its own CPU to 32-bit programs too.
-_ALSO_RUN = {("x86_64", "386"), ("aarch64", "arm")}
 
 
 def read_target_root(
@@ -144,7 +141,7 @@ class _Reader:
             )
         named = cpu_named(platform.partition("-")[2])
         pair = None if named is None else (named.machine.name, machine.name)
-        if named is not None and named.machine != machine and pair not in _ALSO_RUN:
+        if named is not None and named.machine != machine and pair not in ALSO_RUN:
             raise InvalidTarget(
                 None, f"contradicts itself: its platform is {platform}, and its machine {machine}"
             )
