@@ -22,6 +22,7 @@ from muslfix._probe import MARK, facts
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget, UsageError
 from muslfix.files import open_regular
+from muslfix.spelling import spelled_names
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
 from muslfix.target_facts import target_from_facts, target_from_json
@@ -39,6 +40,7 @@ _GLIBC_VERSION = re.compile(r"glibc (\d+(?:\.\d+)+)")
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 
 
+@spelled_names()
 def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
     """The path of the interpreter that is meant; a virtual environment's own path, links and all.
 
@@ -81,6 +83,7 @@ def _interpreter_in(folder: str, tip: str | None = None) -> str:
     raise InterpreterError(folder, reason, tip or "name the folder of a virtual environment, or a program")
 
 
+@spelled_names()
 def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Target:
     """Read a target from the JSON file that ``muslfix interpreter --json`` wrote.
 
@@ -124,6 +127,7 @@ def _why(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+@spelled_names()
 def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     """Run an interpreter and make a target of what it and its ELF file say.
 

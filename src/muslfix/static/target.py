@@ -16,6 +16,7 @@ from muslfix.cpython import FewFacts, target_of
 from muslfix.elf import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.given import FACTS, check_given, found_or_given, version_of
+from muslfix.spelling import spelled_names
 from muslfix.static.binaries import Binary, Linked, check_module, read_binaries, read_linked
 from muslfix.static.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.static.folders import read_folders
@@ -30,6 +31,7 @@ _PATCHLEVEL = re.compile(
 _MAX_TEXT = 1024 * 1024
 
 
+@spelled_names()
 def read_target_root(
     folder: str, python: str | None = None, given: Mapping[str, str] | None = None
 ) -> Target:

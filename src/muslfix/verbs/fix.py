@@ -21,6 +21,7 @@ from muslfix.plan import Mode, Plan
 from muslfix.project import InstalledProject, is_inside, normalize_name
 from muslfix.record import Record
 from muslfix.report import ProjectReport, Report, report_module
+from muslfix.spelling import spelled_names
 from muslfix.target import Target
 from muslfix.trace import Change
 from muslfix.tree import DiskTree
@@ -49,6 +50,7 @@ class FixOptions:
     strict: bool = False
 
 
+@spelled_names()
 def fix(projects: Sequence[str], target: Target, options: FixOptions | None = None) -> Report:
     """Give the misnamed modules of installed projects names that the target imports.
 
@@ -103,6 +105,7 @@ def _fix_folder(
     return sorted(reports, key=lambda report: report.name.lower())
 
 
+@spelled_names()
 def plan_project(
     project: InstalledProject,
     target: Target,

@@ -20,6 +20,7 @@ from muslfix.progress import Progress, silent
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ModuleReport, ProjectReport, Report, report_module
 from muslfix.source import Wheel, open_wheel
+from muslfix.spelling import spelled_names
 from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
 from muslfix.transaction import Transaction, told_as_sentences
@@ -71,6 +72,7 @@ class _Work:
     modules: tuple[ModuleReport, ...]
 
 
+@spelled_names()
 def install(wheels: Sequence[str], target: Target, options: InstallOptions | None = None) -> Report:
     """Install wheels, with the extension modules that the target would not find given a name that it does.
 

@@ -19,6 +19,7 @@ from muslfix.plan import Mode, Plan
 from muslfix.report import ModuleReport, ProjectReport, Report, report_lost_wheel, report_module
 from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
 from muslfix.source import Wheel, open_wheel
+from muslfix.spelling import spelled_names
 from muslfix.steps import make_folders, remove_folders
 from muslfix.target import Target
 from muslfix.transaction import told_as_sentences
@@ -54,6 +55,7 @@ class RepairOptions:
     strict: bool = False
 
 
+@spelled_names()
 def repair(
     wheels: Sequence[str],
     targets: Sequence[Target],
@@ -145,7 +147,7 @@ def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -
     :param path: of the wheel
     """
     try:
-        with open_wheel(path, options.limits) as wheel:
+        with spelled_names(), open_wheel(path, options.limits) as wheel:
             return _repair(wheel, targets, options)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)

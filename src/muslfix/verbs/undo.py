@@ -19,6 +19,7 @@ from muslfix.inplace import find_way_back, undo_in_place
 from muslfix.plan import Mode
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import FileReport, ProjectReport, Report
+from muslfix.spelling import spelled_names
 from muslfix.target import Target
 from muslfix.trace import Change
 from muslfix.transaction import Transaction
@@ -38,6 +39,7 @@ class UndoOptions:
     dry_run: bool = False
 
 
+@spelled_names()
 def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = None) -> Report:
     """Take back what muslfix has changed, by the ``muslfix.json`` of each project.
 

@@ -15,6 +15,7 @@ from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report import FileReport, ProjectReport, Report
+from muslfix.spelling import spelled_names
 from muslfix.static.root import RootFiles
 from muslfix.target import Target
 
@@ -33,6 +34,7 @@ class VerifyOptions:
     progress: Progress = field(default=silent, compare=False, repr=False)
 
 
+@spelled_names()
 def verify(projects: Sequence[str], target: Target, options: VerifyOptions | None = None) -> Report:
     """Say which files are missing, changed, not listed, or links that lead nowhere or out.
 
