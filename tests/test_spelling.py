@@ -65,7 +65,7 @@ def test_no_function_raises_anything_else(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     told = {line.split("|")[0]: line.split("|")[1:] for line in done.stdout.decode().splitlines()}
     assert len(told) == 13
-    for name in ("install", "install there", "repair", "root"):
+    for name in ("install", "install there", "repair"):
         assert told[name][0] == "UnspellableName", told
         assert "the locale's encoding" in told[name][1]
     assert told["fix"] == ["report", "", ""]  # RECORD is read in the bytes of the file system
