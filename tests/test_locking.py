@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from benchmarks.kills import run
-from faults import end, kill, start, struck
+from faults import end, forked, kill, start, struck
 from fix_support import fix_all, lay, leftovers, make_demo, running, target_file, verify_all
 from support import snapshot
 from wheelmaker import make_wheel
@@ -187,24 +187,29 @@ def test_an_install_puts_right_what_a_fix_has_left_in_the_other_folder(tmp_path:
     assert snapshot(site) == before
 
 
-def test_two_that_lock_the_same_folders_never_wait_for_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(muslfix.transaction, "_PATIENCE", 10.0)
-    one, other, link = str(tmp_path / "one"), str(tmp_path / "other"), str(tmp_path / "link")
+def test_two_that_lock_the_same_folders_lock_them_in_one_order(tmp_path: Path) -> None:
+    """So neither waits for the other with what that waits for."""
+    one, other, link, missing = (str(tmp_path / name) for name in ("one", "other", "link", "missing"))
     os.mkdir(one)
     os.mkdir(other)
     os.symlink(one, link)  # another name of it is no second lock
-    missing = str(tmp_path / "missing")
 
-    def work(anchor: str, *beside: str) -> None:
-        for _ in range(40):
+    def work() -> None:
+        locked: list[int] = []
+
+        def tell(event: str, arguments: tuple[Any, ...]) -> None:
+            if event == "fcntl.flock":
+                locked.append(os.fstat(arguments[0]).st_ino)
+
+        sys.addaudithook(tell)
+        for anchor, *beside in ((one, link, other, missing), (other, link, one)):
             with Transaction(anchor, (), beside) as transaction:
                 transaction.commit()
+        assert len(locked) == 4
+        assert locked[:2] == locked[2:]
+        assert set(locked) == {os.stat(one).st_ino, os.stat(other).st_ino}
 
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(work, one, link, other, missing), pool.submit(work, other, link, one)]
-        assert [future.result() for future in both] == [None, None]
+    assert forked(work) == 0
     assert sorted(os.listdir(tmp_path)) == ["link", "one", "other"]
 
 
