@@ -1042,6 +1042,24 @@ ENVIRONMENTS = [
         of="environment",
     ),
     Case(
+        "two files for one place where case does not count",
+        wheel({f"{DATA}/purelib/Demo.py": b"", f"{DATA}/data/x": b""}),
+        ", which some take for '",
+        of="environment",
+    ),
+    Case(
+        "two files for one place by composition",
+        wheel({"\xe4.py": b"", f"{DATA}/platlib/a\u0308.py": b""}),
+        ", which some take for '",
+        of="environment",
+    ),
+    Case(
+        "folder and file for one place where case does not count",
+        wheel({f"{DATA}/purelib/DEMO/x/y.py": b"", "demo/x": b""}),
+        "has two files for '",
+        of="environment",
+    ),
+    Case(
         "two scripts for one place",
         wheel({f"{DATA}/scripts/x": b"", f"{DATA}/data/bin/x": b"y"}),
         "has two files for '../../../bin/x'",

@@ -16,7 +16,7 @@ ROOT = Path(muslfix.__file__).parent
 #: and in :data:`OPEN_LAYERS` from its own row. A package stands for those of its modules that
 #: have no place of their own.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "ground": ("_version progress limits", "errors"),
+    "ground": ("_version progress limits", "errors", "spelling"),
     "pure": (
         "loader untrusted record",
         "suffix",
@@ -31,7 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "target cpus given static.build_details",
         "target_facts plan compatibility known",
         "trace report cpython",
-        "report_text static.names target_spec story",
+        "report_text static.names static.described target_spec story",
     ),
     "edges": (
         "_probe programs interpreter zips archive wheel_record wheel_scripts"

@@ -328,7 +328,7 @@ def test_statuses_and_signals(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
     """That a signal may come at any instant is shown in ``test_transaction``."""
-    monkeypatch.setattr("muslfix.interpreter.read_target_file", lambda _: signal.raise_signal(number))
+    monkeypatch.setattr("muslfix.interpreter.read_target_file", lambda *_: signal.raise_signal(number))
     result = cli("interpreter", "--target-file", TARGET)
     assert (result.status, result.out, result.err) == (130, "", "interrupted: nothing is left half done\n")
 

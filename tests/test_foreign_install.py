@@ -134,9 +134,44 @@ def test_the_other_commands(root: Path, cli: Cli, tmp_path: Path) -> None:
         assert told["source"]["kind"] == "root"
         assert snapshot(root) == fixed
         assert cli("verify", *words).status == 0
-        assert cli("check", *words).status == 0
+        assert cli("check", *words, "--no-load-check").status == 0  # its interpreter has no symbols
         assert cli("undo", *words).status == 0
         assert snapshot(root) == before
+
+
+@pytest.mark.parametrize("by_path", [False, True], ids=["by root", "by path"])
+def test_verify_follows_links_inside_the_root_only(
+    root: Path, cli: Cli, tmp_path: Path, *, by_path: bool
+) -> None:
+    """Of a link and of a folder that is one; at the same path of this machine there is something else."""
+    files = {f"demo/{name}/x.py": b"x = 1\n" for name in ("file", "folder", "lost", "round")}
+    wheel = make_wheel(tmp_path / "demo-1.0-py3-none-any.whl", files)
+    assert cli("install", wheel, "--target-root", root).status == 0
+    (tmp_path / "way").symlink_to(root)
+    words = ["--path", str(tmp_path / "way" / SITE)] if by_path else []
+    here = tmp_path / "here"
+    there = root / str(here)[1:]
+    for folder, content in ((here, b"x = 2\n"), (there, b"x = 1\n")):
+        folder.mkdir(parents=True)
+        (folder / "x.py").write_bytes(content)
+    (here / "lost.py").write_bytes(b"x = 1\n")
+    demo = root / SITE / "demo"
+    links: dict[str, str | Path] = {"file": here / "x.py", "lost": here / "lost.py", "round": "x.py"}
+    for name, leads_to in links.items():
+        (demo / name / "x.py").unlink()
+        (demo / name / "x.py").symlink_to(leads_to)
+    (demo / "folder" / "x.py").unlink()
+    (demo / "folder").rmdir()
+    (demo / "folder").symlink_to(here)
+    found = json.loads(cli("verify", "--json", "--target-root", root, *words).out)["projects"][0]["files"]
+    said = {file["path"]: (file["finding"], file["sentence"]) for file in found}
+    assert said.pop("demo/file/x.py")[0] == "link-outside"
+    assert said.pop("demo/folder")[0] == "unlisted"
+    assert said["demo/lost/x.py"] == (
+        "link-broken", f"it is a link to {there}/lost.py, which is not there",
+    )  # fmt: skip
+    assert "circle of symbolic links" in said["demo/round/x.py"][1]
+    assert set(said) == {"demo/lost/x.py", "demo/round/x.py"}
 
 
 def test_a_specification_knows_no_folders(tmp_path: Path, cli: Cli) -> None:

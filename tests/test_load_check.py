@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,8 +56,6 @@ def wheel(folder: Path, **elf: str) -> Path:
 
 def installed(folder: Path, **elf: str) -> Path:
     """The same, laid out as an installer leaves it."""
-    import zipfile
-
     site = folder / "site"
     with zipfile.ZipFile(wheel(folder, **elf)) as archive:
         archive.extractall(site)
@@ -103,6 +102,52 @@ def test_install_finds_what_is_in_the_root(tmp_path: Path, old_musl: Path, cli: 
     assert done.status == 0
     found = modules(done.out)["a"]
     assert (found["problems"], found["loads"], found["verdict"]) == ([], None, "misnamed")
+
+
+def parts(
+    folder: Path, version: str, *, library: bool = True, module: bool = True, name: str = "pkg"
+) -> Path:
+    """A wheel with the module that needs a library, with that library, or with one of the two."""
+    files = {"pkg/__init__.py": b""} if module else {}
+    if module:
+        files[f"pkg/a{GNU}"] = ELF["x86_64-musl-bundled.so"]
+    if library:
+        files["bundled.libs/libanswer-1a2b3c4d.so"] = ELF["x86_64-musl-library.so"]
+    return make_wheel(folder / f"{name}-{version}-cp39-cp39-musllinux_1_1_x86_64.whl", files)
+
+
+def test_install_does_not_count_on_what_leaves(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    """A library that the old version alone has brought is gone when the new one is there."""
+    (tmp_path / "root").mkdir()
+    words = ("install", "--json", "--target-file", old_musl, "--root", tmp_path / "root", "--strict")
+    assert cli(*words, parts(tmp_path, "1.0")).status == 0
+    before = snapshot(tmp_path / "root")
+    refused = cli(*words, parts(tmp_path, "2.0", library=False))
+    assert refused.status == 1
+    assert "missing-library" in refused.err
+    assert snapshot(tmp_path / "root") == before
+    assert cli(*words, parts(tmp_path, "3.0")).status == 0
+
+
+def test_a_link_to_what_leaves_leads_nowhere(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    (tmp_path / "root" / "usr" / "lib").mkdir(parents=True)
+    words = ("install", "--json", "--target-file", old_musl, "--root", tmp_path / "root")
+    assert cli(*words, parts(tmp_path, "1.0")).status == 0
+    (library,) = (tmp_path / "root").rglob("libanswer-1a2b3c4d.so")
+    link = tmp_path / "root" / "usr" / "lib" / library.name
+    link.symlink_to("/" + str(library.relative_to(tmp_path / "root")))
+    found = modules(cli(*words, "--dry-run", parts(tmp_path, "2.0", library=False)).out)["a"]
+    assert found["verdict"] == "missing-library"
+
+
+def test_wheels_of_one_run_see_each_other(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    (tmp_path / "root").mkdir()
+    words = ("install", "--json", "--target-file", old_musl, "--root", tmp_path / "root", "--strict")
+    assert cli(*words, parts(tmp_path, "1.0", library=False)).status == 1
+    for version in ("1.0", "2.0"):  # anew, then both in the place of older ones
+        one = parts(tmp_path, version, library=False)
+        other = parts(tmp_path, version, module=False, name="zlibs")
+        assert cli(*words, one, other).status == 0
 
 
 def test_fix_gives_no_name_to_what_would_crash(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
@@ -157,6 +202,61 @@ def test_check_tells_of_rightly_named_modules_too(tmp_path: Path, tell_all: Path
         }  # fmt: skip
         assert {name: found[name]["loads"] for name in found} == {"a": False, "b": True, "c": None}
     assert "libabsent.so.1" in cli("check", "-v", "--target-file", tell_all, site).out
+
+
+def test_repair_gives_no_name_to_what_would_crash(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    path = wheel(tmp_path, a=RELR, b=WELL)
+    words = ("repair", "--target-file", old_musl, path, "-w", tmp_path / "house")
+    done = cli(*words)
+    assert done.status == 1
+    assert f"pkg/a{GNU}: crashes: a{GNU} uses relative relocations" in done.out
+    assert not (tmp_path / "house").exists()
+    assert cli(*words, "--no-load-check").status == 0
+    with zipfile.ZipFile(tmp_path / "house" / path.name) as archive:
+        assert f"pkg/a{MUSL}" in archive.namelist()
+
+
+def test_repair_looks_into_the_libraries_that_a_wheel_brings(
+    tmp_path: Path, old_musl: Path, cli: Cli
+) -> None:
+    sound = FIXTURES / "wheels" / "bundled-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    with zipfile.ZipFile(sound) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+    (library,) = (name for name in files if ".libs/" in name)
+    path = make_wheel(tmp_path / sound.name, {**files, library: ELF[RELR]})
+    words = ("repair", "--target-file", old_musl, "-w", tmp_path / "house")
+    done = cli(*words, path)
+    assert done.status == 1
+    assert f"crashes: {library.rpartition('/')[2]} uses relative relocations" in done.out
+    assert not (tmp_path / "house").exists()
+    gnu_first = FIXTURES / "targets" / "lab-cpython-3.9-gnu-x86_64.json"
+    for mode in ("rename", "copy"):
+        assert cli(*words, "--target-file", gnu_first, "--mode", mode, path).status == 1
+    assert cli(*words, sound).status == 0
+
+
+def test_repair_claims_nothing_of_a_musl_that_is_not_known(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    target = replace(read_target_file(str(old_musl)), libc_version=None)
+    old_musl.write_text(target.to_json())
+    path = make_wheel(tmp_path / "pkg-1.0-cp39-cp39-linux_x86_64.whl", {f"pkg/a{GNU}": ELF[RELR]})
+    done = cli("repair", "--json", "--target-file", old_musl, path, "-w", tmp_path / "house")
+    found = modules(done.out)["a"]
+    assert (done.status, found["verdict"], found["loads"]) == (0, "misnamed", None)
+    assert "the target's version is not known" in str(found["not_known"])
+
+
+def test_repair_warns_of_what_is_missing(tmp_path: Path, tell_all: Path, cli: Cli) -> None:
+    path = wheel(tmp_path, a="x86_64-musl-missing-symbol.so")
+    words = ("repair", "--target-file", tell_all, path, "-w", tmp_path / "house")
+    done = cli(*words, "--strict")
+    assert done.status == 1
+    assert "missing-symbol" in done.out
+    assert not (tmp_path / "house").exists()
+    done = cli(*words)
+    assert done.status == 0
+    assert "missing-symbol" in done.out
+    with zipfile.ZipFile(tmp_path / "house" / path.name) as archive:
+        assert f"pkg/a{MUSL}" in archive.namelist()
 
 
 def test_check_asks_about_a_wheel(tmp_path: Path, tell_all: Path, cli: Cli) -> None:

@@ -6,14 +6,23 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from benchmarks.kills import run
-from faults import end, kill, start, struck
+from faults import end, forked, kill, start, struck
 from fix_support import fix_all, lay, leftovers, make_demo, running, target_file, verify_all
 from support import snapshot
+from wheelmaker import make_wheel
 
+import muslfix.transaction
 from muslfix.environment import recover_folder
+from muslfix.errors import DestinationError
+from muslfix.target import Target
+from muslfix.transaction import Transaction
+from muslfix.verbs.install import InstallOptions, install
 
 
 def command(*words: str | Path) -> subprocess.Popen[str]:
@@ -134,6 +143,77 @@ def test_a_live_transaction_is_not_taken_for_what_was_left(tmp_path: Path) -> No
         os.close(pipe)
     assert leftovers(site) == []
     assert verify_all(site).is_well
+
+
+# -- purelib and platlib apart ----------------------------------------------------------------------
+
+
+def apart(prefix: Path) -> tuple[Target, Path, Path]:
+    """A target whose folders of modules are two, and these."""
+    scheme = replace(running().prefix_scheme, purelib="lib/site-packages", platlib="lib64/site-packages")
+    folders = prefix / scheme.purelib, prefix / scheme.platlib
+    for folder in folders:
+        folder.mkdir(parents=True)
+    return replace(running(), prefix_scheme=scheme), *folders
+
+
+def test_an_install_waits_for_a_fix_on_the_other_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(muslfix.transaction, "_PATIENCE", 0.1)
+    prefix = tmp_path / "prefix"
+    target, *folders = apart(prefix)
+    wheel, options = make_demo(tmp_path), InstallOptions(prefix=str(prefix), compile=False)
+    before = snapshot(prefix)
+    for folder in folders:
+        with Transaction(str(folder)):
+            with pytest.raises(DestinationError, match="is being changed by another muslfix") as caught:
+                install([str(wheel)], target, options)
+            assert caught.value.path == str(folder)
+    assert snapshot(prefix) == before
+    assert install([str(wheel)], target, options).is_well
+
+
+def test_an_install_puts_right_what_a_fix_has_left_in_the_other_folder(tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    target, _, platlib = apart(prefix)
+    site = lay(platlib, "other")
+    before = snapshot(site)
+    end(start(struck(lambda: fix_all(site), 8, kill)))
+    assert leftovers(site) != []
+    wheel = make_wheel(tmp_path / "pure-1.0-py3-none-any.whl", {"pure.py": b""})
+    install([str(wheel)], target, InstallOptions(prefix=str(prefix), compile=False))
+    assert leftovers(prefix) == []
+    assert snapshot(site) == before
+
+
+def test_two_that_lock_the_same_folders_lock_them_in_one_order(tmp_path: Path) -> None:
+    """So neither waits for the other with what that waits for."""
+    one, other, link, missing = (str(tmp_path / name) for name in ("one", "other", "link", "missing"))
+    os.mkdir(one)
+    os.mkdir(other)
+    os.symlink(one, link)  # another name of it is no second lock
+
+    def work() -> None:
+        locked: list[int] = []
+
+        def tell(event: str, arguments: tuple[Any, ...]) -> None:
+            if event == "fcntl.flock":
+                locked.append(os.fstat(arguments[0]).st_ino)
+
+        sys.addaudithook(tell)
+        for anchor, *beside in ((one, link, other, missing), (other, link, one)):
+            with Transaction(anchor, (), beside) as transaction:
+                transaction.commit()
+        assert len(locked) == 4
+        assert locked[:2] == locked[2:]
+        assert set(locked) == {os.stat(one).st_ino, os.stat(other).st_ino}
+
+    assert forked(work) == 0
+    assert sorted(os.listdir(tmp_path)) == ["link", "one", "other"]
+
+
+# -- chance -----------------------------------------------------------------------------------------
 
 
 def test_killed_at_random_instants() -> None:

@@ -526,4 +526,7 @@ def test_the_tree_of_a_wheel() -> None:
         after = _TreeAfter(tree, {"misnamed/new.so": path})
         assert (after.exists(path), after.exists("misnamed/new.so")) == (False, True)
         assert (after.link_of("misnamed/new.so"), list(after.names_beside(path))) == (None, ["new.so"])
+        for one in (tree, after):
+            assert one.names_beside(path) is one.names_beside("misnamed/lost.so")  # gathered once for all
+            assert list(one.names_beside("nowhere/x")) == []
         assert after.have_one_content("misnamed/new.so", "misnamed/new.so")

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from muslfix.workers import Stopped, Workers
+from muslfix.workers import _Stopped, Workers
 
 
 def threads() -> set[threading.Thread]:
@@ -85,7 +85,7 @@ def test_work_is_given_up_at_once() -> None:
         try:
             while True:
                 workers.check()
-        except Stopped:
+        except _Stopped:
             ended.append(True)
             raise
 

@@ -64,6 +64,9 @@ CPUS = (
     Cpu("mips64el", "mips64el", Machine("mips", 64, "little"), "mips64 n64"),
 )
 
+#: Machines that run the programs of others. A 64-bit kernel tells its own CPU to 32-bit programs too.
+ALSO_RUN = {("x86_64", "386"), ("aarch64", "arm")}
+
 # Some distributions have their own word for a CPU.
 _OF_APK = {"x86": "i686", "armhf": "armv6l", "armv7": "armv7l"}
 

@@ -83,5 +83,9 @@ class EnvironmentRefused(MuslfixError):
     """An environment that another tool owns (:pep:`668`, a distribution's package manager)."""
 
 
+class UnspellableName(MuslfixError):
+    """A file name that cannot be written in the encoding of the locale."""
+
+
 class DestinationError(MuslfixError):
     """The destination could not be written: read-only, full, not a folder, locked by another run."""

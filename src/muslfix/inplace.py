@@ -17,6 +17,7 @@ from muslfix.modules import give_name
 from muslfix.plan import Decision, Mode, Plan
 from muslfix.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.record import Record, RecordRow
+from muslfix.spelling import spelled_names
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, record_before, trace_to_json
 from muslfix.transaction import Transaction, told_as_sentences
@@ -24,6 +25,7 @@ from muslfix.transaction import Transaction, told_as_sentences
 _REINSTALL = "install the project again"
 
 
+@spelled_names()
 def fix_in_place(
     project: InstalledProject, record: Record, plan: Plan, target: Target, transaction: Transaction
 ) -> tuple[Change, ...]:

@@ -20,8 +20,9 @@ from typing import Any
 
 from muslfix._probe import MARK, facts
 from muslfix.elf import ElfFacts, read_elf
-from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget
+from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget, UsageError
 from muslfix.files import open_regular
+from muslfix.spelling import spelled_names
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
 from muslfix.target_facts import target_from_facts, target_from_json
@@ -39,6 +40,7 @@ _GLIBC_VERSION = re.compile(r"glibc (\d+(?:\.\d+)+)")
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 
 
+@spelled_names()
 def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
     """The path of the interpreter that is meant; a virtual environment's own path, links and all.
 
@@ -81,11 +83,16 @@ def _interpreter_in(folder: str, tip: str | None = None) -> str:
     raise InterpreterError(folder, reason, tip or "name the folder of a virtual environment, or a program")
 
 
-def read_target_file(path: str) -> Target:
+@spelled_names()
+def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Target:
     """Read a target from the JSON file that ``muslfix interpreter --json`` wrote.
 
+    :param path: of that file, or of a ``build-details.json`` (:pep:`739`)
+    :param given: facts that the latter does not tell: ``libc``, ``libc_version``, ``executable``, ``prefix``
     :raises InvalidTarget: if it cannot be read, or its facts are incomplete or contradict each other
+    :raises UsageError: if what is given is no such fact, or the file has them all
     """
+    given = given or {}
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             data = file.read(_MAX_TARGET_FILE + 1)
@@ -94,11 +101,18 @@ def read_target_file(path: str) -> Target:
     if len(data) > _MAX_TARGET_FILE:
         raise InvalidTarget(path, "is larger than 1 MiB, so it is no target file")
     try:
+        if b"schema_version" in data:
+            from muslfix.static.described import is_build_details, target_of_build_details
+
+            if is_build_details(data):
+                return target_of_build_details(data, path, given)
         target = target_from_json(data.decode())
     except UnicodeDecodeError as error:
         raise InvalidTarget(path, f"is no JSON ({error})") from error
     except InvalidTarget as error:
         raise InvalidTarget(path, error.reason, error.tip) from error
+    if given:
+        raise UsageError(path, "tells all facts of its target itself, so none can be given beside it")
     return replace(target, source=Source("target-file", f"the target file {path}"))
 
 
@@ -113,6 +127,7 @@ def _why(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+@spelled_names()
 def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     """Run an interpreter and make a target of what it and its ELF file say.
 

@@ -118,13 +118,22 @@ class OverlaidFiles:
     :param below: the files of the target
     :param overlay: from a path of the target without ``..`` to the file of the wheel that will be there, or
         ``None`` for any other path
+    :param is_leaving: whether the file below that a path leads to goes before the wheel comes
     """
 
-    def __init__(self, below: Files, overlay: Callable[[str], LoadedFile | None]) -> None:
+    def __init__(
+        self,
+        below: Files,
+        overlay: Callable[[str], LoadedFile | None],
+        is_leaving: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._below = below
         self._overlay = overlay
+        self._is_leaving = is_leaving
 
     def open(self, path: str) -> LoadedFile | Absence:
         """See :class:`~muslfix.loader.facts.Files`."""
         found = self._overlay(os.path.normpath(path))
-        return self._below.open(path) if found is None else replace(found, path=path)
+        if found is not None:
+            return replace(found, path=path)
+        return Absence.NOT_THERE if self._is_leaving(path) else self._below.open(path)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from muslfix.elf_dynamic import Image
 from muslfix.errors import InvalidTarget
@@ -95,25 +95,39 @@ class LoadCheck:
         )
         return path if below.startswith("../") else os.path.join(self._tree.tree.seen, below)
 
-    def staged(self, site: str, paths: Iterable[str], locate: Locate) -> DiskTree:
+    def staged(
+        self, site: str, locate: Locate, coming: Mapping[str, str], leaving: Collection[str] = ()
+    ) -> DiskTree:
         """The tree of a wheel that is unpacked beside the place where the target will import it.
 
         :param site: the folder that RECORD's paths begin at, as the target will see it
-        :param paths: its files, as RECORD spells them
-        :param locate: from such a path to where the file is now
+        :param locate: from a path as RECORD spells it to where the file is now
+        :param coming: where the files of all wheels of the run are now, by the path that the target will see
+        :param leaving: the files on this machine that go before these come; absolute, no link on the way
         """
-        prefix = site.rstrip("/") + "/"
-        seen = {os.path.normpath(prefix + path): locate(path) for path in paths}
 
         def overlay(path: str) -> LoadedFile | None:
-            if path not in seen:
+            if path not in coming:
                 return None
             try:
-                return LoadedFile(path, *self.images.open(seen[path]))
+                return LoadedFile(path, *self.images.open(coming[path]))
             except OSError:
                 return None
 
-        return self._disk_tree(locate, self._over(overlay, prefix))
+        gone = frozenset(leaving)
+
+        @cache
+        def is_leaving(path: str) -> bool:
+            return bool(gone) and not gone.isdisjoint(self._places(path))
+
+        return self._disk_tree(locate, self._over(overlay, site.rstrip("/") + "/", is_leaving))
+
+    def _places(self, path: str) -> set[str]:
+        """Where a file of the target is on this machine, by its own name and, if it is a link, by another."""
+        folder, name = os.path.split(path)
+        above, itself = self._locate(folder), self._locate(path)
+        named = set() if above is None else {os.path.join(os.path.realpath(above), name)}
+        return named if itself is None else {*named, os.path.realpath(itself)}
 
     def in_wheel(self, image_of: Callable[[str], Image | str | None]) -> Loads:
         """How to ask about the files of a wheel that is not unpacked.
@@ -130,8 +144,13 @@ class LoadCheck:
 
         return self._over(overlay, prefix)
 
-    def _over(self, overlay: Callable[[str], LoadedFile | None], prefix: str) -> Loads:
-        files = OverlaidFiles(self._files, overlay)
+    def _over(
+        self,
+        overlay: Callable[[str], LoadedFile | None],
+        prefix: str,
+        is_leaving: Callable[[str], bool] = lambda _: False,
+    ) -> Loads:
+        files = OverlaidFiles(self._files, overlay, is_leaving)
         return lambda path: self._check(os.path.normpath(prefix + path), files)
 
     def _check(self, path: str, files: Files) -> LoadResult:

@@ -15,10 +15,14 @@ import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from muslfix.archive import read_text
 from muslfix.elf import ElfFacts
+from muslfix.elf_dynamic import Image
 from muslfix.errors import InvalidProject, InvalidWheel
+from muslfix.load_check import LoadCheck, Loads
+from muslfix.loader.facts import LoadResult
 from muslfix.modules import plan_tree
 from muslfix.newfile import new_file, write_pieces
 from muslfix.plan import Decision, Mode, Plan
@@ -26,6 +30,7 @@ from muslfix.record import RecordRow
 from muslfix.source import Wheel, WheelTree
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, trace_to_json
+from muslfix.tree import names_by_folder
 from muslfix.zips.parts import parse_zip
 from muslfix.zips.rezip import Edits, rezip
 
@@ -38,10 +43,12 @@ class _TreeAfter:
 
     :param tree: as it is
     :param sources: from each path to the one of the file as it is
+    :param check: asks the target's loader; ``None``: it is not asked
     """
 
     tree: WheelTree
     sources: dict[str, str]
+    check: LoadCheck | None = None
 
     def exists(self, path: str) -> bool:
         return path in self.sources
@@ -49,12 +56,22 @@ class _TreeAfter:
     def examine(self, path: str) -> ElfFacts | str:
         return self.tree.examine(self.sources[path])
 
-    def load(self, path: str) -> None:
-        """Nothing: the loader is not asked, for the wheel is not for this machine alone."""
+    def image(self, path: str) -> Image | str | None:
+        return self.tree.image(self.sources[path]) if path in self.sources else None
+
+    def load(self, path: str) -> LoadResult | None:
+        return None if self._loads is None else self._loads(path)
+
+    @cached_property
+    def _loads(self) -> Loads | None:
+        return None if self.check is None else self.check.in_wheel(self.image)
 
     def names_beside(self, path: str) -> Iterable[str]:
-        folder = posixpath.dirname(path)
-        return [posixpath.basename(other) for other in self.sources if posixpath.dirname(other) == folder]
+        return self._names.get(posixpath.dirname(path), ())
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        return names_by_folder(self.sources)
 
     def link_of(self, path: str) -> str | None:
         return self.tree.link_of(self.sources[path])
@@ -63,18 +80,21 @@ class _TreeAfter:
         return self.tree.have_one_content(self.sources[one], self.sources[other])
 
 
-def plan_for_targets(wheel: Wheel, targets: Sequence[Target], mode: Mode) -> list[Plan]:
+def plan_for_targets(
+    wheel: Wheel, targets: Sequence[Target], mode: Mode, checks: Sequence[LoadCheck | None]
+) -> list[Plan]:
     """Plan for each target, on the wheel as the plans before have left it.
 
     :param mode: ``RENAME`` or ``COPY``
+    :param checks: for each target what asks its loader; ``None``: it is not asked
     :raises InvalidWheel: if a file that is read is damaged; or if what one target needs takes away what
         another one needs
     """
     tree = WheelTree(wheel)
     sources = {path: path for path in tree.members}
     plans = []
-    for target in targets:
-        plan = _plan(_TreeAfter(tree, sources), target, mode)
+    for target, check in zip(targets, checks):
+        plan = _plan(_TreeAfter(tree, dict(sources), check), target, mode)
         plans.append(plan)
         for decision in plan.changes:
             old, new = decision.candidate.path, decision.new_path or ""
@@ -82,7 +102,8 @@ def plan_for_targets(wheel: Wheel, targets: Sequence[Target], mode: Mode) -> lis
             if decision.mode is Mode.RENAME:
                 del sources[old]
     if mode is Mode.RENAME and len(targets) > 1:
-        _check_kept(wheel.facts.path, _TreeAfter(tree, sources), targets, plans)
+        after = [_TreeAfter(tree, sources, check) for check in checks]
+        _check_kept(wheel.facts.path, after, targets, plans)
     return plans
 
 
@@ -94,9 +115,11 @@ def _plan(tree: _TreeAfter, target: Target, mode: Mode) -> Plan:
     )
 
 
-def _check_kept(path: str, tree: _TreeAfter, targets: Sequence[Target], plans: Sequence[Plan]) -> None:
+def _check_kept(
+    path: str, trees: Sequence[_TreeAfter], targets: Sequence[Target], plans: Sequence[Plan]
+) -> None:
     """Refuse to take from one target what it has, or was given, for the sake of another."""
-    for target, before in zip(targets, plans):
+    for tree, target, before in zip(trees, targets, plans):
         after = _plan(tree, target, Mode.RENAME)
         lost = [*after.changes, *after.refusals[len(before.refusals) :]]
         if lost:

@@ -12,6 +12,7 @@ import posixpath
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import Any, BinaryIO, cast
 
 from installer.sources import WheelSource
@@ -30,6 +31,7 @@ from muslfix.plan import Mode, Plan
 from muslfix.record import RecordRow
 from muslfix.target import Target
 from muslfix.transaction import told_as_sentences
+from muslfix.tree import names_by_folder
 from muslfix.wheel import WheelFacts, judge_wheel, parse_wheel_path
 from muslfix.wheel_record import RECORD_TIP
 
@@ -221,8 +223,11 @@ class WheelTree:
 
     def names_beside(self, path: str) -> Iterable[str]:
         """See :class:`~muslfix.tree.Tree`."""
-        folder = posixpath.dirname(path)
-        return [posixpath.basename(other) for other in self.members if posixpath.dirname(other) == folder]
+        return self._names.get(posixpath.dirname(path), ())
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        return names_by_folder(self.members)
 
     def link_of(self, path: str) -> str | None:  # noqa: ARG002
         """See :class:`~muslfix.tree.Tree`; a wheel cannot hold links."""

@@ -20,6 +20,7 @@ from muslfix.record import RecordRow
 from muslfix.source import Wheel
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changed_rows, trace_to_json
+from muslfix.zips.entries import place_key
 
 
 class StagedFile(NamedTuple):
@@ -73,9 +74,10 @@ class StagedWheel:
         # Each folder by its scheme and its path in that, and where it is by its path in RECORD.
         self._known: dict[tuple[str, str], _Folder] = {}
         self._places: dict[str, str] = {}
-        # What it will hold, as RECORD spells it, whichever scheme it comes from.
-        self._claimed_files: set[str] = set()
-        self._claimed_folders: set[str] = set()
+        # What it will hold, as RECORD spells it, whichever scheme it comes from; by what is the same for
+        # names that some file system takes for one.
+        self._claimed_files: dict[str, str] = {}
+        self._claimed_folders: dict[str, str] = {}
 
     def destination(self, scheme: str) -> str:
         """The folder of a scheme on this machine."""
@@ -119,9 +121,9 @@ class StagedWheel:
             record = os.path.relpath(os.path.join(destination, relative), root)
             record = "" if record == "." else record
         folders = [record, *_folders_above(record)] if record else []
-        for path in self._claimed_files.intersection(folders):
-            raise InvalidWheel(self.facts.path, f"has two files for {path!r}")
-        self._claimed_folders.update(folders)
+        for path in folders:
+            self._refuse_twin(path, self._claimed_files.get(place_key(path)))
+            self._claimed_folders.setdefault(place_key(path), path)
         if destination not in self.folders:
             self.folders[destination] = self._open_folder(destination)
         place = os.path.join(self.folders[destination], relative)
@@ -135,9 +137,14 @@ class StagedWheel:
         :raises InvalidWheel: if another file of the wheel has that place, or needs a folder there
         """
         path = self.record_path(scheme, relative)
-        if path in self._claimed_files or path in self._claimed_folders:
-            raise InvalidWheel(self.facts.path, f"has two files for {path!r}")
-        self._claimed_files.add(path)
+        key = place_key(path)
+        self._refuse_twin(path, self._claimed_files.get(key, self._claimed_folders.get(key)))
+        self._claimed_files[key] = path
+
+    def _refuse_twin(self, path: str, other: str | None) -> None:
+        if other is not None:
+            same = "" if path == other else f", which some take for {other!r:.200}"
+            raise InvalidWheel(self.facts.path, f"has two files for {path!r:.200}{same}")
 
     def enter(self, scheme: str, relative: str, row: RecordRow) -> None:
         """Note a file that has been written."""

@@ -12,7 +12,8 @@ what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of ea
 tree, before these are deleted: for the tree, then for the note that all is done. Where none does, a power cut
 soon after the end can still bring the old tree back.
 
-While it runs the transaction holds a lock on the anchor folder itself: a lock file would be left behind.
+While it runs the transaction holds a lock on the anchor folder itself, for a lock file would be left behind,
+and on other folders that somebody may take for an anchor.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -59,13 +60,15 @@ class Transaction:
 
     :param anchor: the folder it belongs to; made, with its parents, where it does not exist
     :param roots: other folders of the same environment, which an interrupted one may have changed
+    :param beside: folders that can be the anchor of others and are worked on too; locked if they are there
     :raises DestinationError: if the folder cannot be made, locked or written to, or what an interrupted one
         has left in it cannot be put right
     """
 
-    def __init__(self, anchor: str, roots: Sequence[str] = ()) -> None:
+    def __init__(self, anchor: str, roots: Sequence[str] = (), beside: Sequence[str] = ()) -> None:
         self.anchor = os.path.abspath(anchor)
         self._roots = tuple(roots)
+        self._beside = tuple(beside)
         self._steps: list[Step] = []
         self._waiting: list[Step] | None = None
         self._staging: dict[int, str] = {}
@@ -92,8 +95,8 @@ class Transaction:
         with told_as_sentences(self.anchor):
             made: list[str] = []
             undo.callback(remove_folders, made)
-            self._lock, self.recovered = _enter(self.anchor, self._roots, made)
-            undo.callback(os.close, self._lock)
+            self._locks, self.recovered = _enter(self.anchor, self._beside, self._roots, made)
+            undo.callback(self._locks.close)
             self._main = os.path.join(self.anchor, STAGING_PREFIX + os.urandom(4).hex())
             undo.callback(discard, self._main)
             os.mkdir(self._main, 0o700)
@@ -206,7 +209,7 @@ class Transaction:
                 with told_as_sentences(self.anchor):
                     finish(self._steps, self._main)
             finally:
-                os.close(self._lock)
+                self._locks.close()
 
     def _do(self, *steps: Step) -> None:
         if self._waiting is not None:
@@ -242,60 +245,68 @@ class Transaction:
             sync_file_system(folder)
 
 
-def _enter(anchor: str, roots: Sequence[str], made: list[str]) -> tuple[int, int]:
-    """Lock a folder, made where it is missing, and put right what transactions that were killed have left.
+def _enter(
+    anchor: str, beside: Sequence[str], roots: Sequence[str], made: list[str]
+) -> tuple[ExitStack, int]:
+    """Lock folders, and put right what transactions that were killed have left in them.
 
+    :param anchor: made where it is missing
     :param made: gets the folders that were made
-    :return: the descriptor that holds the lock, and how many transactions were taken back or tidied up
+    :return: what releases the locks, and how many transactions were taken back or tidied up
     """
     give_up = time.monotonic() + _PATIENCE
     count = 0
     while True:
         with _uninterrupted():
             make_folders(anchor, made)
-        try:
-            lock = _lock(anchor, give_up)
-        except FileNotFoundError:
-            continue
-        try:
-            # Whoever had it before us may have taken the folder back, and somebody may have made another.
-            if _is_there(lock, anchor):
-                count += recover(anchor, roots)
-                if _is_there(lock, anchor):  # that may have removed it too
-                    return lock, count
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)
+        with ExitStack() as locks:
+            folders = _open_each((anchor, *beside), locks)
+            for folder, descriptor in folders.items():
+                _lock(folder, descriptor, give_up)
+            # Whoever had one before us may have taken it back, and somebody may have made another.
+            if anchor in folders and _are_there(folders):
+                for folder in sorted(folders, key=lambda folder: folder != anchor):
+                    count += recover(folder, roots) if os.path.isdir(folder) else 0
+                if _are_there(folders):  # that may have removed one too
+                    return locks.pop_all(), count
 
 
-def _is_there(descriptor: int, folder: str) -> bool:
-    """Whether an open folder is still the one of that path."""
+def _open_each(paths: Sequence[str], opened: ExitStack) -> dict[str, int]:
+    """Open the folders that are there, each once under its first path.
+
+    Their order depends on the folders alone: two who lock the same ones never wait for each other.
+    """
+    found: dict[tuple[int, int], tuple[str, int]] = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            opened.callback(os.close, descriptor)
+            state = os.fstat(descriptor)
+            found.setdefault((state.st_dev, state.st_ino), (path, descriptor))
+    return dict(found[identity] for identity in sorted(found))
+
+
+def _are_there(folders: Mapping[str, int]) -> bool:
+    """Whether open folders are still those of their paths."""
     with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), os.stat(folder))
+        return all(os.path.samestat(os.fstat(folders[path]), os.stat(path)) for path in folders)
     return False
 
 
-def _lock(folder: str, give_up: float) -> int:
-    """Lock a folder, and wait while another muslfix has it; the lock ends with its process.
+def _lock(folder: str, descriptor: int, give_up: float) -> None:
+    """Lock an open folder, and wait while another muslfix has it; the lock ends with its process.
 
     :param give_up: when to wait no longer, by the monotonic clock
-    :return: the descriptor that holds the lock
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        while True:
-            with suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            if time.monotonic() > give_up:
-                raise DestinationError(
-                    folder, "is being changed by another muslfix", tip="try again when that has ended"
-                )
-            time.sleep(0.05)
-    except BaseException:
-        os.close(descriptor)
-        raise
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if time.monotonic() > give_up:
+            raise DestinationError(
+                folder, "is being changed by another muslfix", tip="try again when that has ended"
+            )
+        time.sleep(0.05)
 
 
 @contextmanager

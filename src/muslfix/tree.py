@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +38,21 @@ class Tree(Protocol):
 
     def have_one_content(self, one: str, other: str) -> bool:
         """Whether two files have the same bytes."""
+
+
+def names_by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+    """The names of files by the folder that they are in: of all folders in one pass.
+
+    :param paths: with ``/`` between their parts
+
+    >>> names_by_folder(["a/b.so", "a/c.so", "d.py"])
+    {'a': ['b.so', 'c.so'], '': ['d.py']}
+    """
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        folder, name = posixpath.split(path)
+        found.setdefault(folder, []).append(name)
+    return found
 
 
 def examine(path: str) -> ElfFacts | str:

@@ -18,7 +18,7 @@ THREADS = min(4, len(os.sched_getaffinity(0)))
 Job = Callable[[], object]
 
 
-class Stopped(Exception):
+class _Stopped(Exception):
     """The work is not wanted any more."""
 
 
@@ -67,10 +67,10 @@ class Workers:
     def check(self) -> None:
         """Let a long job end early.
 
-        :raises Stopped: if it is not wanted any more
+        :raises _Stopped: if it is not wanted any more
         """
         if self._end == float("-inf"):
-            raise Stopped
+            raise _Stopped
 
     def _join(self) -> None:
         for _ in self._threads:

@@ -18,6 +18,7 @@ from muslfix.cli import check, completion, explain, fix, install, interpreter, r
 from muslfix.cli.output import Output
 from muslfix.cli.start import CommandParser, Parser
 from muslfix.errors import MuslfixError, RefusedModules, UsageError
+from muslfix.spelling import unspellable
 
 _COMMANDS = (install, fix, check, undo, verify, repair, interpreter, run, explain, completion)
 
@@ -64,13 +65,7 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
         output.error(error)
         return _FAILED
     except UnicodeEncodeError as error:  # a locale of the user's that is not UTF-8, and a name that is
-        output.error(
-            MuslfixError(
-                None,
-                f"the locale's encoding, {error.encoding}, cannot spell a file name",
-                tip="set the environment variable PYTHONUTF8=1",
-            )
-        )
+        output.error(unspellable(error))
         return _FAILED
     except KeyboardInterrupt:
         output.diagnostic("interrupted: nothing is left half done")

@@ -11,6 +11,7 @@ from muslfix.cli.options import (
     add_command,
     add_dry_run_option,
     add_limit_options,
+    add_load_options,
     add_output_options,
     add_scheduler_option,
     executor_for,
@@ -63,6 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " serves several targets; a wheel cannot hold links (default: %(default)s)",
     )
     parser.add_argument("--build-tag", metavar="TAG", help="give new wheels this build tag")
+    add_load_options(parser)
     add_dry_run_option(parser)
     add_limit_options(parser)
     add_scheduler_option(parser)
@@ -88,6 +90,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
         build_tag=options.build_tag,
         dry_run=options.dry_run,
         limits=find_limits(options),
+        load_check=not options.no_load_check,
+        strict=options.strict,
     )
     check_repair_options(wanted)
     targets, wheels = find_targets(options), paths_for(options.scheduler, options.wheels)

@@ -30,7 +30,7 @@ def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False
         "--target-file",
         metavar="FILE",
         action=action,
-        help="its facts, as written by 'muslfix interpreter --json'" + again,
+        help="its facts, as written by 'muslfix interpreter --json', or its build-details.json" + again,
     )
     one.add_argument(
         "--target-root",
@@ -54,7 +54,7 @@ def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="a fact that --target-root or --target-spec does not tell, as libc_version=1.2.5; repeatable",
+        help="a fact that the target's source does not tell, as libc_version=1.2.5; repeatable",
     )
 
 
@@ -80,12 +80,12 @@ def find_target(options: argparse.Namespace) -> Target:
         from muslfix.target_spec import parse_target_spec
 
         return parse_target_spec(options.target_spec, given)
-    if given:
-        raise UsageError(None, "--target-fact adds to --target-root or --target-spec, and neither is there")
     from muslfix.interpreter import find_interpreter, probe_interpreter, read_target_file
 
     if options.target_file is not None:
-        return read_target_file(options.target_file)
+        return read_target_file(options.target_file, given)
+    if given:
+        raise UsageError(None, "--target-fact adds to --target-root or --target-spec, and neither is there")
     return probe_interpreter(find_interpreter(options.python, os.environ))
 
 

@@ -14,4 +14,6 @@
     which names it imports; pure
 :mod:`~muslfix.static.build_details`
     what it says of itself in ``build-details.json``; pure
+:mod:`~muslfix.static.described`
+    a target of which that file is all there is; pure
 """

@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from muslfix.cpus import Cpu, cpu_named, cpu_of_apk, cpus_of
+from muslfix.cpus import ALSO_RUN, Cpu, cpu_named, cpu_of_apk, cpus_of
 from muslfix.cpython import FewFacts, target_of
 from muslfix.elf import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.given import FACTS, check_given, found_or_given, version_of
+from muslfix.spelling import spelled_names
 from muslfix.static.binaries import Binary, Linked, check_module, read_binaries, read_linked
 from muslfix.static.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.static.folders import read_folders
@@ -29,10 +30,8 @@ _PATCHLEVEL = re.compile(
 )
 _MAX_TEXT = 1024 * 1024
 
-# A 64-bit kernel tells its own CPU to 32-bit programs too.
-_ALSO_RUN = {("x86_64", "386"), ("aarch64", "arm")}
 
-
+@spelled_names()
 def read_target_root(
     folder: str, python: str | None = None, given: Mapping[str, str] | None = None
 ) -> Target:
@@ -144,7 +143,7 @@ class _Reader:
             )
         named = cpu_named(platform.partition("-")[2])
         pair = None if named is None else (named.machine.name, machine.name)
-        if named is not None and named.machine != machine and pair not in _ALSO_RUN:
+        if named is not None and named.machine != machine and pair not in ALSO_RUN:
             raise InvalidTarget(
                 None, f"contradicts itself: its platform is {platform}, and its machine {machine}"
             )

@@ -21,6 +21,7 @@ from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import ProjectReport, Report, report_lost_wheel, report_module
 from muslfix.source import find_musl_floor, open_wheel, plan_wheel
+from muslfix.spelling import spelled_names
 from muslfix.target import Target
 from muslfix.tree import DiskTree
 from muslfix.verbs.fix import plan_project
@@ -46,6 +47,7 @@ class CheckOptions:
     strict: bool = False
 
 
+@spelled_names()
 def check(
     subjects: Sequence[str],
     target: Target,
@@ -80,6 +82,7 @@ def check(
     return Report("check", dry_run=True, projects=tuple(reports), source=target.source)
 
 
+@spelled_names()
 def check_musl(wheels: Sequence[str], limits: Limits = DEFAULT_LIMITS) -> Report:
     """Say of wheels on which musl they can load, and whether their tags promise more than that.
 
@@ -91,7 +94,7 @@ def check_musl(wheels: Sequence[str], limits: Limits = DEFAULT_LIMITS) -> Report
 
 def _check_musl(path: str, limits: Limits) -> ProjectReport:
     try:
-        with open_wheel(path, limits) as wheel:
+        with spelled_names(), open_wheel(path, limits) as wheel:
             facts, floor = wheel.facts, find_musl_floor(wheel)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
@@ -112,7 +115,7 @@ def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectRepo
     :param path: of the wheel
     """
     try:
-        with open_wheel(path, options.limits) as wheel:
+        with spelled_names(), open_wheel(path, options.limits) as wheel:
             plan = plan_wheel(wheel, target, options.mode, _load_check(target, options))
             facts = wheel.facts
     except MuslfixError as error:

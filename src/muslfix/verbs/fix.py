@@ -22,6 +22,7 @@ from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, is_inside, normalize_name
 from muslfix.record import Record
 from muslfix.report import ProjectReport, Report, report_module
+from muslfix.spelling import spelled_names
 from muslfix.target import Target
 from muslfix.trace import Change
 from muslfix.tree import DiskTree
@@ -52,6 +53,7 @@ class FixOptions:
     progress: Progress = silent
 
 
+@spelled_names()
 def fix(projects: Sequence[str], target: Target, options: FixOptions | None = None) -> Report:
     """Give the misnamed modules of installed projects names that the target imports.
 
@@ -107,6 +109,7 @@ def _fix_folder(
     return sorted(reports, key=lambda report: report.name.lower())
 
 
+@spelled_names()
 def plan_project(
     project: InstalledProject,
     target: Target,

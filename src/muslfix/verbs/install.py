@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
 
@@ -20,6 +20,7 @@ from muslfix.progress import Progress, silent
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ModuleReport, ProjectReport, Report, report_module
 from muslfix.source import Wheel, open_wheel
+from muslfix.spelling import spelled_names
 from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
 from muslfix.transaction import Transaction, told_as_sentences
@@ -71,6 +72,7 @@ class _Work:
     modules: tuple[ModuleReport, ...]
 
 
+@spelled_names()
 def install(wheels: Sequence[str], target: Target, options: InstallOptions | None = None) -> Report:
     """Install wheels, with the extension modules that the target would not find given a name that it does.
 
@@ -100,14 +102,15 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         _check_legacy(coming, installed, layout)
         _check_owners(coming, installed, options)
         check = LoadCheck(target, options.root, strict=options.strict) if options.load_check else None
-        works = {
-            wheel.facts.key: _stage(wheel, layout, target, transaction, options, check) for wheel in coming
-        }
+        keys = {wheel.facts.key for wheel in coming}
         leaving = leaving_files(
-            [project for key, project in installed.items() if key in works],
-            [project for key, project in installed.items() if key not in works],
+            [project for key, project in installed.items() if key in keys],
+            [project for key, project in installed.items() if key not in keys],
             layout,
         )
+        staged = [_stage(wheel, layout, target, transaction, options) for wheel in coming]
+        seen = _seen_files(staged)
+        works = {one.facts.key: _complete(one, target, options, check, seen, leaving) for one in staged}
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
             move_out(transaction, leaving, layout)
@@ -149,7 +152,8 @@ def _check_wheels(wheels: Sequence[Wheel], target: Target) -> None:
 def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transaction]:
     """A transaction on the main folder of the layout, or for a dry run on a temporary one."""
     if not options.dry_run:
-        with Transaction(layout.scheme.purelib, astuple(layout.scheme)) as transaction:
+        folders = layout.scheme.purelib, astuple(layout.scheme), layout.site_folders
+        with Transaction(*folders) as transaction:
             yield transaction
     else:
         import tempfile
@@ -190,30 +194,42 @@ def _check_owners(
             )
 
 
-def _stage(  # noqa: PLR0913 - what one step needs of the run
-    wheel: Wheel,
-    layout: Layout,
-    target: Target,
-    transaction: Transaction,
-    options: InstallOptions,
-    check: LoadCheck | None,
-) -> _Work:
-    """Unpack a wheel beside its destination, fix it there, and complete it up to RECORD."""
+def _stage(
+    wheel: Wheel, layout: Layout, target: Target, transaction: Transaction, options: InstallOptions
+) -> StagedWheel:
+    """Unpack a wheel beside its destination."""
 
     def open_folder(destination: str) -> str:
         return transaction.staging_folder(transaction.anchor if options.dry_run else destination)
 
     metadata = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
-    staged = stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress)
-    plan = _plan(staged, target, options.mode, check)
-    _refuse(wheel, plan, target)
-    with told_as_sentences(layout.scheme.platlib):
-        origin = direct_url(wheel.facts.path, staged.sha256)
-        staged.add(staged.root_scheme, f"{wheel.facts.dist_info}/direct_url.json", origin)
+    return stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress)
+
+
+def _complete(  # noqa: PLR0913 - what one step needs of the run
+    staged: StagedWheel,
+    target: Target,
+    options: InstallOptions,
+    check: LoadCheck | None,
+    coming: Mapping[str, str],
+    leaving: Collection[str],
+) -> _Work:
+    """Fix a wheel where it is staged, and complete it up to RECORD.
+
+    :param coming: see :meth:`LoadCheck.staged`; and so ``leaving``
+    """
+    tree = DiskTree(staged.locate)
+    if check is not None:
+        tree = check.staged(_site(staged), staged.locate, coming, leaving)
+    plan = plan_tree(staged.files, tree, target, options.mode, thorough=True)
+    _refuse(staged.facts.path, plan, target)
+    with told_as_sentences(staged.layout.scheme.platlib):
+        origin = direct_url(staged.facts.path, staged.sha256)
+        staged.add(staged.root_scheme, f"{staged.facts.dist_info}/direct_url.json", origin)
         changes = apply_names(plan, staged.locate)
         staged.change(changes, target)
         if options.compile and target.runs_here and target.executable and not options.dry_run:
-            options.progress(f"compiling {wheel.facts.name}", 0, 0)
+            options.progress(f"compiling {staged.facts.name}", 0, 0)
             staged.compile(target.executable)
         staged.write_record()
     done = {change.old: change.mode for change in changes}
@@ -235,20 +251,25 @@ def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> t
     return ("bytecode is left out: only the target could compile it, and that cannot run here",)
 
 
-def _plan(staged: StagedWheel, target: Target, mode: Mode, check: LoadCheck | None) -> Plan:
-    tree = DiskTree(staged.locate)
-    if check is not None:
-        site = getattr(staged.layout.seen, staged.root_scheme)
-        tree = check.staged(site, staged.files, staged.locate)
-    return plan_tree(staged.files, tree, target, mode, thorough=True)
+def _seen_files(staged: Iterable[StagedWheel]) -> dict[str, str]:
+    """Where the files of staged wheels are now, by their path as the target will see it."""
+    return {
+        os.path.normpath(os.path.join(_site(wheel), path)): wheel.locate(path)
+        for wheel in staged
+        for path in wheel.files
+    }
 
 
-def _refuse(wheel: Wheel, plan: Plan, target: Target) -> None:
+def _site(staged: StagedWheel) -> str:
+    return str(getattr(staged.layout.seen, staged.root_scheme))
+
+
+def _refuse(path: str, plan: Plan, target: Target) -> None:
     refused = [report_module(decision, target) for decision in plan.refusals]
     if refused:
         count = "an extension module" if len(refused) == 1 else f"{len(refused)} extension modules"
         raise RefusedModules(
-            wheel.facts.path,
+            path,
             f"has {count} that the target cannot load, so it is not installed",
             tip=refused[0].tip,
             lines=tuple(str(module) for module in refused),

@@ -14,10 +14,12 @@ from muslfix.compatibility import check_requires_python, check_tags
 from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError
 from muslfix.farm import for_each
 from muslfix.limits import DEFAULT_LIMITS, Limits
+from muslfix.load_check import LoadCheck
 from muslfix.plan import Mode, Plan
 from muslfix.report import ModuleReport, ProjectReport, Report, report_lost_wheel, report_module
 from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
 from muslfix.source import Wheel, open_wheel
+from muslfix.spelling import spelled_names
 from muslfix.steps import make_folders, remove_folders
 from muslfix.target import Target
 from muslfix.transaction import told_as_sentences
@@ -37,6 +39,8 @@ class RepairOptions:
     :param build_tag: a build tag for the new wheels, in place of the one they may have
     :param dry_run: only say what would be done
     :param limits: how large a wheel may become
+    :param load_check: ask what the loader of each target will do with a module before it gets a name
+    :param strict: repair no wheel with a module that needs a library or symbol which is missing
     """
 
     folder: str | None = None
@@ -47,8 +51,11 @@ class RepairOptions:
     build_tag: str | None = None
     dry_run: bool = False
     limits: Limits = DEFAULT_LIMITS
+    load_check: bool = True
+    strict: bool = False
 
 
+@spelled_names()
 def repair(
     wheels: Sequence[str],
     targets: Sequence[Target],
@@ -140,7 +147,7 @@ def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -
     :param path: of the wheel
     """
     try:
-        with open_wheel(path, options.limits) as wheel:
+        with spelled_names(), open_wheel(path, options.limits) as wheel:
             return _repair(wheel, targets, options)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
@@ -155,7 +162,8 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
     if not fitting:
         report = replace(report, action="left-alone", problem=reason)
         return _passed_on(wheel, report, options)
-    plans = plan_for_targets(wheel, fitting, options.mode)
+    checks = [LoadCheck(t, strict=options.strict) if options.load_check else None for t in fitting]
+    plans = plan_for_targets(wheel, fitting, options.mode, checks)
     report = replace(report, modules=_modules(plans, fitting, options))
     refused = sum(module.refused for module in report.modules)
     if refused:

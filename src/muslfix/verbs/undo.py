@@ -20,6 +20,7 @@ from muslfix.plan import Mode
 from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import FileReport, ProjectReport, Report
+from muslfix.spelling import spelled_names
 from muslfix.target import Target
 from muslfix.trace import Change
 from muslfix.transaction import Transaction
@@ -41,6 +42,7 @@ class UndoOptions:
     progress: Progress = silent
 
 
+@spelled_names()
 def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = None) -> Report:
     """Take back what muslfix has changed, by the ``muslfix.json`` of each project.
 

@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from muslfix.environment import choose, report_failed, report_installed, reports_on_missing, site_folders
-from muslfix.errors import InvalidRecord, MuslfixError
+from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError
 from muslfix.files import hash_file
 from muslfix.layout import local_path
 from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report import FileReport, ProjectReport, Report
+from muslfix.spelling import spelled_names
+from muslfix.static.root import RootFiles
 from muslfix.target import Target
 
 _WORKERS = len(os.sched_getaffinity(0))
@@ -32,6 +34,7 @@ class VerifyOptions:
     progress: Progress = field(default=silent, compare=False, repr=False)
 
 
+@spelled_names()
 def verify(projects: Sequence[str], target: Target, options: VerifyOptions | None = None) -> Report:
     """Say which files are missing, changed, not listed, or links that lead nowhere or out.
 
@@ -49,53 +52,100 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
         own = () if options.paths or target.prefix is None else (local_path(target, target.prefix),)
         roots = (folder, *own)
         with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
-            work = [pool.submit(_verify_project, project, listed, roots) for project in found]
+            view = _View(target, folder, roots)
+            work = [pool.submit(_verify_project, project, listed, view) for project in found]
             told = counted(work, len(work), "hashing files", options.progress)
             reports += [*passed_over, *(future.result() for future in told)]
     reports += reports_on_missing(keys, reports)
     return Report("verify", dry_run=False, projects=tuple(reports), source=target.source)
 
 
-def _verify_project(project: InstalledProject, listed: frozenset[str], roots: Sequence[str]) -> ProjectReport:
+class _View:
+    """Where links lead to: in a tree of another machine, inside of it only.
+
+    :param target: whose environment it is
+    :param site: its folder of modules, where paths in RECORD begin
+    :param roots: the folders that its links should lead to
+    """
+
+    def __init__(self, target: Target, site: str, roots: Sequence[str]) -> None:
+        self._site = os.path.realpath(site)
+        self._files = None if target.tree is None else RootFiles(target.tree)
+        self._top = "" if target.tree is None else os.path.realpath(target.tree.folder).rstrip("/") + "/"
+        self._seen = "" if target.tree is None else target.tree.seen
+        self._roots = tuple(os.path.realpath(root).rstrip("/") + "/" for root in roots)
+        self._folders: dict[str, str] = {}
+
+    def follow(self, path: str) -> str:
+        """Where a path is when all links are followed.
+
+        :raises InvalidTarget: if they lead out of the tree, or round in a circle
+        """
+        if self._files is None or not path.startswith(self._top):
+            return os.path.realpath(path)
+        return self._files.locate(os.path.join(self._seen, path[len(self._top) :]))
+
+    def locate(self, listed_as: str) -> str:
+        """Where a file that RECORD lists is, the links to its folder followed; itself it may be one.
+
+        :raises InvalidTarget: as :meth:`follow`
+        """
+        folder, name = os.path.split(os.path.normpath(os.path.join(self._site, listed_as)))
+        if folder not in self._folders:
+            self._folders[folder] = self.follow(folder)
+        return os.path.join(self._folders[folder], name)
+
+    def is_inside(self, path: str) -> bool:
+        """Whether a path without links is in one of the folders."""
+        return path.startswith(self._roots)
+
+
+def _verify_project(project: InstalledProject, listed: frozenset[str], view: _View) -> ProjectReport:
     try:
         rows = project.record().rows
     except MuslfixError as error:
         return report_failed(project, error)
-    findings = [finding for row in rows for finding in _verify_row(project, row, roots)]
+    findings = [finding for row in rows for finding in _verify_row(row, view)]
     findings += _unlisted(project, rows, listed)
     files = tuple(sorted(findings, key=lambda file: file.path))
     return replace(report_installed(project, "differs" if files else "verified"), files=files)
 
 
-def _verify_row(project: InstalledProject, row: RecordRow, roots: Sequence[str]) -> Iterator[FileReport]:
-    path = _find(project, row.path)
-    if os.path.islink(path):
-        yield from _verify_link(path, row.path, roots)
+def _verify_row(row: RecordRow, view: _View) -> Iterator[FileReport]:
+    try:
+        path = _find(row.path, view)
+        is_link = os.path.islink(path)
+        place = view.follow(path) if is_link else path
+    except InvalidTarget as error:
+        yield FileReport(row.path, "link-outside", f"it is reached by a link that {error.reason}")
+        return
+    if is_link:
+        yield from _verify_link(place, row.path, view)
     elif not os.path.exists(path) and not row.path.endswith(".pyc"):  # bytecode is made again
         yield FileReport(row.path, "missing", "RECORD lists it, and it is not there")
-    difference = _difference(path, row) if os.path.exists(path) else None
+    difference = _difference(place, row) if os.path.exists(place) else None
     if difference is not None:
         yield FileReport(row.path, "changed", difference)
 
 
-def _find(project: InstalledProject, listed_as: str) -> str:
-    """Where a file is. ``pip install --target`` moves what it has written and leaves RECORD as it was.
+def _find(listed_as: str, view: _View) -> str:
+    """Where a file is; itself it may be a link.
 
-    It installs into ``lib/python`` of a temporary prefix, and RECORD says ``../../bin/x`` of what is then in
-    ``bin``: https://github.com/pypa/pip/blob/26.0/src/pip/_internal/commands/install.py (_handle_target_dir)
+    ``pip install --target`` moves what it has written and leaves RECORD as it was. It installs into
+    ``lib/python`` of a temporary prefix, and RECORD says ``../../bin/x`` of what is then in ``bin``:
+    https://github.com/pypa/pip/blob/26.0/src/pip/_internal/commands/install.py (_handle_target_dir)
     """
-    path = project.locate(listed_as)
+    path = view.locate(listed_as)
     if listed_as.startswith("../../") and not os.path.lexists(path):
-        moved = project.locate(listed_as[len("../../") :])
+        moved = view.locate(listed_as[len("../../") :])
         return moved if os.path.lexists(moved) else path
     return path
 
 
-def _verify_link(path: str, listed_as: str, roots: Sequence[str]) -> Iterator[FileReport]:
-    leads_to = os.path.realpath(path)
-    if not os.path.exists(path):
+def _verify_link(leads_to: str, listed_as: str, view: _View) -> Iterator[FileReport]:
+    if not os.path.exists(leads_to):
         yield FileReport(listed_as, "link-broken", f"it is a link to {leads_to}, which is not there")
-    elif not any(leads_to.startswith(os.path.realpath(root).rstrip("/") + "/") for root in roots):
+    elif not view.is_inside(leads_to):
         yield FileReport(
             listed_as, "link-outside", f"it is a link to {leads_to}, which is not in the environment"
         )

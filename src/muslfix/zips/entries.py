@@ -94,7 +94,7 @@ def _judge_places(path: str, entries: Sequence[Entry]) -> None:
     seen: dict[str, Entry] = {}
     below: dict[str, str] = {}
     for entry in entries:
-        key = _key(entry.name.removesuffix("/"))
+        key = place_key(entry.name.removesuffix("/"))
         other = seen.setdefault(key, entry)
         if other is not entry and not (entry.is_folder and other.is_folder):
             raise InvalidWheel(path, f"has two entries for {_how(entry, other)}")
@@ -105,7 +105,7 @@ def _judge_places(path: str, entries: Sequence[Entry]) -> None:
             raise InvalidWheel(path, f"has a file where {name!r:.200} needs a folder")
 
 
-def _key(name: str) -> str:
+def place_key(name: str) -> str:
     """The same for names that differ in composition and case only: canonical caseless matching (D145).
 
     https://www.unicode.org/versions/Unicode16.0.0/core-spec/chapter-3/
