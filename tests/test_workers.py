@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from muslfix.workers import _Stopped, Workers
+from muslfix.workers import Workers, _Stopped
 
 
 def threads() -> set[threading.Thread]:
