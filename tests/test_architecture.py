@@ -16,7 +16,7 @@ ROOT = Path(muslfix.__file__).parent
 #: and in :data:`OPEN_LAYERS` from its own row. A package stands for those of its modules that
 #: have no place of their own.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "ground": ("_version progress limits", "errors"),
+    "ground": ("_version progress values", "limits errors"),
     "pure": (
         "loader untrusted record",
         "suffix",

@@ -9,10 +9,9 @@ https://peps.python.org/pep-0600/ and https://peps.python.org/pep-0656/ for what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from muslfix.elf import Machine
 from muslfix.suffix import SPELLINGS, Libc
+from muslfix.values import dataclass
 
 
 @dataclass(frozen=True)

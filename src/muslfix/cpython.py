@@ -7,13 +7,13 @@ python/cpython#122931 (a triplet behind ``abi3``).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from muslfix.elf import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.target import Scheme, Source, Target, TargetTree
 from muslfix.target_facts import check_target
+from muslfix.values import dataclass
 
 #: The newest Python whose suffixes are known here.
 NEWEST_VERSION = (3, 15)

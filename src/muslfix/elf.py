@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from muslfix.elf_file import MAX_STRING, PT_INTERP, ElfFile
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
+from muslfix.values import dataclass
 
 # Sonames that one libc alone provides. A needed symbol version GLIBC_* says glibc too. "libc.so" without a
 # version is what maturin, zig and musl-gcc write for musl; Android's libc has that soname as well, and

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO, NamedTuple
 
 from muslfix.elf import ElfFacts, facts_of, needed_versions
 from muslfix.elf_file import PT_TLS, ElfFile
 from muslfix.elf_symbols import Exports, Reference, Symbols, hashed_symbols
 from muslfix.errors import InvalidElf
+from muslfix.values import dataclass
 
 _NEEDED, _RELA, _RELASZ, _SONAME, _RPATH, _REL, _RELSZ = 1, 7, 8, 14, 15, 17, 18
 _PLTREL, _JMPREL, _RUNPATH, _FLAGS, _PLTRELSZ, _RELRSZ, _RELR = 20, 23, 29, 30, 2, 35, 36

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from muslfix.elf_file import ElfFile
 from muslfix.errors import InvalidElf
+from muslfix.values import dataclass
 
 _HASH, _SYMTAB, _GNU_HASH, _VERSYM, _VERDEF = 4, 6, 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC
 _VER_FLG_BASE = 1

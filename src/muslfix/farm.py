@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from muslfix.errors import DestinationError, UsageError
+from muslfix.values import dataclass
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.files import hash_file, read_regular, write_new_file
@@ -20,6 +20,7 @@ from muslfix.record import Record, RecordRow
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, record_before, trace_to_json
 from muslfix.transaction import Transaction, told_as_sentences
+from muslfix.values import dataclass
 
 _REINSTALL = "install the project again"
 

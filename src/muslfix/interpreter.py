@@ -15,7 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from muslfix._probe import MARK, facts
@@ -25,6 +25,7 @@ from muslfix.files import open_regular
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
 from muslfix.target_facts import target_from_facts, target_from_json
+from muslfix.values import dataclass
 
 _MAX_TARGET_FILE = 1024 * 1024
 _LOADER_TIMEOUT = 5.0

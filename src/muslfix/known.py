@@ -10,11 +10,11 @@ Sources: python/cpython#87278 and #95855, the ``python3`` recipes of Alpine, ast
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from muslfix.cpus import Cpu
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.target import Target
+from muslfix.values import dataclass
 
 
 @dataclass(frozen=True)

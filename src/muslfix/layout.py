@@ -7,11 +7,12 @@ under a path that differs when ``--root`` is given, and that is what scripts and
 from __future__ import annotations
 
 import os.path
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from muslfix.errors import UsageError
 from muslfix.static.root import RootFiles
 from muslfix.target import Scheme, Target, TargetTree
+from muslfix.values import dataclass
 
 #: How the names of staging folders begin; whatever else had such a name would be taken for one.
 STAGING_PREFIX = ".muslfix-"

@@ -8,13 +8,14 @@ and crashes later. What is planned twice is planned once: the plan of a fixed tr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from muslfix.elf import ElfFacts
 from muslfix.loader.facts import LoadResult
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
+from muslfix.values import dataclass
 
 
 class Verdict(str, Enum):

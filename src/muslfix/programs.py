@@ -10,13 +10,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from muslfix._probe import MARK
 from muslfix.elf import read_elf
 from muslfix.errors import InterpreterError, InvalidElf
 from muslfix.target import OLDEST
+from muslfix.values import dataclass
 
 _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 _NAME_TIP = "name an interpreter with --python"

@@ -9,11 +9,11 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.files import read_regular
 from muslfix.record import Record
+from muslfix.values import dataclass
 
 # What package managers of distributions write into INSTALLER.
 _PACKAGE_MANAGERS = frozenset(

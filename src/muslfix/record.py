@@ -21,10 +21,10 @@ import csv
 import io
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from functools import cached_property
 
 from muslfix.errors import InvalidRecord
+from muslfix.values import dataclass
 
 _BASE64 = re.compile(r"([A-Za-z0-9_-]+)={0,2}")
 _HEXADECIMAL = {"sha256": 64, "sha384": 96, "sha512": 128}  # digits

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os.path
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from muslfix.elf import ElfFacts
 from muslfix.loader.facts import LoadResult, Problem
@@ -16,6 +16,7 @@ from muslfix.loader.musl_floor import MuslFloor
 from muslfix.plan import Decision, Mode, Verdict
 from muslfix.suffix import Libc
 from muslfix.target import Source, Target
+from muslfix.values import dataclass
 
 #: The version of the JSON form.
 FORMAT = 1

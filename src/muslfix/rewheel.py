@@ -14,7 +14,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from muslfix.archive import read_text
 from muslfix.elf import ElfFacts
@@ -26,6 +26,7 @@ from muslfix.record import RecordRow
 from muslfix.source import Wheel, WheelTree
 from muslfix.target import Target
 from muslfix.trace import TRACE, Change, changes_from_json, record_after, trace_to_json
+from muslfix.values import dataclass
 from muslfix.zips.parts import parse_zip
 from muslfix.zips.rezip import Edits, rezip
 

@@ -12,7 +12,8 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+from muslfix.values import dataclass
 
 #: The kinds of steps, and how many paths each has.
 KINDS = {"rename": 2, "replace": 3, "mkdir": 1, "rmdir": 1, "elsewhere": 1, "done": 0}

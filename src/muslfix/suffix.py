@@ -34,8 +34,9 @@ python/cpython#122931 (a triplet behind ``abi3``), ``packaging/tags.py`` for PyP
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+from muslfix.values import dataclass
 
 
 class Libc(str, Enum):

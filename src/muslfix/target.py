@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING
 
 from muslfix.elf import Machine
 from muslfix.suffix import ExtensionFilename, Libc
+from muslfix.values import dataclass
 
 if TYPE_CHECKING:
     from packaging.tags import Tag

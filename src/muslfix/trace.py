@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from muslfix._version import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
@@ -17,6 +17,7 @@ from muslfix.record import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 from muslfix.untrusted import parse_json
+from muslfix.values import dataclass
 
 #: Name of the file.
 TRACE = "muslfix.json"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Protocol
 
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.files import hash_file, open_regular
 from muslfix.loader.facts import LoadResult
+from muslfix.values import dataclass
 
 #: From a path as RECORD spells it to where the file is now.
 Locate = Callable[[str], str]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from email.message import Message
 
 from installer.utils import SCHEME_NAMES, parse_metadata_file
@@ -24,6 +23,7 @@ from muslfix.errors import InvalidWheel
 from muslfix.layout import STAGING_PREFIX
 from muslfix.record import Record
 from muslfix.trace import TRACE
+from muslfix.values import dataclass
 from muslfix.wheel_record import SIGNATURES, judge_record
 from muslfix.wheel_scripts import judge_scripts
 

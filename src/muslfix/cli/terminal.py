@@ -6,8 +6,9 @@ The rules for colours: https://no-color.org/, https://force-color.org/.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TextIO
+
+from muslfix.values import dataclass
 
 # ECMA-48, "Select Graphic Rendition": the eight colours that every terminal has and its user has chosen.
 _CODES = {"good": "32", "odd": "33", "bad": "1;31", "tip": "36", "strong": "1"}

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from muslfix.errors import MuslfixError
 from muslfix.files import read_regular
 from muslfix.plan import Mode
 from muslfix.report import ProjectReport, Report
+from muslfix.values import dataclass
 
 # In MiB. No pyproject.toml is nearly as long; what is longer was not written by a person.
 _MAX_SETTINGS = 4

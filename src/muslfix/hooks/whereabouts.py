@@ -13,9 +13,9 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from muslfix.files import open_regular, read_regular
+from muslfix.values import dataclass
 
 _PIP = re.compile(r"pip(?P<version>[0-9.]*)")
 _PYTHON = re.compile(r"python[0-9.]*t?|pypy[0-9.]*")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from os.path import basename, normpath
 from typing import Protocol
@@ -15,6 +15,7 @@ from muslfix.elf import Machine
 from muslfix.elf_dynamic import DynamicFacts, Image
 from muslfix.elf_symbols import Exports
 from muslfix.suffix import Libc
+from muslfix.values import dataclass
 
 
 class Trouble(str, Enum):

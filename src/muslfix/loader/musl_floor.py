@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from muslfix.elf_dynamic import Image
 from muslfix.loader.musl_symbols import OLDEST, appeared_in
 from muslfix.suffix import Libc
+from muslfix.values import dataclass
 
 _TAG = re.compile(r"musllinux_(\d{1,4})_(\d{1,4})_\w+")
 

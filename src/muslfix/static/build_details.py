@@ -7,12 +7,12 @@ libc, no ELF machine and nothing of environments; those stay to be found.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import ExtensionFilename
 from muslfix.untrusted import parse_json
+from muslfix.values import dataclass
 
 #: Name of the file, in the folder of the standard library.
 BUILD_DETAILS = "build-details.json"

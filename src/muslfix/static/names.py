@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from muslfix.cpython import abi_part, own_suffixes, suffixes_of
 from muslfix.errors import InvalidTarget
 from muslfix.static.build_details import BUILD_DETAILS, BuildDetails
 from muslfix.suffix import ExtensionFilename, Libc
+from muslfix.values import dataclass
 
 _SYSCONFIGDATA = re.compile(r"_sysconfigdata_(?P<flags>[a-z]*)_linux_(?P<triplet>[\w-]*)\.pyc?", re.ASCII)
 _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os.path
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from muslfix.errors import InvalidTarget
 from muslfix.static.build_details import BUILD_DETAILS
 from muslfix.static.root import RootFiles
 from muslfix.target import OLDEST, OLDEST_VERSION, TargetTree
+from muslfix.values import dataclass
 
 _LIBRARY = re.compile(r"python3\.(?P<minor>[0-9]{1,3})(?P<threads>t?)", re.ASCII)
 _PROGRAM = re.compile(r"python3\.(?P<minor>[0-9]{1,3})(?P<flags>[a-z]*)", re.ASCII)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from muslfix.cpus import Cpu, cpu_named, cpu_of_apk, cpus_of
 from muslfix.cpython import FewFacts, target_of
@@ -23,6 +22,7 @@ from muslfix.static.names import Names, NamesEvidence, decide_names
 from muslfix.static.python import StaticPython, choose_python, open_tree
 from muslfix.static.root import RootFiles
 from muslfix.target import Source, Target
+from muslfix.values import dataclass
 
 _PATCHLEVEL = re.compile(
     rb'^#define\s+PY_VERSION\s+"(3\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?)\+?"', re.MULTILINE

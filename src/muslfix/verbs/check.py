@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import count
 
@@ -23,6 +23,7 @@ from muslfix.report import ProjectReport, Report, report_lost_wheel, report_modu
 from muslfix.source import find_musl_floor, open_wheel, plan_wheel
 from muslfix.target import Target
 from muslfix.tree import DiskTree
+from muslfix.values import dataclass
 from muslfix.verbs.fix import plan_project
 
 

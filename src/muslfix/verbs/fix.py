@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.environment import (
@@ -24,6 +24,7 @@ from muslfix.report import ProjectReport, Report, report_module
 from muslfix.target import Target
 from muslfix.trace import Change
 from muslfix.tree import DiskTree
+from muslfix.values import dataclass
 
 if TYPE_CHECKING:
     from muslfix.transaction import Transaction

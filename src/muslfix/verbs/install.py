@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, field
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.environment import check_not_managed, versions_beside
@@ -25,6 +25,7 @@ from muslfix.target import Target
 from muslfix.transaction import Transaction, told_as_sentences
 from muslfix.tree import DiskTree
 from muslfix.unpacking import stage_wheel
+from muslfix.values import dataclass
 
 _INSTALLER = b"muslfix\n"
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from muslfix.compatibility import check_requires_python, check_tags
@@ -21,6 +21,7 @@ from muslfix.source import Wheel, open_wheel
 from muslfix.steps import make_folders, remove_folders
 from muslfix.target import Target
 from muslfix.transaction import told_as_sentences
+from muslfix.values import dataclass
 
 _BUILD_TAG = re.compile(r"[0-9][0-9A-Za-z_.]*")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from muslfix.environment import (
     choose,
@@ -22,6 +22,7 @@ from muslfix.report import FileReport, ProjectReport, Report
 from muslfix.target import Target
 from muslfix.trace import Change
 from muslfix.transaction import Transaction
+from muslfix.values import dataclass
 
 
 @dataclass(frozen=True)

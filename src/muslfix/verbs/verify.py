@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from muslfix.environment import choose, report_failed, report_installed, reports_on_missing, site_folders
 from muslfix.errors import InvalidRecord, MuslfixError
@@ -16,6 +16,7 @@ from muslfix.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report import FileReport, ProjectReport, Report
 from muslfix.target import Target
+from muslfix.values import dataclass
 
 _WORKERS = len(os.sched_getaffinity(0))
 

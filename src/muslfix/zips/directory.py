@@ -12,11 +12,11 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Union
 
 from muslfix.errors import InvalidWheel
 from muslfix.limits import Limits
+from muslfix.values import dataclass
 
 #: The bytes of an archive.
 Data = Union[bytes, mmap.mmap]

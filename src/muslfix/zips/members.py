@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import stat
 import struct
-from dataclasses import dataclass
 
 from muslfix.errors import InvalidWheel
+from muslfix.values import dataclass
 from muslfix.zips.directory import FULL_32, LOCAL_SIGNATURE, ZIP64_FIELD, Data, Entry, parse_extra
 
 STORED, DEFLATED = 0, 8

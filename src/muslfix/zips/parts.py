@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel
+from muslfix.values import dataclass
 
 #: From where a range begins and ends to the bytes of the file there, as far as it goes.
 Read = Callable[[int, int], bytes]

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Union
 
+from muslfix.values import dataclass
 from muslfix.zips.parts import (
     CENTRAL,
     DEFLATED,
