@@ -60,7 +60,7 @@ def test_instances_hold_what_those_of_the_standard_library_hold(
     assert repr(ours) == repr(theirs).replace("Theirs", "Ours")
     assert hash(ours) == hash(theirs)
     assert ours == Ours(*given, **named)
-    assert ours != theirs
+    assert ours != theirs  # type: ignore[comparison-overlap]
     assert pickle.loads(pickle.dumps(ours)) == ours
     assert dataclasses.replace(ours, first=7) == Ours(7, ours.second, ours.third)
 

@@ -75,6 +75,9 @@ def _initialiser(title: str, fields: tuple[dataclasses.Field[Any], ...]) -> Call
         if len(values) == len(names) and not named:
             self.__dict__.update(zip(names, values))
             return
+        if not values and named.keys() == known:
+            self.__dict__.update(named)
+            return
         given = {**dict(zip(names, values)), **named}
         if len(given) != len(values) + len(named) or not given.keys() <= known:
             raise TypeError(f"{title}() got a field that it does not have, or one twice")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, field
+from functools import cache
+from typing import TYPE_CHECKING
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.environment import check_not_managed, versions_beside
 from muslfix.errors import EnvironmentRefused, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
 from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.load_check import LoadCheck
 from muslfix.modules import apply_names, plan_tree
 from muslfix.placing import check_conflicts, leaving_files, move_out, place
 from muslfix.plan import Mode, Plan
@@ -26,6 +27,9 @@ from muslfix.transaction import Transaction, told_as_sentences
 from muslfix.tree import DiskTree
 from muslfix.unpacking import stage_wheel
 from muslfix.values import dataclass
+
+if TYPE_CHECKING:
+    from muslfix.load_check import LoadCheck
 
 _INSTALLER = b"muslfix\n"
 
@@ -100,7 +104,7 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
         _check_legacy(coming, installed, layout)
         _check_owners(coming, installed, options)
-        check = LoadCheck(target, options.root, strict=options.strict) if options.load_check else None
+        check = _load_check(target, options) if options.load_check else None
         works = {
             wheel.facts.key: _stage(wheel, layout, target, transaction, options, check) for wheel in coming
         }
@@ -197,7 +201,7 @@ def _stage(  # noqa: PLR0913 - what one step needs of the run
     target: Target,
     transaction: Transaction,
     options: InstallOptions,
-    check: LoadCheck | None,
+    check: Callable[[], LoadCheck] | None,
 ) -> _Work:
     """Unpack a wheel beside its destination, fix it there, and complete it up to RECORD."""
 
@@ -236,11 +240,23 @@ def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> t
     return ("bytecode is left out: only the target could compile it, and that cannot run here",)
 
 
-def _plan(staged: StagedWheel, target: Target, mode: Mode, check: LoadCheck | None) -> Plan:
+def _load_check(target: Target, options: InstallOptions) -> Callable[[], LoadCheck]:
+    """Makes the load check of this run when it is first needed: most wheels have no extension modules."""
+
+    @cache
+    def make() -> LoadCheck:
+        from muslfix.load_check import LoadCheck
+
+        return LoadCheck(target, options.root, strict=options.strict)
+
+    return make
+
+
+def _plan(staged: StagedWheel, target: Target, mode: Mode, check: Callable[[], LoadCheck] | None) -> Plan:
     tree = DiskTree(staged.locate)
-    if check is not None:
+    if check is not None and any(path.endswith(".so") for path in staged.files):
         site = getattr(staged.layout.seen, staged.root_scheme)
-        tree = check.staged(site, staged.files, staged.locate)
+        tree = check().staged(site, staged.files, staged.locate)
     return plan_tree(staged.files, tree, target, mode, thorough=True)
 
 
