@@ -29,7 +29,7 @@ PYTHON = os.path.abspath(sys.executable)
 PURE = FIXTURES / "wheels" / "pure-1.0-py3-none-any.whl"
 NEEDS = FIXTURES / "wheels" / "needs-1.0-py3-none-any.whl"
 
-COMMANDS = [module.__name__.rpartition(".")[2] for module in _COMMANDS]
+COMMANDS = list(_COMMANDS)
 
 
 # -- help -------------------------------------------------------------------------------------------

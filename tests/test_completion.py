@@ -13,7 +13,7 @@ from support import Cli
 from muslfix.cli.completion import SHELLS
 from muslfix.cli.dispatch import _COMMANDS
 
-COMMANDS = {module.__name__.rpartition(".")[2] for module in _COMMANDS}
+COMMANDS = set(_COMMANDS)
 
 
 @pytest.fixture

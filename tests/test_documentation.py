@@ -29,7 +29,7 @@ from muslfix.hooks.common import Settings, read_settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [module.__name__.rpartition(".")[2] for module in _COMMANDS]
+COMMANDS = list(_COMMANDS)
 MODULES = [module.name for module in pkgutil.walk_packages(muslfix.__path__, "muslfix.")]
 
 

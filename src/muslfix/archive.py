@@ -59,6 +59,11 @@ class Archive:
         :raises InvalidWheel: if they cannot be inflated, or size or CRC are not those of the directory; then
             some of the bytes may have been given out already
         """
+        if max(member.size, member.compressed_size) <= (_WHOLE if member.deflated else _CHUNK):
+            content = self._whole(member, codec)
+            if content is not None:
+                yield content
+                return
         size, crc = 0, 0
         try:
             for chunk in self._inflated(member, codec) if member.deflated else self._slices(member, _CHUNK):
@@ -89,14 +94,26 @@ class Archive:
             at += len(chunk)
         return hasher.hexdigest()
 
+    def _whole(self, member: Member, codec: Codec) -> bytes | None:
+        """The bytes of a small member, or ``None`` where something is wrong with them."""
+        content = self._read(member.compressed_size, member.offset)
+        if member.deflated:
+            try:
+                inflate = codec.decompressobj(-zlib.MAX_WBITS)
+                content = inflate.decompress(content, member.size + 1)
+            except (codec.error, zlib.error):
+                return None
+            if not inflate.eof or inflate.unused_data:
+                return None
+        well = len(content) == member.size and codec.crc32(content) == member.crc
+        return content if well else None
+
     def _inflated(self, member: Member, codec: Codec) -> Iterator[bytes]:
         inflate = codec.decompressobj(-zlib.MAX_WBITS)
-        whole = member.size <= _WHOLE
-        limit = member.size + 1 if whole else _CHUNK
-        for chunk in self._slices(member, member.compressed_size if whole else _CHUNK):
-            yield inflate.decompress(chunk, limit)
+        for chunk in self._slices(member, _CHUNK):
+            yield inflate.decompress(chunk, _CHUNK)
             while inflate.unconsumed_tail:
-                yield inflate.decompress(inflate.unconsumed_tail, limit)
+                yield inflate.decompress(inflate.unconsumed_tail, _CHUNK)
         yield inflate.flush()
         if not inflate.eof or inflate.unused_data:
             raise zlib.error("the compressed data does not end where it should")

@@ -77,7 +77,7 @@ class RecordRow:
         """Name of the hash algorithm as :mod:`hashlib` spells it, or ``None`` for a row without a hash."""
         return self.hash.partition("=")[0].lower() or None
 
-    @property
+    @cached_property
     def digest(self) -> bytes | None:
         """The bytes of the hash, or ``None`` for a row without one; old wheels have padded hashes.
 

@@ -97,9 +97,10 @@ class Wheel(WheelSource):
         be shared out evenly.
         """
         left_out = frozenset(self.facts.of_the_wheel_alone)
+        rows = {row.path: row for row in self.facts.record.rows}
         for name, member in sorted(self.archive.members.items(), key=lambda item: -item[1].size):
             if name not in left_out and "__pycache__" not in name.split("/")[:-1]:
-                row = self.facts.record.get(name) or RecordRow.listed(name)
+                row = rows.get(name) or RecordRow.listed(name)
                 stream = MemberStream(self.archive, member, row)
                 yield (name, "", ""), cast("BinaryIO", stream), member.executable
 

@@ -114,6 +114,8 @@ class ExtensionFilename:
         :param path: a path with ``/`` between its parts, as in RECORD; the folders matter, since
             ``*.libs/`` holds shared libraries, never extension modules
         """
+        if not path.endswith(".so"):
+            return None
         *folders, name = path.split("/")
         if any(folder.endswith(".libs") for folder in folders):
             return None

@@ -8,7 +8,6 @@ Specification: https://packaging.python.org/en/latest/specifications/binary-dist
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 
 from muslfix.archive import Archive, Member, read_text
@@ -18,7 +17,8 @@ from muslfix.record import Record, RecordRow
 #: Files beside RECORD that sign it, so that it cannot list them.
 SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
-_STRONG_HASHES = ("sha256", "sha384", "sha512")
+#: The hashes that may stand in RECORD, and the length of each in bytes.
+_STRONG_HASHES = {"sha256": 32, "sha384": 48, "sha512": 64}
 #: pip compares nothing, so some wheels on PyPI are wrong (FMPy 0.3, selenium 4.1): this is the way out.
 RECORD_TIP = (
     "the wheel was not made well, or was changed; with --ignore-record it is installed without being compared"
@@ -35,16 +35,22 @@ def judge_record(archive: Archive, dist_info: str) -> Record:
         record = Record.parse(read_text(archive, f"{dist_info}/RECORD"))
     except InvalidRecord as error:
         raise InvalidWheel(archive.path, f"has a damaged RECORD: it {error.reason}", RECORD_TIP) from error
+    rows = {row.path: row for row in record.rows}
+    if len(rows) < len(record.rows) or not rows.keys() <= archive.members.keys():
+        _refuse_rows(archive, record)
+    without_hash = {f"{dist_info}/{name}" for name in ("RECORD", *SIGNATURES)}
+    for name, member in archive.members.items():
+        if name not in without_hash:
+            _judge_row(archive.path, rows.get(name), member)
+    return record
+
+
+def _refuse_rows(archive: Archive, record: Record) -> None:
     for path, count in Counter(row.path for row in record.rows).items():
         if path not in archive.members:
             raise InvalidWheel(archive.path, f"lists {path!r:.200} in RECORD, {_absence(path)}", RECORD_TIP)
         if count > 1:
             raise InvalidWheel(archive.path, f"lists {path!r:.200} {count} times in RECORD", RECORD_TIP)
-    without_hash = {f"{dist_info}/{name}" for name in ("RECORD", *SIGNATURES)}
-    for name, member in archive.members.items():
-        if name not in without_hash:
-            _judge_row(archive.path, record.get(name), member)
-    return record
 
 
 def _absence(path: str) -> str:
@@ -68,7 +74,7 @@ def _judge_row(path: str, row: RecordRow | None, member: Member) -> None:
             f"has only a hash of kind {row.algorithm!r:.50} for {member.name!r:.200} in RECORD",
             RECORD_TIP,
         )
-    if len(digest) != hashlib.new(row.algorithm).digest_size:
+    if len(digest) != _STRONG_HASHES[row.algorithm]:
         raise InvalidWheel(path, f"has a hash of wrong length for {member.name!r:.200} in RECORD", RECORD_TIP)
     if row.size and row.size != str(member.size):
         raise InvalidWheel(

@@ -10,17 +10,29 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 from muslfix._version import __version__
-from muslfix.cli import check, completion, explain, fix, install, interpreter, repair, run, undo, verify
 from muslfix.cli.output import Output
 from muslfix.cli.start import CommandParser, Parser
 from muslfix.errors import MuslfixError, RefusedModules, UsageError
 from muslfix.spelling import unspellable
 
-_COMMANDS = (install, fix, check, undo, verify, repair, interpreter, run, explain, completion)
+# Each is a module, loaded where it is needed.
+_COMMANDS = (
+    "install",
+    "fix",
+    "check",
+    "undo",
+    "verify",
+    "repair",
+    "interpreter",
+    "run",
+    "explain",
+    "completion",
+)
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -88,9 +100,9 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
     each: type[argparse.ArgumentParser] = CommandParser
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=each)
-    named = [command for command in _COMMANDS if words[:1] == [command.__name__.rpartition(".")[2]]]
-    for command in _COMMANDS if named in ([], [completion]) else named:  # completion tells about all
-        command.add_parser(commands)
+    named = [name for name in _COMMANDS if words[:1] == [name]]
+    for name in _COMMANDS if named in ([], ["completion"]) else named:  # completion tells about all
+        import_module(f"muslfix.cli.{name}").add_parser(commands)
     parser.commands = commands
     return parser
 

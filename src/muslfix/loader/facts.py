@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from os.path import basename, normpath
 from typing import Protocol
 
@@ -50,7 +51,7 @@ class LoadedFile:
     identity: Hashable
     image: Image | str
 
-    @property
+    @cached_property
     def dynamic(self) -> DynamicFacts:
         """What a loader reads in it; nothing where it is damaged."""
         if isinstance(self.image, str) or isinstance(self.image.dynamic, str):

@@ -70,8 +70,14 @@ class GlibcRules(Rules):
 
     def provider(self, reference: Reference) -> Object | Exports | None:
         """``check_match``."""
-        for item in self.objects:
-            if _matches(item.file.dynamic.exports, reference):
+        name, version, _ = reference
+        without, in_version, in_none = f"{name}@*", f"{name}@{version}", f"{name}@"
+        for item in self.objects:  # some ten thousand times for a large wheel, so nothing is called here
+            exports = item.file.dynamic.exports
+            if not version or not exports.has_versions:
+                if name in exports.names or without in exports.versioned:
+                    return item
+            elif in_version in exports.versioned or in_none in exports.versioned:
                 return item
         for exports in self.system.started.exports.values():
             if _matches(exports, reference):

@@ -6,13 +6,13 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
+from typing import TYPE_CHECKING
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.environment import check_not_managed, versions_beside
 from muslfix.errors import EnvironmentRefused, InvalidWheel, RefusedModules
 from muslfix.layout import Layout, layout_of
 from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.load_check import LoadCheck
 from muslfix.modules import apply_names, plan_tree
 from muslfix.placing import check_conflicts, leaving_files, move_out, place
 from muslfix.plan import Mode, Plan
@@ -26,6 +26,9 @@ from muslfix.target import Target
 from muslfix.transaction import Transaction, told_as_sentences
 from muslfix.tree import DiskTree
 from muslfix.unpacking import stage_wheel
+
+if TYPE_CHECKING:
+    from muslfix.load_check import LoadCheck
 
 _INSTALLER = b"muslfix\n"
 
@@ -101,7 +104,6 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
         _check_legacy(coming, installed, layout)
         _check_owners(coming, installed, options)
-        check = LoadCheck(target, options.root, strict=options.strict) if options.load_check else None
         keys = {wheel.facts.key for wheel in coming}
         leaving = leaving_files(
             [project for key, project in installed.items() if key in keys],
@@ -109,7 +111,7 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
             layout,
         )
         staged = [_stage(wheel, layout, target, transaction, options) for wheel in coming]
-        seen = _seen_files(staged)
+        seen, check = _seen_files(staged), _load_check(staged, target, options)
         works = {one.facts.key: _complete(one, target, options, check, seen, leaving) for one in staged}
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
@@ -258,6 +260,15 @@ def _seen_files(staged: Iterable[StagedWheel]) -> dict[str, str]:
         for wheel in staged
         for path in wheel.files
     }
+
+
+def _load_check(staged: Iterable[StagedWheel], target: Target, options: InstallOptions) -> LoadCheck | None:
+    """What asks the target's loader; loaded only where there is something to ask: most wheels are pure."""
+    if not options.load_check or not any(path.endswith(".so") for one in staged for path in one.files):
+        return None
+    from muslfix.load_check import LoadCheck
+
+    return LoadCheck(target, options.root, strict=options.strict)
 
 
 def _site(staged: StagedWheel) -> str:

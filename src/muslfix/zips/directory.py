@@ -113,6 +113,8 @@ def parse_extra(path: str, name: str, extra: bytes) -> dict[int, bytes]:
     :raises InvalidWheel: if one is longer than all, or one that counts stands there twice
     """
     fields: dict[int, bytes] = {}
+    if not extra:
+        return fields
     at = 0
     while at + 4 <= len(extra):
         number, length = struct.unpack_from("<2H", extra, at)
@@ -271,6 +273,8 @@ def _decode(path: str, raw_name: bytes, flags: int) -> str:
 def _zip64_values(path: str, name: str, extra: dict[int, bytes], values: tuple[int, ...]) -> list[int]:
     """Take from the zip64 field what does not fit into 32 bits; it must hold just that (4.5.3)."""
     wanted = values.count(FULL_32)
+    if not wanted and not extra:
+        return list(values)
     field = extra.get(ZIP64_FIELD, b"")
     if len(field) != 8 * wanted:
         raise InvalidWheel(path, f"has an entry with a wrong zip64 field: {name!r:.200}")

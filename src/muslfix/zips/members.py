@@ -9,6 +9,7 @@ Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT; numb
 
 from __future__ import annotations
 
+import mmap
 import stat
 import struct
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ STORED, DEFLATED = 0, 8
 _LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
 _HAS_DESCRIPTOR = 0x8  # 4.4.4, bit 3
 _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
+# In members.
+_FORGET_AFTER = 500
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ def locate_members(path: str, data: Data, entries: list[Entry], directory: int) 
     found: dict[str, Member] = {}
     end, previous = 0, ""
     _check_signatures(path, data, entries)
-    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+    for number, entry in enumerate(sorted(entries, key=lambda entry: entry.header_offset)):
+        if number % _FORGET_AFTER == 0:
+            _forget(data)
         if entry.header_offset < end:  # how an archive becomes larger than any disk
             raise InvalidWheel(path, f"has an entry whose data overlap what follows: {previous!r:.200}")
         offset = _check_local_header(path, data, entry)
@@ -103,9 +108,17 @@ def locate_members(path: str, data: Data, entries: list[Entry], directory: int) 
 
 
 def _check_signatures(path: str, data: Data, entries: list[Entry]) -> None:
-    for entry in entries:
+    for number, entry in enumerate(entries):
+        if number % _FORGET_AFTER == 0:
+            _forget(data)
         if data[entry.header_offset : entry.header_offset + 4] != LOCAL_SIGNATURE:
             raise InvalidWheel(path, f"is damaged: there is no header where {entry.name!r:.200} should begin")
+
+
+def _forget(data: Data) -> None:
+    """Let pages go that were looked at: they lie all over the archive, and count as memory."""
+    if isinstance(data, mmap.mmap):
+        data.madvise(mmap.MADV_DONTNEED)
 
 
 def _refuse_gap(path: str, length: int, previous: str) -> None:
@@ -122,9 +135,12 @@ def _check_local_header(path: str, data: Data, entry: Entry) -> int:
     _, _, flags, method, _, _, crc, compressed_size, size, name_length, extra_length = _LOCAL.unpack_from(
         data, at
     )
+    said = flags, method, crc, compressed_size, size
     at += _LOCAL.size
     raw_name = data[at : at + name_length]
     extra = parse_extra(path, entry.name, data[at + name_length : at + name_length + extra_length])
+    if not extra and raw_name == entry.raw_name and said == _said_by_directory(entry):
+        return at + int(name_length + extra_length)
     differing = {
         "name": raw_name != entry.raw_name,
         "method": method != entry.method,
@@ -137,6 +153,10 @@ def _check_local_header(path: str, data: Data, entry: Entry) -> int:
                 path, f"says two different things of {entry.name!r:.200} in its two headers: its {what}"
             )
     return at + int(name_length + extra_length)
+
+
+def _said_by_directory(entry: Entry) -> tuple[int, ...]:
+    return entry.flags, entry.method, entry.crc, entry.compressed_size, entry.size
 
 
 def _differing_sizes(
