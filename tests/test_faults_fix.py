@@ -302,7 +302,7 @@ def _in_the_verbs(frame: FrameType, _event: str, _function: object) -> bool:
 
 @cache
 def _is_at_work(path: str) -> bool:
-    return not os.path.relpath(path, PACKAGE).startswith(("..", "cli", "quick.py", "_probe.py", "values.py"))
+    return not os.path.relpath(path, PACKAGE).startswith(("..", "cli", "quick.py", "_probe.py"))
 
 
 @of_each(*CASES)
