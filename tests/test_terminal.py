@@ -184,7 +184,7 @@ def test_a_wheel_in_a_locale_that_lacks_the_letters(tmp_path: Path, target: Path
     )
     assert (status, out) == (1, "")
     assert err == (
-        "error: the locale's encoding, ascii, cannot spell a file name\n"
+        "error: the locale's encoding, ascii, cannot spell a file name: \\xe9.py\n"
         "tip: set the environment variable PYTHONUTF8=1\n"
     )
     assert snapshot(tmp_path) == before

@@ -25,8 +25,9 @@ def spelled_names() -> Iterator[None]:
 
 
 def unspellable(error: UnicodeEncodeError) -> UnspellableName:
-    """The sentence for an error."""
-    name = ascii(error.object)[1:-1]
+    """The sentence for an error; of a path, the name in it that cannot be spelled."""
+    before, behind = error.object[: error.start], error.object[error.start :]
+    name = ascii(before.rpartition("/")[2] + behind.partition("/")[0])[1:-1]
     return UnspellableName(
         None,
         f"the locale's encoding, {error.encoding}, cannot spell a file name: {name:.200}",
