@@ -12,7 +12,7 @@ from support import FIXTURES, snapshot
 
 from muslfix.elf import ElfFacts
 from muslfix.interpreter import read_target_file
-from muslfix.modules import apply_names, give_name, plan_files, scan_candidates
+from muslfix.modules import apply_names, give_name, plan_tree, scan_candidates
 from muslfix.plan import Candidate, Decision, Mode, Plan, Verdict
 from muslfix.suffix import ExtensionFilename
 from muslfix.trace import Change
@@ -48,7 +48,7 @@ class Files:
         return DiskTree(self.locate)
 
     def plan(self, mode: Mode = Mode.SYMLINK) -> dict[str, tuple[str, str | None, Mode | None]]:
-        decisions = plan_files(self.paths(), self.locate, TARGET, mode, thorough=True).decisions
+        decisions = plan_tree(self.paths(), self.tree, TARGET, mode, thorough=True).decisions
         return {d.candidate.path: (str(d.verdict), d.new_path, d.mode) for d in decisions}
 
 
@@ -91,7 +91,7 @@ def test_a_lost_file_does_not_serve_its_module(files: Files) -> None:
     paths = [f"p/a{GNU}", f"p/a{MUSL}"]
     (candidate,) = scan_candidates(paths, files.tree, TARGET, thorough=False)
     assert candidate.path == f"p/a{GNU}"
-    assert plan_files(paths, files.locate, TARGET, Mode.COPY, thorough=False).changes
+    assert plan_tree(paths, files.tree, TARGET, Mode.COPY, thorough=False).changes
 
 
 def test_what_cannot_be_examined_has_a_reason(tmp_path: Path) -> None:
@@ -141,12 +141,12 @@ def test_where_a_link_leads_to_keeps_its_name(files: Files) -> None:
 
 
 def test_a_folder_that_is_not_there(files: Files) -> None:
-    plan = plan_files([f"lost/a{GNU}"], files.locate, TARGET, Mode.COPY, thorough=False)
+    plan = plan_tree([f"lost/a{GNU}"], files.tree, TARGET, Mode.COPY, thorough=False)
     assert [decision.verdict for decision in plan.decisions] == [Verdict.NOT_ELF]
 
 
 def test_without_modules_nothing_is_planned(files: Files) -> None:
-    assert plan_files(["a.py"], files.locate, TARGET, Mode.RENAME, thorough=True) == Plan()
+    assert plan_tree(["a.py"], files.tree, TARGET, Mode.RENAME, thorough=True) == Plan()
 
 
 # -- giving names -----------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_without_modules_nothing_is_planned(files: Files) -> None:
 def test_names_are_given_as_planned(files: Files, mode: Mode) -> None:
     files.write(f"p/a{GNU}")
     files.write(f"p/sub/b{GNU}")
-    plan = plan_files(files.paths(), files.locate, TARGET, mode, thorough=True)
+    plan = plan_tree(files.paths(), files.tree, TARGET, mode, thorough=True)
     assert apply_names(plan, files.locate) == tuple(
         Change(f"p/{name}{GNU}", f"p/{name}{MUSL}", mode) for name in ("a", "sub/b")
     )
@@ -170,7 +170,7 @@ def test_names_are_given_as_planned(files: Files, mode: Mode) -> None:
         if mode is Mode.HARDLINK:
             assert old.stat().st_nlink == 2
     # Planned again, there is nothing to do.
-    assert plan_files(files.paths(), files.locate, TARGET, mode, thorough=True).changes == ()
+    assert plan_tree(files.paths(), files.tree, TARGET, mode, thorough=True).changes == ()
 
 
 def test_an_empty_plan_changes_nothing(files: Files) -> None:

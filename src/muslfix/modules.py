@@ -19,7 +19,7 @@ from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, is_loadable
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
 from muslfix.trace import Change
-from muslfix.tree import DiskTree, Locate, Tree
+from muslfix.tree import Locate, Tree
 
 
 def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:
@@ -56,14 +56,6 @@ def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
     """
     files = Counter(candidate.module for candidate in candidates)
     return [c for c in candidates if files[c.module] == 1 or tree.exists(c.path)]
-
-
-def plan_files(paths: Iterable[str], locate: Locate, target: Target, mode: Mode, *, thorough: bool) -> Plan:
-    """Plan for the files of one project on disk, without asking the target's loader.
-
-    :param locate: from a path as RECORD spells it to where the file is now
-    """
-    return plan_tree(paths, DiskTree(locate), target, mode, thorough=thorough)
 
 
 def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, thorough: bool) -> Plan:
