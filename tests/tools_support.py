@@ -24,6 +24,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from lab import layout
 from support import Result, site_packages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,7 +101,8 @@ def _complete(name: str, inputs: Sequence[str]) -> Iterator[tuple[Path, bool]]:
     :param inputs: decide, with the Python, whether what is there is what is meant
     :return: the folder, and whether it is complete
     """
-    key = hashlib.sha256("\0".join([sys.version, *inputs]).encode()).hexdigest()[:12]
+    made_by = [sys.version, str(layout.base_python())]
+    key = hashlib.sha256("\0".join([*made_by, *inputs]).encode()).hexdigest()[:12]
     folder = _cache() / "{}-{}.{}-{}".format(name, *sys.version_info[:2], key)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{folder}.lock", "w", encoding="ascii") as lock:
@@ -112,6 +114,10 @@ def _complete(name: str, inputs: Sequence[str]) -> Iterator[tuple[Path, bool]]:
         shutil.rmtree(folder, ignore_errors=True)
         yield folder, False
         done.touch()
+
+
+def _make_lasting_environment(folder: Path) -> None:
+    subprocess.run([layout.base_python(), "-m", "venv", folder], check=True, capture_output=True, cwd="/")
 
 
 class _NoIndex(Exception):
@@ -148,7 +154,7 @@ def _make_tool_environment(name: str) -> Path | str:
     try:
         with _complete(name, TOOLS[name]) as (folder, is_there):
             if not is_there:
-                venv.create(folder, symlinks=True, with_pip=True)
+                _make_lasting_environment(folder)
                 # An old pip would try versions for minutes.
                 for group in (["--upgrade", "pip"], TOOLS[name]):
                     install = ["-m", "pip", "install", *_PATIENCE, *group]
@@ -176,7 +182,7 @@ def _fetch_wheels() -> Path | str:
         with _complete("wheels", [old, new, *needed]) as (folder, is_there):
             if not is_there:
                 downloader = folder / "downloader"
-                venv.create(downloader, symlinks=True, with_pip=True)
+                _make_lasting_environment(downloader)
                 options = ["--no-deps", "--only-binary", ":all:", "-d", str(folder), *_PATIENCE]
                 for group in ([old], [new], needed):
                     command = [downloader / "bin" / "python", "-m", "pip", "download", *options, *group]

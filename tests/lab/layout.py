@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,15 @@ def lab_folder() -> Path:
         return Path(chosen).absolute()
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache).absolute() / "muslfix-lab"
+
+
+def base_python() -> Path:
+    """The interpreter below any virtual environment that this one is in.
+
+    What is kept must be made by it: up to 3.10 an environment that is made from an environment links into that,
+    and is gone with it.
+    """
+    return Path(sys.base_prefix, "bin", "python{}.{}".format(*sys.version_info))
 
 
 def loader(lab: Path, musl: str = MUSL) -> Path:

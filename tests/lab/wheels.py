@@ -73,7 +73,7 @@ def _pip_at_hand_will_do() -> bool:
 
 def _make_environment(bench: Bench) -> None:
     new = bench.scratch / "pip"
-    bench.run(sys.executable, "-m", "venv", new)
+    bench.run(layout.base_python(), "-m", "venv", new)
     pinned = f"--requirement={_group('pip').requirements}"
     bench.run(new / "bin" / "python", "-m", "pip", "install", "--require-hashes", pinned)
     bench.publish(new, _environment(bench.lab))
