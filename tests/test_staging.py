@@ -282,7 +282,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     layout = layout_of(TARGET, prefix=str(tmp_path))
     with (
         open_wheel(str(wheel)) as opened,
-        pytest.raises(DestinationError, match=r"^/proc/muslfix: cannot be written"),
+        pytest.raises(DestinationError, match=r"^/proc/muslfix/.*: cannot be written"),
     ):
         stage_wheel(opened, layout, "/py", lambda _: "/proc/muslfix", {})
 

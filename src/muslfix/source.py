@@ -114,11 +114,10 @@ class MemberStream(io.RawIOBase):
     """
 
     def __init__(self, archive: Archive, member: Member, row: RecordRow) -> None:
-        super().__init__()
         self.archive = archive
         self.member = member
         self.row = row
-        self._source = self.chunks()
+        self._source: Iterator[bytes] | None = None
         self._rest = b""
 
     def chunks(self, codec: Codec = STANDARD) -> Iterator[bytes]:
@@ -158,6 +157,8 @@ class MemberStream(io.RawIOBase):
 
         :raises InvalidWheel: as :meth:`chunks`
         """
+        if self._source is None:
+            self._source = self.chunks()
         while not self._rest:
             chunk = next(self._source, None)
             if chunk is None:

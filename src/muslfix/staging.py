@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from installer.records import RecordEntry
@@ -107,6 +108,21 @@ class StagedWheel:
         folder, _, name = relative.rpartition("/")
         return self._folder(scheme, folder).record + name
 
+    def claim(self, scheme: str, relative: str) -> tuple[str, str]:
+        """Note that a file will be written; the folders of two schemes can be one, or one in the other.
+
+        :return: :meth:`place_for` it, and its :meth:`record_path`
+        :raises InvalidWheel: if another file of the wheel has that place, or needs a folder there
+        """
+        above, _, name = relative.rpartition("/")
+        folder = self._folder(scheme, above)
+        path = folder.record + name
+        key = place_key(path)
+        if key in self._claimed_files or key in self._claimed_folders:
+            self._refuse_twin(path, self._claimed_files.get(key, self._claimed_folders.get(key)))
+        self._claimed_files[key] = path
+        return folder.place + name, path
+
     def _folder(self, scheme: str, relative: str) -> _Folder:
         """A folder of the staged tree, made when it is first asked for."""
         folder = self._known.get((scheme, relative))
@@ -120,26 +136,28 @@ class StagedWheel:
         if destination != root:
             record = os.path.relpath(os.path.join(destination, relative), root)
             record = "" if record == "." else record
-        folders = [record, *_folders_above(record)] if record else []
-        for path in folders:
-            self._refuse_twin(path, self._claimed_files.get(place_key(path)))
-            self._claimed_folders.setdefault(place_key(path), path)
-        if destination not in self.folders:
-            self.folders[destination] = self._open_folder(destination)
-        place = os.path.join(self.folders[destination], relative)
-        _make_folders(place)
+        self._claim_folder(record)
+        if relative:
+            above, _, name = relative.rpartition("/")
+            place = self._folder(scheme, above).place + name
+            with suppress(FileExistsError):  # another scheme has it too
+                os.mkdir(place)
+        else:
+            if destination not in self.folders:
+                self.folders[destination] = self._open_folder(destination)
+            place = self.folders[destination]
         self._places[record] = place
-        return _Folder(os.path.join(place, ""), record and record + "/")
+        return _Folder(place + "/", record and record + "/")
 
-    def claim(self, scheme: str, relative: str) -> None:
-        """Note that a file will be written; the folders of two schemes can be one, or one in the other.
+    def _claim_folder(self, path: str) -> None:
+        """Note a folder, and those above it.
 
-        :raises InvalidWheel: if another file of the wheel has that place, or needs a folder there
+        :param path: as RECORD spells it
         """
-        path = self.record_path(scheme, relative)
-        key = place_key(path)
-        self._refuse_twin(path, self._claimed_files.get(key, self._claimed_folders.get(key)))
-        self._claimed_files[key] = path
+        while path and (key := place_key(path)) not in self._claimed_folders:
+            self._refuse_twin(path, self._claimed_files.get(key))
+            self._claimed_folders[key] = path
+            path = os.path.dirname(path)
 
     def _refuse_twin(self, path: str, other: str | None) -> None:
         if other is not None:
@@ -152,9 +170,9 @@ class StagedWheel:
 
     def add(self, scheme: str, relative: str, content: bytes, *, executable: bool = False) -> None:
         """Write a file that the wheel does not have."""
-        self.claim(scheme, relative)
-        digest, size = write_new_file(self.place_for(scheme, relative), [content], executable=executable)
-        self.enter(scheme, relative, RecordRow.of(self.record_path(scheme, relative), digest, size))
+        place, path = self.claim(scheme, relative)
+        digest, size = write_new_file(place, [content], executable=executable)
+        self.enter(scheme, relative, RecordRow.of(path, digest, size))
 
     def change(self, changes: tuple[Change, ...], target: Target) -> None:
         """Note the names that modules were given, and leave a trace of them in the ``.dist-info``."""
@@ -215,19 +233,3 @@ def direct_url(path: str, sha256: str) -> bytes:
     return json.dumps(
         {"archive_info": archive, "url": "file://" + quote(os.fsencode(os.path.abspath(path)))}
     ).encode()
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    while path := os.path.dirname(path):
-        yield path
-
-
-def _make_folders(path: str) -> None:
-    """Make a folder, and those above it that are missing: most often none is."""
-    try:
-        os.mkdir(path)
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        _make_folders(os.path.dirname(path))
-        os.mkdir(path)

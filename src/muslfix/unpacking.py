@@ -39,11 +39,20 @@ _BEFORE_ALL = -1
 
 
 class _Job(NamedTuple):
-    """A file to be written by a thread."""
+    """A file to be written by a thread.
+
+    :param scheme: the scheme that it belongs to
+    :param relative: its path below the folder of that scheme
+    :param place: where it is to be staged
+    :param path: its path in RECORD
+    :param stream: its bytes
+    :param executable: whether it is to be executable
+    """
 
     scheme: str
     relative: str
     place: str
+    path: str
     stream: MemberStream
     executable: bool
 
@@ -72,7 +81,7 @@ class StagingDestination(WheelDestination):
         self._executable = executable
         self._codec = codec
         # In the order of the archive: where several files are wrong, the first is named.
-        self._written: dict[int, tuple[_Job, bytes, int]] = {}
+        self._written: dict[int, tuple[_Job, RecordRow]] = {}
         #: The threads that write; whoever cannot wait for them must stop them.
         self.workers = Workers(threads)
 
@@ -92,9 +101,8 @@ class StagingDestination(WheelDestination):
         """
         relative = os.fspath(path)
         if isinstance(stream, MemberStream):
-            self._staged.claim(scheme, relative)
-            rank, place = stream.member.offset, self._staged.place_for(scheme, relative)
-            job = _Job(scheme, relative, place, stream, is_executable)
+            place, in_record = self._staged.claim(scheme, relative)
+            rank, job = stream.member.offset, _Job(scheme, relative, place, in_record, stream, is_executable)
             self.workers.add(rank, partial(self._write, rank, job))
         else:
             self._staged.add(scheme, relative, stream.read(), executable=is_executable)
@@ -108,34 +116,38 @@ class StagingDestination(WheelDestination):
     ) -> None:
         """Wait for all files. RECORD is not written yet: muslfix has more to add."""
         self.workers.finish()
-        for _, (job, digest, size) in sorted(self._written.items()):
-            path = self._staged.record_path(job.scheme, job.relative)
-            self._staged.enter(job.scheme, job.relative, RecordRow.of(path, digest, size))
+        for _, (job, row) in sorted(self._written.items()):
+            self._staged.enter(job.scheme, job.relative, row)
 
     def _write(self, rank: int, job: _Job) -> None:
         try:
-            self._written[rank] = (job, *self._write_by(self._codec, job))
+            row = self._write_by(self._codec, job)
         except InvalidWheel:
             if self._codec is STANDARD:
                 raise
             with suppress(FileNotFoundError):
                 os.unlink(job.place)
-            self._written[rank] = (job, *self._write_by(STANDARD, job))
+            row = self._write_by(STANDARD, job)
+        self._written[rank] = job, row
         with self._telling:
             self._tell(len(self._written))
 
-    def _write_by(self, codec: Codec, job: _Job) -> tuple[bytes, int]:
-        stream = job.stream
-        if job.scheme == "scripts" or stream.row.algorithm != "sha256":
-            chunks = stream.chunks(codec)
-            if job.scheme == "scripts":
-                chunks = _with_shebang(chunks, self._executable, self._staged.facts.path)
-            return write_new_file(job.place, self._while_wanted(chunks), executable=job.executable)
-        # The hash that RECORD shall have is the one that it has.
-        chunks = self._while_wanted(stream.archive.chunks(stream.member, codec))
-        digest, size = write_new_file(job.place, chunks, executable=job.executable)
-        stream.compare(digest)
-        return digest, size
+    def _write_by(self, codec: Codec, job: _Job) -> RecordRow:
+        stream, is_script = job.stream, job.scheme == "scripts"
+        in_record = stream.row
+        if in_record.hash.startswith("sha256=") and not is_script:
+            # The hash that RECORD shall have is the one that it has.
+            chunks = stream.archive.chunks(stream.member, codec)
+            digest, size = write_new_file(job.place, self._while_wanted(chunks), executable=job.executable)
+            row = RecordRow.of(job.path, digest, size)
+            if row.hash != in_record.hash:  # which can be written in other ways
+                stream.compare(digest)
+            return row
+        chunks = stream.chunks(codec)
+        if is_script:
+            chunks = _with_shebang(chunks, self._executable, self._staged.facts.path)
+        digest, size = write_new_file(job.place, self._while_wanted(chunks), executable=job.executable)
+        return RecordRow.of(job.path, digest, size)
 
     def _while_wanted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

@@ -253,17 +253,21 @@ def _record(archive: Archive, dist_info: str, *, ignore: bool) -> tuple[Record, 
 def _check_places(archive: Archive, data: str) -> None:
     """Refuse names that would be something else once they are in their place."""
     for name in archive.members:
-        folder, *rest = name.split("/")
-        if folder == data and (len(rest) < 2 or rest[0] not in SCHEME_NAMES):
-            raise InvalidWheel(
-                archive.path, f"has {name!r}, which is in none of the folders {', '.join(SCHEME_NAMES)}"
-            )
-        # In the folder data, another project's files can be anywhere.
-        if folder == data and any(
-            part.endswith(".dist-info") for part in rest[1 : None if rest[0] == "data" else 2]
-        ):
-            raise InvalidWheel(archive.path, f"has a second .dist-info folder: {name!r}")
-        if folder != data and folder.startswith(data):  # installer 0.7 would never find its way out of it
-            raise InvalidWheel(archive.path, f"has {name!r}, which looks like its .data folder and is not")
-        if any(part.startswith(STAGING_PREFIX) for part in (folder, *rest)):
+        if name.startswith(data):
+            _check_data(archive.path, name, data)
+        # Few names have it anywhere.
+        if STAGING_PREFIX in name and any(part.startswith(STAGING_PREFIX) for part in name.split("/")):
             raise InvalidWheel(archive.path, f"has {name!r}, a name that muslfix keeps for itself")
+
+
+def _check_data(path: str, name: str, data: str) -> None:
+    """Judge a name that begins like the ``.data`` folder."""
+    folder, *rest = name.split("/")
+    if folder != data:  # installer 0.7 would never find its way out of it
+        raise InvalidWheel(path, f"has {name!r}, which looks like its .data folder and is not")
+    if len(rest) < 2 or rest[0] not in SCHEME_NAMES:
+        raise InvalidWheel(path, f"has {name!r}, which is in none of the folders {', '.join(SCHEME_NAMES)}")
+    # In the folder data, another project's files can be anywhere.
+    inner = rest[1:] if rest[0] == "data" else rest[1:2]
+    if any(part.endswith(".dist-info") for part in inner):
+        raise InvalidWheel(path, f"has a second .dist-info folder: {name!r}")

@@ -12,8 +12,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 from muslfix.errors import InvalidWheel
 from muslfix.limits import Limits
@@ -39,8 +38,7 @@ UNICODE_PATH_FIELD = 0x7075  # 4.6.9
 UTF8 = 0x800  # 4.4.4, bit 11
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What the directory says of a file or folder.
 
     :param raw_name: its name as it stands there
@@ -74,11 +72,10 @@ class Entry:
         return self.name.endswith("/")
 
 
-@dataclass(frozen=True)
-class _End:
+class _End(NamedTuple):
     """Where the directory is: number of entries, size in bytes, offset; and where the end records begin."""
 
-    count: int
+    entries: int
     size: int
     offset: int
     start: int
@@ -94,16 +91,18 @@ def read_directory(path: str, data: Data, limits: Limits) -> tuple[list[Entry], 
     :raises InvalidWheel: if it is no zip archive, cut off, damaged, or could be read in two ways
     """
     end = _read_end(path, data)
-    if end.count > limits.entries:
+    if end.entries > limits.entries:
         raise InvalidWheel(
             path,
-            f"has {end.count} entries, more than {limits.entries}",
+            f"has {end.entries} entries, more than {limits.entries}",
             tip="raise the limit with --max-entries if you trust it",
         )
     _check_place(path, data, end)
     entries = list(_read_entries(path, data, end))
-    if len(entries) != end.count:
-        raise InvalidWheel(path, f"has {len(entries)} entries in its directory, and its end says {end.count}")
+    if len(entries) != end.entries:
+        raise InvalidWheel(
+            path, f"has {len(entries)} entries in its directory, and its end says {end.entries}"
+        )
     return entries, end.offset
 
 
@@ -113,8 +112,6 @@ def parse_extra(path: str, name: str, extra: bytes) -> dict[int, bytes]:
     :raises InvalidWheel: if one is longer than all, or one that counts stands there twice
     """
     fields: dict[int, bytes] = {}
-    if not extra:
-        return fields
     at = 0
     while at + 4 <= len(extra):
         number, length = struct.unpack_from("<2H", extra, at)
@@ -191,7 +188,7 @@ def _read_end64(path: str, data: Data, end: _End) -> _End:
     _, length, _, _, own_disk, first_disk, count_here, count, size, offset = _END64.unpack_from(data, at)
     if disk or own_disk or first_disk or disks > 1 or count_here != count:
         raise InvalidWheel(path, "is one part of an archive in several parts")
-    pairs = ((end.count, count, FULL_16), (end.size, size, FULL_32), (end.offset, offset, FULL_32))
+    pairs = ((end.entries, count, FULL_16), (end.size, size, FULL_32), (end.offset, offset, FULL_32))
     if at + 12 + length != locator or any(old not in (new, full) for old, new, full in pairs):
         raise InvalidWheel(path, "says two different things in its two end records")
     return _End(count, size, offset, at)
@@ -213,18 +210,18 @@ def _check_place(path: str, data: Data, end: _End) -> None:
 
 def _read_entries(path: str, data: Data, end: _End) -> Iterator[Entry]:
     """The entries of the directory; together they must fill it."""
-    at = end.offset
-    while at < end.start:
-        if at + _CENTRAL.size > end.start or data[at : at + 4] != _CENTRAL_SIGNATURE:
+    directory = data[end.offset : end.start]
+    at, stop = 0, len(directory)
+    while at < stop:
+        if at + _CENTRAL.size > stop or directory[at : at + 4] != _CENTRAL_SIGNATURE:
             raise InvalidWheel(path, "is damaged: its directory holds something else than entries")
-        fields = _CENTRAL.unpack_from(data, at)
-        lengths = fields[10:13]
+        fields = _CENTRAL.unpack_from(directory, at)
         at += _CENTRAL.size
-        stop = at + sum(lengths)
-        if stop > end.start:
+        behind = at + fields[10] + fields[11] + fields[12]
+        if behind > stop:
             raise InvalidWheel(path, "is damaged: an entry reaches beyond its directory")
-        yield _entry(path, fields, data[at:stop])
-        at = stop
+        yield _entry(path, fields, directory[at:behind])
+        at = behind
 
 
 def _entry(path: str, fields: tuple[int, ...], variable: bytes) -> Entry:
@@ -233,26 +230,29 @@ def _entry(path: str, fields: tuple[int, ...], variable: bytes) -> Entry:
     :param fields: those of fixed length
     :param variable: name, extra fields, comment
     """
-    _, _, needed, flags, method, time, date, crc, compressed_size, size, *lengths = fields[:13]
+    (_, _, needed, flags, method, time, date, crc, compressed_size, size, name_length, extra_length, _) = (
+        fields[:13]
+    )
     disk, _, attributes, offset = fields[13:]
-    raw_name = variable[: lengths[0]]
+    raw_name = variable[:name_length]
     name = _decode(path, raw_name, flags)
-    extra = parse_extra(path, name, variable[lengths[0] : lengths[0] + lengths[1]])
-    values = _zip64_values(path, name, extra, (size, compressed_size, offset))
+    if extra_length or FULL_32 in (size, compressed_size, offset):
+        extra = parse_extra(path, name, variable[name_length : name_length + extra_length])
+        size, compressed_size, offset = _zip64_values(path, name, extra, (size, compressed_size, offset))
     if disk:
         raise InvalidWheel(path, "is one part of an archive in several parts")
     return Entry(
-        raw_name=raw_name,
-        name=name,
-        needed=needed & 0xFF,
-        flags=flags,
-        method=method,
-        modified=(time, date),
-        crc=crc,
-        compressed_size=values[1],
-        size=values[0],
-        attributes=attributes,
-        header_offset=values[2],
+        raw_name,
+        name,
+        needed & 0xFF,
+        flags,
+        method,
+        (time, date),
+        crc,
+        compressed_size,
+        size,
+        attributes,
+        offset,
     )
 
 
@@ -273,8 +273,6 @@ def _decode(path: str, raw_name: bytes, flags: int) -> str:
 def _zip64_values(path: str, name: str, extra: dict[int, bytes], values: tuple[int, ...]) -> list[int]:
     """Take from the zip64 field what does not fit into 32 bits; it must hold just that (4.5.3)."""
     wanted = values.count(FULL_32)
-    if not wanted and not extra:
-        return list(values)
     field = extra.get(ZIP64_FIELD, b"")
     if len(field) != 8 * wanted:
         raise InvalidWheel(path, f"has an entry with a wrong zip64 field: {name!r:.200}")

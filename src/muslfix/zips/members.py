@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import stat
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel
 from muslfix.zips.directory import FULL_32, LOCAL_SIGNATURE, ZIP64_FIELD, Data, Entry, parse_extra
@@ -26,8 +26,7 @@ _DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
 _FORGET_AFTER = 500
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """A file in the archive.
 
     What lies between ``header_offset`` and ``end`` belongs to it, and can be carried over as it is.
@@ -81,9 +80,18 @@ def locate_members(path: str, data: Data, entries: list[Entry], directory: int) 
     :return: the files by name, in the order of the directory
     :raises InvalidWheel: if headers disagree, or members overlap or leave gaps
     """
+    try:
+        found = _locate(path, data, entries, directory)
+    except InvalidWheel:
+        _check_signatures(path, data, entries)  # where one is missing, that tells more than what follows
+        raise
+    return {entry.name: found[entry.name] for entry in entries if not entry.is_folder}
+
+
+def _locate(path: str, data: Data, entries: list[Entry], directory: int) -> dict[str, Member]:
+    """The same, in the order of the archive."""
     found: dict[str, Member] = {}
     end, previous = 0, ""
-    _check_signatures(path, data, entries)
     for number, entry in enumerate(sorted(entries, key=lambda entry: entry.header_offset)):
         if number % _FORGET_AFTER == 0:
             _forget(data)
@@ -104,15 +112,19 @@ def locate_members(path: str, data: Data, entries: list[Entry], directory: int) 
             found[entry.name] = _member(entry, offset, end)
     if end != directory:
         _refuse_gap(path, directory - end, previous)
-    return {entry.name: found[entry.name] for entry in entries if not entry.is_folder}
+    return found
 
 
 def _check_signatures(path: str, data: Data, entries: list[Entry]) -> None:
     for number, entry in enumerate(entries):
         if number % _FORGET_AFTER == 0:
             _forget(data)
-        if data[entry.header_offset : entry.header_offset + 4] != LOCAL_SIGNATURE:
-            raise InvalidWheel(path, f"is damaged: there is no header where {entry.name!r:.200} should begin")
+        _check_signature(path, data[entry.header_offset : entry.header_offset + 4], entry)
+
+
+def _check_signature(path: str, signature: bytes, entry: Entry) -> None:
+    if signature != LOCAL_SIGNATURE:
+        raise InvalidWheel(path, f"is damaged: there is no header where {entry.name!r:.200} should begin")
 
 
 def _forget(data: Data) -> None:
@@ -132,15 +144,16 @@ def _check_local_header(path: str, data: Data, entry: Entry) -> int:
     at = entry.header_offset
     if at + _LOCAL.size > len(data):
         raise InvalidWheel(path, f"ends before the end of {entry.name!r:.200}")
-    _, _, flags, method, _, _, crc, compressed_size, size, name_length, extra_length = _LOCAL.unpack_from(
-        data, at
+    signature, _, flags, method, _, _, crc, compressed_size, size, name_length, extra_length = (
+        _LOCAL.unpack_from(data, at)
     )
-    said = flags, method, crc, compressed_size, size
+    _check_signature(path, signature, entry)
     at += _LOCAL.size
     raw_name = data[at : at + name_length]
+    said = raw_name, flags, method, crc, compressed_size, size
+    if not extra_length and said == _said_by_directory(entry):
+        return at + int(name_length)
     extra = parse_extra(path, entry.name, data[at + name_length : at + name_length + extra_length])
-    if not extra and raw_name == entry.raw_name and said == _said_by_directory(entry):
-        return at + int(name_length + extra_length)
     differing = {
         "name": raw_name != entry.raw_name,
         "method": method != entry.method,
@@ -155,8 +168,8 @@ def _check_local_header(path: str, data: Data, entry: Entry) -> int:
     return at + int(name_length + extra_length)
 
 
-def _said_by_directory(entry: Entry) -> tuple[int, ...]:
-    return entry.flags, entry.method, entry.crc, entry.compressed_size, entry.size
+def _said_by_directory(entry: Entry) -> tuple[object, ...]:
+    return entry.raw_name, entry.flags, entry.method, entry.crc, entry.compressed_size, entry.size
 
 
 def _differing_sizes(
@@ -203,16 +216,16 @@ def _descriptor_length(path: str, data: Data, entry: Entry, at: int) -> int:
 
 def _member(entry: Entry, offset: int, end: int) -> Member:
     return Member(
-        name=entry.name,
-        raw_name=entry.raw_name,
-        size=entry.size,
-        compressed_size=entry.compressed_size,
-        crc=entry.crc,
-        method=entry.method,
-        flags=entry.flags,
-        modified=entry.modified,
-        attributes=entry.attributes,
-        header_offset=entry.header_offset,
-        offset=offset,
-        end=end,
+        entry.name,
+        entry.raw_name,
+        entry.size,
+        entry.compressed_size,
+        entry.crc,
+        entry.method,
+        entry.flags,
+        entry.modified,
+        entry.attributes,
+        entry.header_offset,
+        offset,
+        end,
     )
