@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from muslfix.errors import DestinationError
-from muslfix.files import sync_file_system
+from muslfix.files import EarlySync, sync_file_system
 from muslfix.journal import Journal, mark_as_part
 from muslfix.layout import STAGING_PREFIX
 from muslfix.recovery import finish, recover
@@ -77,6 +77,7 @@ class Transaction:
         self._is_unsynced = True
         self._takes_out = False
         self._lasting: OSError | None = None
+        self._early: EarlySync | None = None
 
     def __enter__(self) -> Self:
         undo = ExitStack()
@@ -206,6 +207,9 @@ class Transaction:
         with _uninterrupted():
             try:
                 self._journal.close()
+                if self._early is not None:
+                    with suppress(OSError):  # told already, or of no interest any more
+                        self._early.wait()
                 with told_as_sentences(self.anchor):
                     finish(self._steps, self._main)
             finally:
@@ -240,7 +244,13 @@ class Transaction:
         self._journal.note(steps, sync=sync)
         self._steps += steps
 
+    def sync_early(self) -> None:
+        """Begin to bring what is staged to its disk, while there is still something to compute."""
+        self._early = EarlySync(self._staging.values())
+
     def _sync(self) -> None:
+        if self._early is not None:
+            self._early.wait()
         for folder in self._staging.values():
             sync_file_system(folder)
 

@@ -31,8 +31,8 @@ def lab_folder() -> Path:
 def base_python() -> Path:
     """The interpreter below any virtual environment that this one is in.
 
-    What is kept must be made by it: up to 3.10 an environment that is made from an environment links into that,
-    and is gone with it.
+    What is kept must be made by it: up to 3.10 an environment that is made from an environment links into
+    that one, and is gone with it.
     """
     return Path(sys.base_prefix, "bin", "python{}.{}".format(*sys.version_info))
 

@@ -111,6 +111,8 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
             layout,
         )
         staged = [_stage(wheel, layout, target, transaction, options) for wheel in coming]
+        if not options.dry_run:
+            transaction.sync_early()
         seen, check = _seen_files(staged), _load_check(staged, target, options)
         works = {one.facts.key: _complete(one, target, options, check, seen, leaving) for one in staged}
         check_conflicts([work.staged for work in works.values()], leaving, layout)
