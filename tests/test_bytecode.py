@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from muslfix.bytecode import _WORTH_A_PROCESS, _batches, compile_sources
+from muslfix.bytecode import _SCRIPT, _WORTH_A_PROCESS, compile_sources
 from muslfix.errors import InterpreterError
 
 
@@ -63,24 +63,46 @@ def test_large_sources_are_shared_out_and_come_back_in_their_order(tmp_path: Pat
 @pytest.mark.parametrize(
     ("sizes", "cores", "expected"),
     [
-        ([], 4, [[]]),
-        ([10], 4, [[0]]),
-        ([10, 20, 30], 4, [[2, 1, 0]]),  # too little for a second process
-        ([_WORTH_A_PROCESS, 10, 20], 4, [[0], [2, 1]]),
-        ([_WORTH_A_PROCESS] * 4, 2, [[0, 2], [1, 3]]),
-        ([_WORTH_A_PROCESS * 9], 4, [[0]]),
-        ([0, 0, 0, _WORTH_A_PROCESS], 2, [[3], [0, 1, 2]]),
+        ([10], 4, 1),
+        ([10, 20, 30], 4, 1),  # too little for a second process
+        ([_WORTH_A_PROCESS, 10, 20], 4, 2),
+        ([_WORTH_A_PROCESS] * 9, 2, 2),
+        ([_WORTH_A_PROCESS * 9], 4, 1),
     ],
 )
-def test_how_files_are_shared_out(
-    tmp_path: Path, sizes: list[int], cores: int, expected: list[list[int]]
+def test_how_many_processes_share_the_files(
+    tmp_path: Path, sizes: list[int], cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = []
-    for number, size in enumerate(sizes):
-        with open(tmp_path / f"{number}", "wb") as file:
-            file.truncate(size)
-        sources.append((str(tmp_path / f"{number}"), ""))
-    assert _batches(sources, cores) == expected
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    python, log = tmp_path / "python", tmp_path / "log"
+    python.write_text(f'#!/bin/sh\necho started >> {log}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    sources = [written(tmp_path, f"m{n}.py", "#" * size) for n, size in enumerate(sizes)]
+    made = compile_sources(str(python), sources)
+    assert made == [cache_from_source(path) for path, _ in sources]
+    assert log.read_text().count("started") == expected
+
+
+def test_each_file_is_compiled_once_by_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+    python, log = tmp_path / "python", tmp_path / "log"
+    program = f"""\
+import py_compile, sys
+compile = py_compile.compile
+def logged(source, **more):
+    with open({str(log)!r}, "a") as file:
+        file.write(source + "\\n")
+    return compile(source, **more)
+py_compile.compile = logged
+sys.argv = ["-c", sys.argv[-1]]
+exec({_SCRIPT!r})
+"""
+    (tmp_path / "program.py").write_text(program)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path / "program.py"} "$@"\n')
+    python.chmod(0o755)
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 10_000) for n in range(60)]
+    compile_sources(str(python), sources)
+    assert sorted(log.read_text().split()) == sorted(path for path, _ in sources)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +111,11 @@ def test_how_files_are_shared_out(
         (None, "No such file or directory"),
         ("exit 3", "returned non-zero exit status 3"),
         ("echo no JSON", "Expecting value"),
+        ("echo 5", "object is not iterable"),
+        ("echo [[7,null]]", "index out of range"),
         ("kill -9 $$", "died with <Signals.SIGKILL: 9>"),
     ],
-    ids=["missing", "fails", "prints something else", "is killed"],
+    ids=["missing", "fails", "prints something else", "prints a number", "prints another file", "is killed"],
 )
 def test_an_interpreter_that_fails(tmp_path: Path, program: str | None, reason: str) -> None:
     path = tmp_path / "python"

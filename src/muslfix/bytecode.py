@@ -1,28 +1,38 @@
 """Bytecode, compiled by the target itself: another Python's would not fit.
 
-The files are compiled where they are staged, and name the path under which the target will see them.
+The files are compiled where they are staged, and name the path under which the target will see them. As many
+processes as there are cores take one file after the other, so that none waits for the others at the end.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from tempfile import TemporaryFile
 
 from muslfix.errors import InterpreterError
+from muslfix.workers import Workers
 
-# Runs in the target, from Python 3.6 on. A file that does not compile (a template, code for another Python)
-# has no bytecode and is no error: pip and uv see it in the same way.
+# Runs in the target, from Python 3.6 on. The processes share an open file, and with it the place up to which
+# it is read, so each gets the numbers of files that no other has. A file that does not compile (a template,
+# code for another Python) has no bytecode and is no error: pip and uv see it in the same way.
 _SCRIPT = """\
-import importlib.util, json, py_compile, sys
-made = []
-for source, seen in json.load(sys.stdin):
+import json, os, py_compile, struct, sys
+sources, made = json.load(sys.stdin), []
+while True:
+    taken = os.read(int(sys.argv[1]), 4)
+    if not taken:
+        break
+    number, = struct.unpack("=L", taken)
+    source, seen = sources[number]
     try:
-        made.append(py_compile.compile(source, dfile=seen, doraise=True))
+        made.append((number, py_compile.compile(source, dfile=seen, doraise=True)))
     except Exception:
-        made.append(None)
+        pass
 sys.stdout.write(json.dumps(made))
 """
 
@@ -37,43 +47,47 @@ def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list
     :param sources: for each file its path here, and the path under which the target will see it
     :return: for each file the path of its bytecode here, or ``None`` where it does not compile
     :raises InterpreterError: if the interpreter fails
+    :raises OSError: if a temporary file beside the sources cannot be written
     """
-    batches = _batches(sources, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(len(batches)) as pool:  # each thread only waits for its process
-        work = [pool.submit(_compile_batch, executable, [sources[n] for n in batch]) for batch in batches]
-        results = [future.result() for future in work]
+    if not sources:
+        return []
+    sizes = [os.path.getsize(path) for path, _ in sources]
+    count = min(len(os.sched_getaffinity(0)), len(sources), 1 + sum(sizes) // _WORTH_A_PROCESS)
+    largest_first = sorted(range(len(sources)), key=lambda number: -sizes[number])
     made: list[str | None] = [None] * len(sources)
-    for batch, paths in zip(batches, results):
-        for n, path in zip(batch, paths):
-            made[n] = path
+    with TemporaryFile(buffering=0, dir=os.path.dirname(sources[0][0])) as numbers:
+        numbers.write(struct.pack(f"={len(sources)}L", *largest_first))
+        numbers.seek(0)
+        workers = Workers(count)  # each only waits for its process
+        try:
+            for rank in range(count):
+                workers.add(rank, partial(_compile, executable, numbers.fileno(), sources, made))
+            workers.finish()
+        finally:
+            workers.stop()
     return made
 
 
-def _batches(sources: Sequence[tuple[str, str]], cores: int) -> list[list[int]]:
-    """Share the files out by size, the largest first, each to the batch that has least so far."""
-    sizes = [os.path.getsize(path) for path, _ in sources]
-    count = max(1, min(cores, len(sources), 1 + sum(sizes) // _WORTH_A_PROCESS))
-    batches: list[list[int]] = [[] for _ in range(count)]
-    loads = [0] * count
-    for n in sorted(range(len(sources)), key=lambda n: -sizes[n]):
-        least = loads.index(min(loads))
-        batches[least].append(n)
-        loads[least] += sizes[n] + 1
-    return batches
+def _compile(
+    executable: str, numbers: int, sources: Sequence[tuple[str, str]], made: list[str | None]
+) -> None:
+    """Let a process compile what it gets of the files.
 
-
-def _compile_batch(executable: str, batch: list[tuple[str, str]]) -> list[str | None]:
+    :param numbers: descriptor of the shared file
+    :param made: gets the paths of bytecode
+    """
     try:
         done = subprocess.run(
-            [executable, "-I", "-S", "-W", "ignore", "-c", _SCRIPT],
-            input=json.dumps(batch).encode(),
+            [executable, "-I", "-S", "-W", "ignore", "-c", _SCRIPT, str(numbers)],
+            input=json.dumps(sources).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            pass_fds=[numbers],
             check=True,
         )
-        paths: list[str | None] = json.loads(done.stdout)
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        for number, path in json.loads(done.stdout):
+            made[number] = path
+    except (OSError, subprocess.CalledProcessError, ValueError, TypeError, IndexError) as error:
         raise InterpreterError(
             executable, f"could not compile the modules ({error})", tip="install with --no-compile"
         ) from error
-    return paths
