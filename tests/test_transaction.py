@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,11 @@ from faults import (
 )
 from support import FIXTURES, snapshot
 
+import muslfix.files
 import muslfix.transaction
 from muslfix.cli import main
 from muslfix.errors import DestinationError
+from muslfix.files import EarlySync
 from muslfix.journal import Journal
 from muslfix.layout import STAGING_PREFIX
 from muslfix.steps import Step
@@ -305,6 +308,66 @@ def test_what_somebody_has_put_into_a_new_folder_stays(tmp_path: Path) -> None:
 
 
 # -- the lock ---------------------------------------------------------------------------------------
+
+
+# -- syncing early ----------------------------------------------------------------------------------
+
+
+def test_what_an_early_sync_has_met_ends_the_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = [OSError(errno.EIO, os.strerror(errno.EIO))]
+
+    def sync(_: str) -> None:
+        if errors:
+            raise errors.pop()
+
+    monkeypatch.setattr(muslfix.files, "sync_file_system", sync)
+    monkeypatch.setattr(muslfix.transaction, "sync_file_system", sync)
+    with Transaction(str(tmp_path)) as transaction:
+        Path(transaction.staging_folder(str(tmp_path)), "new").touch()
+        transaction.sync_early()
+        with pytest.raises(DestinationError, match=r"cannot be written \(Input/output error\)"):
+            transaction.make_folder(str(tmp_path / "folder"))
+    assert errors == []
+    assert os.listdir(tmp_path) == []
+
+
+def test_staging_folders_go_only_when_an_early_sync_has_left_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, seen = threading.Event(), []
+
+    def sync(folder: str) -> None:
+        may_end.wait(60)
+        seen.append(os.path.isdir(folder))
+
+    def wait_for_it(early: EarlySync) -> None:
+        may_end.set()
+        wait(early)
+
+    wait = EarlySync.wait
+    monkeypatch.setattr(EarlySync, "wait", wait_for_it)
+    monkeypatch.setattr(muslfix.files, "sync_file_system", sync)
+    with Transaction(str(tmp_path)) as transaction:
+        transaction.sync_early()
+    assert seen == [True]
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_a_thread_there_is_one_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Transaction(str(tmp_path)) as transaction:
+        transaction.sync_early()
+        transaction.make_folder(str(tmp_path / "folder"))
+        transaction.commit()
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+# -- several ----------------------------------------------------------------------------------------
 
 
 def test_one_after_the_other(tmp_path: Path) -> None:

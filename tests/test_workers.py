@@ -26,6 +26,19 @@ def test_all_jobs_are_done_once(count: int) -> None:
     assert threads() == before
 
 
+def test_where_no_thread_can_be_started_the_one_that_waits_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    seen: list[threading.Thread] = []
+    workers = Workers(4)
+    for _ in range(3):
+        workers.add(0, lambda: seen.append(threading.current_thread()))
+    workers.finish()
+    assert seen == [threading.current_thread()] * 3
+
+
 def test_one_thread_is_the_one_that_waits() -> None:
     before = threads()
     seen: list[threading.Thread] = []

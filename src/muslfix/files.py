@@ -67,7 +67,11 @@ class EarlySync:
         self._folders = tuple(folders)
         self._error: OSError | None = None
         self._thread = Thread(target=self._sync, daemon=True)
-        self._thread.start()
+        self._is_started = True
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads may be started
+            self._is_started = False
 
     def _sync(self) -> None:
         try:
@@ -81,7 +85,8 @@ class EarlySync:
 
         :raises OSError: if something could not be brought to its disk, of which no later sync would tell
         """
-        self._thread.join()
+        if self._is_started:
+            self._thread.join()
         if self._error is not None:
             raise self._error
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 #: How many threads are worth while: more only wait for the disk and for each other.
@@ -46,8 +47,9 @@ class Workers:
         if self._missing:
             self._missing -= 1
             thread = threading.Thread(target=self._work, args=(self._queue.get,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            with suppress(RuntimeError):  # no more threads may be started: then there are fewer
+                thread.start()
+                self._threads.append(thread)
 
     def finish(self) -> None:
         """Work along until all is done.
