@@ -105,6 +105,27 @@ exec({_SCRIPT!r})
     assert sorted(log.read_text().split()) == sorted(path for path, _ in sources)
 
 
+def test_when_one_process_fails_the_others_take_no_more_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(2)))
+    python, first = tmp_path / "python", tmp_path / "first"
+    # One process waits until there is another, and fails while that one still starts.
+    program = f"""\
+if mkdir {first} 2>/dev/null; then read _ < {tmp_path}/taken; exit 3; fi
+echo > {tmp_path}/taken
+exec {sys.executable} "$@"
+"""
+    python.write_text(f"#!/bin/sh\n{program}")
+    python.chmod(0o755)
+    os.mkfifo(tmp_path / "taken")
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 40_000) for n in range(20)]
+    with pytest.raises(InterpreterError, match="status 3"):
+        compile_sources(str(python), sources)
+    cache = tmp_path / "__pycache__"
+    assert not cache.exists() or len(list(cache.iterdir())) < len(sources) / 2
+
+
 @pytest.mark.parametrize(
     ("program", "reason"),
     [

@@ -64,6 +64,7 @@ def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list
                 workers.add(rank, partial(_compile, executable, numbers.fileno(), sources, made))
             workers.finish()
         finally:
+            numbers.seek(0, os.SEEK_END)  # if this one was interrupted, the others take no more files
             workers.stop()
     return made
 
@@ -88,6 +89,7 @@ def _compile(
         for number, path in json.loads(done.stdout):
             made[number] = path
     except (OSError, subprocess.CalledProcessError, ValueError, TypeError, IndexError) as error:
+        os.lseek(numbers, 0, os.SEEK_END)
         raise InterpreterError(
             executable, f"could not compile the modules ({error})", tip="install with --no-compile"
         ) from error
