@@ -15,8 +15,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
 
 from muslfix._probe import MARK, facts
 from muslfix.elf import ElfFacts, read_elf
@@ -194,8 +194,7 @@ def _check_identity(path: str, answer: dict[str, Any]) -> None:
         raise InterpreterError(path, f"is Python {version:.80}; {OLDEST}")
 
 
-@dataclass(frozen=True)
-class _Program:
+class _Program(NamedTuple):
     """The ELF file of the interpreter.
 
     :param path: where it is

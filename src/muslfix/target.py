@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from muslfix.elf import Machine
 from muslfix.suffix import ExtensionFilename, Libc
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
+
+    from muslfix.elf import Machine
 
 #: The version of the JSON form that :meth:`Target.to_json` writes.
 FORMAT = 1
