@@ -10,12 +10,11 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.files import hash_file, read_regular, write_new_file
 from muslfix.layout import TRACE
-from muslfix.modules import give_name
-from muslfix.plan import Decision, Plan
 from muslfix.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.record import Record, RecordRow
 from muslfix.spelling import spelled_names
@@ -23,6 +22,9 @@ from muslfix.target import Target
 from muslfix.terms import Mode
 from muslfix.trace import Change, changes_from_json, record_after, record_before, trace_to_json
 from muslfix.transaction import Transaction, told_as_sentences
+
+if TYPE_CHECKING:
+    from muslfix.plan import Decision, Plan
 
 _REINSTALL = "install the project again"
 
@@ -163,6 +165,8 @@ def _stage_name(
     source, target = project.locate(old), project.locate(new)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
     with told_as_sentences(target):
+        from muslfix.modules import give_name  # and with it the planner: undo mostly needs neither
+
         return staged, give_name(source, staged, mode)
 
 
