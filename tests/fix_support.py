@@ -33,10 +33,10 @@ from support import FIXTURES, Result, run_python, site_packages
 from wheelmaker import make_wheel
 
 from muslfix.interpreter import probe_interpreter
-from muslfix.plan import Mode
 from muslfix.report import Report
 from muslfix.report_text import to_text
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.verbs.fix import FixOptions
 from muslfix.verbs.fix import fix as fix_projects
 from muslfix.verbs.undo import UndoOptions

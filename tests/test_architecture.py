@@ -18,7 +18,7 @@ ROOT = Path(muslfix.__file__).parent
 LAYERS: dict[str, tuple[str, ...]] = {
     "ground": ("_version progress limits", "errors", "spelling"),
     "pure": (
-        "loader untrusted record",
+        "loader untrusted record terms",
         "suffix",
         "elf_file",
         "elf elf_strings",
@@ -30,13 +30,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "loader.dlopen",
         "target cpus given static.build_details",
         "target_facts plan compatibility known",
-        "trace report cpython",
+        "trace module_report cpython",
+        "report",
         "report_text static.names static.described target_spec story",
     ),
     "edges": (
         "_probe programs interpreter zips archive wheel_record wheel_scripts"
-        " wheel layout project staging files bytecode transaction tree libraries surroundings"
-        " load_check modules source newfile rewheel farm inplace placing environment quick"
+        " wheel wheel_tree layout project staging naming files bytecode transaction tree libraries"
+        " surroundings load_check modules source newfile rewheel farm inplace placing environment quick"
         " journal steps recovery workers codec unpacking static",
     ),
     "verbs": ("verbs",),

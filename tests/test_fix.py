@@ -52,8 +52,8 @@ from support import Cli, make_environment, run_python, site_packages, snapshot
 
 import muslfix
 from muslfix.errors import EnvironmentRefused, UsageError
-from muslfix.plan import Mode
 from muslfix.report import Report
+from muslfix.terms import Mode
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.undo import UndoOptions, undo

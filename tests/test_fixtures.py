@@ -18,9 +18,10 @@ import pytest
 
 from muslfix.elf import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
-from muslfix.plan import Candidate, Decision, Mode, plan
+from muslfix.plan import Candidate, Decision, plan
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.target_facts import target_from_json
+from muslfix.terms import Mode
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 NO_COMPILER = 3

@@ -44,11 +44,12 @@ from muslfix.errors import DestinationError, InvalidProject
 from muslfix.files import hash_file, open_regular, write_new_file
 from muslfix.inplace import check_in_place, find_way_back, fix_in_place, read_changes, undo_in_place
 from muslfix.interpreter import read_target_file
+from muslfix.module_report import ModuleReport
 from muslfix.modules import give_name
-from muslfix.plan import Mode, Plan
+from muslfix.plan import Plan
 from muslfix.project import InstalledProject, scan_projects
-from muslfix.report import ModuleReport
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.trace import Change
 from muslfix.transaction import Transaction
 from muslfix.tree import examine

@@ -16,10 +16,11 @@ from support import Cli, Lab, snapshot
 
 from muslfix.elf import ElfFacts
 from muslfix.interpreter import probe_interpreter
-from muslfix.plan import Mode, Verdict
-from muslfix.source import open_wheel, plan_wheel
+from muslfix.source import open_wheel
 from muslfix.static.target import read_target_root
 from muslfix.target_spec import parse_target_spec
+from muslfix.terms import Mode, Verdict
+from muslfix.wheel_tree import plan_wheel
 
 pytestmark = pytest.mark.lab
 

@@ -13,8 +13,9 @@ from support import FIXTURES, snapshot
 from muslfix.elf import ElfFacts
 from muslfix.interpreter import read_target_file
 from muslfix.modules import apply_names, give_name, plan_tree, scan_candidates
-from muslfix.plan import Candidate, Decision, Mode, Plan, Verdict
+from muslfix.plan import Candidate, Decision, Plan
 from muslfix.suffix import ExtensionFilename
+from muslfix.terms import Mode, Verdict
 from muslfix.trace import Change
 from muslfix.tree import DiskTree, examine
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from muslfix.elf import ElfFacts, Machine
 from muslfix.loader.facts import LoadResult, Problem, Trouble
-from muslfix.plan import Candidate, Decision, Mode, Plan, Verdict, is_judged, is_loadable, plan, undecided
+from muslfix.plan import Candidate, Decision, Plan, is_judged, is_loadable, plan, undecided
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.target import Scheme, Target
+from muslfix.terms import Mode, Verdict
 
 SCHEME = Scheme("/lib", "/lib", "/include", "/bin", "/")
 

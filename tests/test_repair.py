@@ -27,10 +27,11 @@ from wheelmaker import DEFLATED, STORED, make_wheel
 import muslfix
 from muslfix.errors import UsageError
 from muslfix.interpreter import read_target_file
-from muslfix.plan import Mode
 from muslfix.rewheel import _TreeAfter
-from muslfix.source import WheelTree, open_wheel
+from muslfix.source import open_wheel
+from muslfix.terms import Mode
 from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
+from muslfix.wheel_tree import WheelTree
 
 WHEELS = FIXTURES / "wheels"
 TARGETS = FIXTURES / "targets"

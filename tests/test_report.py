@@ -17,20 +17,13 @@ from muslfix.errors import InvalidElf
 from muslfix.interpreter import read_target_file
 from muslfix.loader.facts import LoadResult, Problem, Trouble
 from muslfix.loader.musl_floor import MuslFloor
-from muslfix.plan import Candidate, Decision, Mode, Verdict, plan
-from muslfix.report import (
-    ACTIONS,
-    FINDINGS,
-    FORMAT,
-    FileReport,
-    ModuleReport,
-    ProjectReport,
-    Report,
-    report_module,
-)
+from muslfix.module_report import ModuleReport, report_module
+from muslfix.plan import Candidate, Decision, plan
+from muslfix.report import ACTIONS, FINDINGS, FORMAT, FileReport, ProjectReport, Report
 from muslfix.report_text import to_text
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
+from muslfix.terms import Mode, Verdict
 
 SCHEMA = json.loads(files("muslfix").joinpath("report.schema.json").read_text(encoding="utf-8"))
 

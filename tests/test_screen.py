@@ -24,9 +24,9 @@ from muslfix.cli.terminal import Line, Terminal
 from muslfix.cli.words import WORDS, kind_of, tell
 from muslfix.loader.facts import Problem, Trouble
 from muslfix.loader.musl_floor import MuslFloor
-from muslfix.plan import Verdict
 from muslfix.report import FINDINGS, FileReport, ProjectReport, Report
 from muslfix.target import Source
+from muslfix.terms import Verdict
 
 WHEELS = FIXTURES / "wheels"
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
@@ -172,7 +172,7 @@ def test_how_lines_are_wrapped(line: Line, rows: list[str]) -> None:
 def test_a_head_can_be_longer_than_a_row() -> None:
     line = Line("tail", head=" ".join(["word"] * 12), kind="bad")
     assert list(NARROW.fit(line)) == ["word " * 6 + "word", "  " + "word " * 5 + "tail"]
-    rows = list(replace(NARROW, colours=True).fit(line))
+    rows = list(NARROW._replace(colours=True).fit(line))
     assert rows == [
         "\x1b[1;31m" + "word " * 6 + "word\x1b[0m",
         "  \x1b[1;31m" + "word " * 4 + "word\x1b[0m tail",
@@ -181,7 +181,7 @@ def test_a_head_can_be_longer_than_a_row() -> None:
 
 def test_colours_do_not_count_when_lines_are_wrapped() -> None:
     line = Line("word " * 9, head="tip:", kind="tip", indent=2)
-    rows = list(replace(NARROW, colours=True).fit(line))
+    rows = list(NARROW._replace(colours=True).fit(line))
     assert rows[0] == "  \x1b[36mtip:\x1b[0m word word word word word word"
     assert [COLOUR.sub("", row) for row in rows] == list(NARROW.fit(line))
 

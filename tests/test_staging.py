@@ -127,7 +127,7 @@ def test_changes_are_noted(tmp_path: Path) -> None:
             "demo-1.0.dist-info/muslfix.json",
         }
         for old, new in ((f"p/a{GNU}", f"p/a{MUSL}"), (f"p/b{GNU}", f"p/b{MUSL}")):
-            assert tree.files[new].row == replace(before[old].row, path=new)
+            assert tree.files[new].row == before[old].row._replace(path=new)
             assert tree.files[new].relative == new
         trace = json.loads(Path(tree.locate("demo-1.0.dist-info/muslfix.json")).read_text())
         assert [change["new"] for change in trace["changes"]] == [f"p/a{MUSL}", f"p/b{MUSL}"]

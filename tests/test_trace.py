@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from muslfix import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.plan import Mode
 from muslfix.record import Record, RecordRow
+from muslfix.terms import Mode
 from muslfix.trace import (
     Change,
     changed_rows,

@@ -34,8 +34,8 @@ from fix_support import (
 )
 from support import Cli, snapshot
 
-from muslfix.plan import Mode
 from muslfix.report import Report
+from muslfix.terms import Mode
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.undo import UndoOptions, undo

@@ -37,8 +37,8 @@ from support import Cli, run_python, site_packages
 from wheelmaker import make_wheel
 
 import muslfix
-from muslfix.plan import Mode
 from muslfix.report import Report
+from muslfix.terms import Mode
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.verify import VerifyOptions, verify

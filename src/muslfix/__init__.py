@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from muslfix.interpreter import probe_interpreter as probe
     from muslfix.interpreter import read_target_file
     from muslfix.limits import Limits
-    from muslfix.plan import Mode, Verdict
     from muslfix.report import Report
     from muslfix.static.target import read_target_root
     from muslfix.target import Target
     from muslfix.target_spec import parse_target_spec
+    from muslfix.terms import Mode, Verdict
     from muslfix.verbs.check import CheckOptions, check
     from muslfix.verbs.fix import FixOptions, fix
     from muslfix.verbs.install import InstallOptions, install
@@ -63,13 +63,13 @@ _HOMES = {
     "FixOptions": ("verbs.fix", "FixOptions"),
     "InstallOptions": ("verbs.install", "InstallOptions"),
     "Limits": ("limits", "Limits"),
-    "Mode": ("plan", "Mode"),
+    "Mode": ("terms", "Mode"),
     "MuslfixError": ("errors", "MuslfixError"),
     "RepairOptions": ("verbs.repair", "RepairOptions"),
     "Report": ("report", "Report"),
     "Target": ("target", "Target"),
     "UndoOptions": ("verbs.undo", "UndoOptions"),
-    "Verdict": ("plan", "Verdict"),
+    "Verdict": ("terms", "Verdict"),
     "VerifyOptions": ("verbs.verify", "VerifyOptions"),
     "check": ("verbs.check", "check"),
     "fix": ("verbs.fix", "fix"),

@@ -10,17 +10,21 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.files import hash_file, read_regular, write_new_file
-from muslfix.modules import give_name
-from muslfix.plan import Decision, Mode, Plan
+from muslfix.layout import TRACE
 from muslfix.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.record import Record, RecordRow
 from muslfix.spelling import spelled_names
 from muslfix.target import Target
-from muslfix.trace import TRACE, Change, changes_from_json, record_after, record_before, trace_to_json
+from muslfix.terms import Mode
+from muslfix.trace import Change, changes_from_json, record_after, record_before, trace_to_json
 from muslfix.transaction import Transaction, told_as_sentences
+
+if TYPE_CHECKING:
+    from muslfix.plan import Decision, Plan
 
 _REINSTALL = "install the project again"
 
@@ -126,7 +130,7 @@ def undo_in_place(project: InstalledProject, transaction: Transaction) -> tuple[
 
 
 def read_changes(project: InstalledProject) -> tuple[Change, ...]:
-    """What muslfix has changed in a project, by its :data:`~muslfix.trace.TRACE`; nothing if there is none.
+    """What muslfix has changed in a project, by its :data:`~muslfix.layout.TRACE`; nothing if there is none.
 
     :raises InvalidProject: if the file is damaged
     """
@@ -161,6 +165,8 @@ def _stage_name(
     source, target = project.locate(old), project.locate(new)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
     with told_as_sentences(target):
+        from muslfix.modules import give_name  # and with it the planner: undo mostly needs neither
+
         return staged, give_name(source, staged, mode)
 
 

@@ -15,8 +15,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
 
 from muslfix._probe import MARK, facts
 from muslfix.elf import ElfFacts, read_elf
@@ -33,9 +33,10 @@ _LOADER_TIMEOUT = 5.0
 # What a Python says first of itself is not checked yet.
 _NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 
-_ANSWER = re.compile(rb"^" + MARK.encode() + rb"(\{.*\})$", re.MULTILINE)
-_MUSL_VERSION = re.compile(rb"\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)", re.MULTILINE)
-_GLIBC_VERSION = re.compile(r"glibc (\d+(?:\.\d+)+)")
+# Patterns, compiled where they are needed: no run needs all of them.
+_ANSWER = rb"(?m)^" + MARK.encode() + rb"(\{.*\})$"
+_MUSL_VERSION = rb"(?m)\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)"
+_GLIBC_VERSION = r"glibc (\d+(?:\.\d+)+)"
 
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 
@@ -170,7 +171,7 @@ def _ask(path: str, timeout: float) -> dict[str, Any]:
         raise why_not_started(path, error) from error
     if outcome.stopped is not None:
         raise InterpreterError(path, outcome.stopped)
-    answers = _ANSWER.findall(outcome.stdout)
+    answers = re.findall(_ANSWER, outcome.stdout)
     if outcome.status != 0 or not answers:
         raise why_no_answer(path, outcome)
     if len(answers) > 1:
@@ -194,8 +195,7 @@ def _check_identity(path: str, answer: dict[str, Any]) -> None:
         raise InterpreterError(path, f"is Python {version:.80}; {OLDEST}")
 
 
-@dataclass(frozen=True)
-class _Program:
+class _Program(NamedTuple):
     """The ELF file of the interpreter.
 
     :param path: where it is
@@ -272,7 +272,7 @@ def _soabi_of(answer: dict[str, Any]) -> str | None:
 
 
 def _glibc_version(answer: dict[str, Any]) -> str | None:
-    match = _GLIBC_VERSION.match(str(answer.get("glibc_version")))
+    match = re.match(_GLIBC_VERSION, str(answer.get("glibc_version")))
     return None if match is None else match.group(1)
 
 
@@ -287,5 +287,5 @@ def _musl_version(loader: str, timeout: float) -> str | None:
         outcome = run_program([loader], timeout)
     except (OSError, ValueError):
         return None
-    match = _MUSL_VERSION.search(outcome.stderr)
+    match = re.search(_MUSL_VERSION, outcome.stderr)
     return None if match is None else match.group(1).decode()

@@ -29,7 +29,7 @@ BELONGS_TO = "belongs-to"
 
 # Ten thousand notes of a few paths each; the largest wheels need some hundred.
 _LONGEST = 64 * 1024 * 1024
-_SITE_FOLDER = re.compile(r"(?P<prefix>.+)/lib[^/]*/(python[^/]*/)?(site|dist)-packages")
+_SITE_FOLDER = r"(?P<prefix>.+)/lib[^/]*/(python[^/]*/)?(site|dist)-packages"
 
 
 class Journal:
@@ -243,5 +243,5 @@ class _Guard:
 
 def _environment_of(anchor: str) -> tuple[str, ...]:
     """The environment that a folder of modules belongs to, if its path tells."""
-    match = _SITE_FOLDER.fullmatch(os.path.realpath(anchor))
+    match = re.fullmatch(_SITE_FOLDER, os.path.realpath(anchor))
     return (match["prefix"],) if match else ()

@@ -7,18 +7,23 @@ under a path that differs when ``--root`` is given, and that is what scripts and
 from __future__ import annotations
 
 import os.path
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.errors import UsageError
-from muslfix.static.root import RootFiles
 from muslfix.target import Scheme, Target, TargetTree
+
+if TYPE_CHECKING:
+    from muslfix.static.root import RootFiles
 
 #: How the names of staging folders begin; whatever else had such a name would be taken for one.
 STAGING_PREFIX = ".muslfix-"
 
+#: Name of the file in a ``.dist-info`` that tells what was changed, see :mod:`muslfix.trace`.
+TRACE = "muslfix.json"
 
-@dataclass(frozen=True)
-class Layout:
+
+class Layout(NamedTuple):
     """The folders of one installation.
 
     :param scheme: absolute paths on this machine
@@ -90,7 +95,14 @@ def local_path(target: Target, path: str) -> str:
 
     :raises InvalidTarget: if links lead out of the tree that the target was read from
     """
-    return path if target.tree is None else RootFiles(target.tree).locate(path)
+    return path if target.tree is None else _files_of(target.tree).locate(path)
+
+
+def _files_of(tree: TargetTree) -> RootFiles:
+    """The files of a target that is not this machine itself, which few are."""
+    from muslfix.static.root import RootFiles
+
+    return RootFiles(tree)
 
 
 def _is_same(tree: TargetTree, other: TargetTree | None) -> bool:
@@ -106,8 +118,7 @@ def for_project(layout: Layout, name: str) -> Layout:
 
     :param name: the project's normalised name, as pip and uv take it
     """
-    return replace(
-        layout,
+    return layout._replace(
         scheme=replace(layout.scheme, headers=os.path.join(layout.scheme.headers, name)),
         seen=replace(layout.seen, headers=os.path.join(layout.seen.headers, name)),
     )
@@ -134,5 +145,5 @@ def _placed(scheme: Scheme, tree: TargetTree) -> Scheme:
         return Scheme(
             **{key: os.path.join(tree.folder, path.lstrip("/")) for key, path in asdict(scheme).items()}
         )
-    files = RootFiles(tree)
+    files = _files_of(tree)
     return Scheme(**{key: files.locate(path) for key, path in asdict(scheme).items()})

@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import replace
 
 from muslfix.elf import ElfFacts
-from muslfix.plan import Candidate, Decision, Mode, Plan, is_judged, is_loadable, plan, undecided
+from muslfix.plan import Candidate, Decision, Plan, is_judged, is_loadable, plan, undecided
 from muslfix.suffix import ExtensionFilename
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.trace import Change
 from muslfix.tree import Locate, Tree
 

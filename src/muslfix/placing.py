@@ -22,9 +22,9 @@ from muslfix.steps import missing_folders
 from muslfix.transaction import Transaction
 from muslfix.wheel_scripts import INTERPRETER_NAME
 
-_BYTECODE = re.compile(r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc")
-
-_ACTIVATION = re.compile(r"activate(\..+|_this\.py)?", re.IGNORECASE)
+# Patterns, compiled when something is replaced: most often nothing is.
+_BYTECODE = r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc"
+_ACTIVATION = r"(?i:activate(\..+|_this\.py)?)"
 # What stands beside these is the standard library.
 _BELOW_THE_LIBRARY = ("/site-packages", "/dist-packages")
 
@@ -242,7 +242,7 @@ def _is_interpreter(path: str, layout: Layout) -> bool:
 def _is_own(path: str, layout: Layout) -> bool:
     """Whether a file belongs to the environment itself, whatever a RECORD claims."""
     folder, name = os.path.split(path)
-    if folder == os.path.realpath(layout.scheme.scripts) and _ACTIVATION.fullmatch(name):
+    if folder == os.path.realpath(layout.scheme.scripts) and re.fullmatch(_ACTIVATION, name):
         return True
     sites = [os.path.realpath(site) for site in layout.site_folders]
     libraries = [os.path.dirname(site) for site in sites if site.endswith(_BELOW_THE_LIBRARY)]
@@ -269,7 +269,7 @@ def _bytecode_of(path: str) -> Iterator[str]:
     cache = os.path.join(folder, "__pycache__")
     if name.endswith(".py") and os.path.isdir(cache) and not os.path.islink(cache):
         for other in os.listdir(cache):
-            match = _BYTECODE.fullmatch(other)
+            match = re.fullmatch(_BYTECODE, other)
             if match is not None and match["stem"] == name[: -len(".py")]:
                 yield os.path.join(cache, other)
 

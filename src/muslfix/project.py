@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.files import read_regular
@@ -42,8 +42,7 @@ MAX_OTHER = 16
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-@dataclass(frozen=True)
-class InstalledProject:
+class InstalledProject(NamedTuple):
     """A project that an installer has put into a folder.
 
     :param root: the folder that holds its ``.dist-info``, absolute

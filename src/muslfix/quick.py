@@ -8,7 +8,6 @@ is sure or it is silent: wherever there is anything to fix, to say, or to judge,
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # A row of RECORD whose file may be an extension module. A quoted path is left to the real parser.
-_ROW = re.compile(rb"^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,", re.MULTILINE)
+_ROW = rb"(?m)^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,"
 
 # In bytes; what is larger is left to the real work, which has a sentence for it.
 _MAX_FILE = 64 * 1024 * 1024
@@ -93,8 +92,10 @@ def _is_project_well(folder: str, name: str, suffixes: frozenset[bytes]) -> bool
 
 def _are_modules_well(folder: str, record: bytes, suffixes: frozenset[bytes]) -> bool:
     """Whether each module has a file with a right name, and where it has several that one is there."""
+    import re  # many environments have no module at all
+
     modules: dict[bytes, list[bytes]] = {}
-    for path, stem in _ROW.findall(record):
+    for path, stem in re.findall(_ROW, record):
         module, dot, rest = stem.partition(b".")
         modules.setdefault(path + module, []).append(dot + rest + b".so")
     root = os.path.join(os.fsencode(folder), b"")

@@ -23,16 +23,15 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord
 
 _BASE64 = re.compile(r"([A-Za-z0-9_-]+)={0,2}")
 _HEXADECIMAL = {"sha256": 64, "sha384": 96, "sha512": 128}  # digits
-_LINE_END = re.compile(r"(?:\r\n|\n|\r)\Z")
 
 
-@dataclass(frozen=True)
-class RecordRow:
+class RecordRow(NamedTuple):
     """One row of RECORD: its three fields as text.
 
     :param path: relative to the folder that holds the ``.dist-info``, with ``/`` between its parts; may lead
@@ -77,7 +76,7 @@ class RecordRow:
         """Name of the hash algorithm as :mod:`hashlib` spells it, or ``None`` for a row without a hash."""
         return self.hash.partition("=")[0].lower() or None
 
-    @cached_property
+    @property
     def digest(self) -> bytes | None:
         """The bytes of the hash, or ``None`` for a row without one; old wheels have padded hashes.
 
@@ -273,8 +272,7 @@ def _split(text: str) -> list[str]:
 
 def _line_end(text: str) -> str:
     """The line end of a row; empty for a last one that has none."""
-    match = _LINE_END.search(text)
-    return match[0] if match else ""
+    return next((end for end in ("\r\n", "\n", "\r") if text.endswith(end)), "")
 
 
 def _path(fields: list[str], number: int) -> str | None:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from muslfix.report import ACTIONS, ProjectReport, Report
+from muslfix.report import ACTIONS
+
+if TYPE_CHECKING:
+    from muslfix.report import ProjectReport, Report
 
 #: Facts from these are told unasked: nobody has seen them yet.
 PUT_TOGETHER = ("build-details", "root", "spec")

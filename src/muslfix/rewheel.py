@@ -21,16 +21,19 @@ from muslfix.archive import read_text
 from muslfix.elf import ElfFacts
 from muslfix.elf_dynamic import Image
 from muslfix.errors import InvalidProject, InvalidWheel
+from muslfix.layout import TRACE
 from muslfix.load_check import LoadCheck, Loads
 from muslfix.loader.facts import LoadResult
 from muslfix.modules import plan_tree
 from muslfix.newfile import new_file, write_pieces
-from muslfix.plan import Decision, Mode, Plan
+from muslfix.plan import Decision, Plan
 from muslfix.record import RecordRow
-from muslfix.source import Wheel, WheelTree
+from muslfix.source import Wheel
 from muslfix.target import Target
-from muslfix.trace import TRACE, Change, changes_from_json, record_after, trace_to_json
+from muslfix.terms import Mode
+from muslfix.trace import Change, changes_from_json, record_after, trace_to_json
 from muslfix.tree import names_by_folder
+from muslfix.wheel_tree import WheelTree
 from muslfix.zips.parts import parse_zip
 from muslfix.zips.rezip import Edits, rezip
 

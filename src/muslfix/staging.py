@@ -9,19 +9,21 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from installer.records import RecordEntry
 from installer.utils import Scheme, construct_record_file
 
 from muslfix.errors import InvalidWheel
 from muslfix.files import write_new_file
-from muslfix.layout import Layout, for_project
+from muslfix.layout import TRACE, Layout, for_project
 from muslfix.record import RecordRow
 from muslfix.source import Wheel
 from muslfix.target import Target
-from muslfix.trace import TRACE, Change, changed_rows, trace_to_json
 from muslfix.zips.entries import place_key
+
+if TYPE_CHECKING:
+    from muslfix.trace import Change
 
 
 class StagedFile(NamedTuple):
@@ -178,6 +180,8 @@ class StagedWheel:
         """Note the names that modules were given, and leave a trace of them in the ``.dist-info``."""
         if not changes:
             return
+        from muslfix.trace import changed_rows, trace_to_json
+
         before, old_of = self.files, {change.new: change.old for change in changes}
         self.files = {}
         for row in changed_rows([file.row for file in before.values()], changes):

@@ -12,14 +12,13 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: The kinds of steps, and how many paths each has.
 KINDS = {"rename": 2, "replace": 3, "mkdir": 1, "rmdir": 1, "elsewhere": 1, "done": 0}
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step, as the journal has it.
 
     :param kind: ``rename`` (source, target), ``replace`` (source, target, backup of the target), ``mkdir``,

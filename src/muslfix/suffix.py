@@ -34,8 +34,8 @@ python/cpython#122931 (a triplet behind ``abi3``), ``packaging/tags.py`` for PyP
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Libc(str, Enum):
@@ -81,16 +81,9 @@ _ABI_PART = r"cpython-3\d+[a-z]*|abi3t?|pypy3\d*-(?:pp)?\d+|graalpy\d*-\d+(?:-na
 _FILE_NAME = re.compile(
     rf"(?P<module>[^./]+)(?:\.(?P<abi>{_ABI_PART})(?:-(?P<triplet>[\w-]+))?)?\.so", re.ASCII
 )
-# The dynamic loaders of the two, by their base names.
-_LOADERS = (
-    (Libc.MUSL, re.compile(r"ld-musl-.+")),
-    (Libc.GLIBC, re.compile(r"ld-linux.*|ld64\.so\..+|ld\.so\.1")),
-)
-_LINUX_TRIPLET = re.compile(r".+-linux-(?P<spelling>[a-z0-9]+)")
 
 
-@dataclass(frozen=True)
-class ExtensionFilename:
+class ExtensionFilename(NamedTuple):
     """The base name of an extension module, taken apart.
 
     :param module: the module's own name, without its package: ``_psycopg``
@@ -170,8 +163,8 @@ def libc_of_triplet(triplet: str) -> Libc | None:
     >>> libc_of_triplet("x86_64-linux-android") is None
     True
     """
-    match = _LINUX_TRIPLET.fullmatch(triplet)
-    return None if match is None else _LIBC_OF_SPELLING.get(match.group("spelling"))
+    cpu, _, spelling = triplet.rpartition("-linux-")
+    return _LIBC_OF_SPELLING.get(spelling) if cpu else None
 
 
 def libc_of_loader(path: str) -> Libc | None:
@@ -183,4 +176,6 @@ def libc_of_loader(path: str) -> Libc | None:
     <Libc.MUSL: 'musl'>
     """
     name = path.rpartition("/")[2]
-    return next((libc for libc, loader in _LOADERS if loader.fullmatch(name)), None)
+    if name.startswith("ld-musl-"):
+        return Libc.MUSL
+    return Libc.GLIBC if name.startswith(("ld-linux", "ld64.so.")) or name == "ld.so.1" else None

@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from muslfix.elf import Machine
 from muslfix.suffix import ExtensionFilename, Libc
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
+
+    from muslfix.elf import Machine
 
 #: The version of the JSON form that :meth:`Target.to_json` writes.
 FORMAT = 1
@@ -73,8 +74,7 @@ class Source:
     sentence: str
 
 
-@dataclass(frozen=True)
-class TargetTree:
+class TargetTree(NamedTuple):
     """Where the files of a target that cannot run are on this machine.
 
     :param folder: an absolute path here

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix._version import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.plan import Mode
 from muslfix.record import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
-from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.untrusted import parse_json
 
-#: Name of the file.
-TRACE = "muslfix.json"
+if TYPE_CHECKING:
+    from muslfix.target import Target
 
 _FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """A new name that a module was given.
 
     :param old: path of the file as its wheel had it, as RECORD spells it
@@ -52,7 +51,7 @@ def trace_to_json(changes: Iterable[Change], target: Target, *more: Target) -> s
         "muslfix": __version__,
         "target": _facts_of(target),
         **({"more_targets": [_facts_of(other) for other in more]} if more else {}),
-        "changes": [asdict(change) for change in changes],
+        "changes": [change._asdict() for change in changes],
     }
     return json.dumps(facts, indent=2) + "\n"
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from email.message import Message
+from typing import NamedTuple
 
 from installer.utils import SCHEME_NAMES, parse_metadata_file
 from packaging.tags import Tag, parse_tag
@@ -21,9 +21,8 @@ from packaging.version import InvalidVersion, Version
 
 from muslfix.archive import Archive, read_text
 from muslfix.errors import InvalidWheel
-from muslfix.layout import STAGING_PREFIX
+from muslfix.layout import STAGING_PREFIX, TRACE
 from muslfix.record import Record
-from muslfix.trace import TRACE
 from muslfix.wheel_record import SIGNATURES, judge_record
 from muslfix.wheel_scripts import judge_scripts
 
@@ -32,8 +31,7 @@ _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
 
 
-@dataclass(frozen=True)
-class WheelFacts:
+class WheelFacts(NamedTuple):
     """What a wheel says of itself, and has been found not to contradict.
 
     :param path: of the file

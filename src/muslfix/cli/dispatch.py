@@ -101,7 +101,8 @@ def _parser(words: Sequence[str]) -> Parser:
     each: type[argparse.ArgumentParser] = CommandParser
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=each)
     named = [name for name in _COMMANDS if words[:1] == [name]]
-    for name in _COMMANDS if named in ([], ["completion"]) else named:  # completion tells about all
+    needs_all = named in ([], ["completion"]) and words not in (["-V"], ["--version"])
+    for name in _COMMANDS if needs_all else named:  # completion tells about all
         import_module(f"muslfix.cli.{name}").add_parser(commands)
     parser.commands = commands
     return parser

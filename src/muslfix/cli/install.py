@@ -14,7 +14,7 @@ from muslfix.cli.options import (
     find_limits,
 )
 from muslfix.cli.targets import check_folders, find_target
-from muslfix.plan import Mode
+from muslfix.terms import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.targets import add_target_options
 from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.plan import Mode
+from muslfix.terms import Mode
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

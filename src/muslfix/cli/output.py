@@ -6,11 +6,9 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Line, Terminal
-from muslfix.cli.words import WORDS, kind_of, tell
 from muslfix.errors import DestinationError, MuslfixError
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ class Output:
         """Print lines for a person, unless quiet."""
         if not self.quiet:
             for line in lines:
-                safe = replace(line, head=printable(line.head), text=printable(line.text))
+                safe = line._replace(head=printable(line.head), text=printable(line.text))
                 self.data("".join(f"{row}\n" for row in self.out.fit(safe)))
 
     def report(self, report: Report, *, as_json: bool, command: str | None = None) -> None:
@@ -57,6 +55,8 @@ class Output:
             else:
                 self.result(to_text(report, verbose=self.verbose))
             return
+        from muslfix.cli.words import tell
+
         self.tell(tell(report, verbose=self.verbose))
         self.flush()
         self._warnings(report)
@@ -122,6 +122,10 @@ def _to_stdout() -> Iterator[None]:
 
 def _paint(line: str, terminal: Terminal) -> str:
     """A line of the form ``path: verdict: sentence`` or ``tip: sentence``, with the word in colour."""
+    if not terminal.colours:
+        return line
+    from muslfix.cli.words import WORDS, kind_of
+
     head, colon, rest = line.partition(": ")
     if head == "tip":
         return terminal.paint("tip:", "tip") + line[len("tip:") :]

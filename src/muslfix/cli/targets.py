@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from muslfix.errors import UsageError
-from muslfix.target import Target
+
+if TYPE_CHECKING:
+    from muslfix.target import Target
 
 
 def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:

@@ -6,8 +6,7 @@ The rules for colours: https://no-color.org/, https://force-color.org/.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 # ECMA-48, "Select Graphic Rendition": the eight colours that every terminal has and its user has chosen.
 _CODES = {"good": "32", "odd": "33", "bad": "1;31", "tip": "36", "strong": "1"}
@@ -16,8 +15,7 @@ _CODES = {"good": "32", "odd": "33", "bad": "1;31", "tip": "36", "strong": "1"}
 _WIDTHS = range(40, 111)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line for a person; where it is too long it goes on below itself.
 
     :param text: what it says
@@ -34,8 +32,7 @@ class Line:
     whole: bool = False
 
 
-@dataclass(frozen=True)
-class Terminal:
+class Terminal(NamedTuple):
     """What one stream can show.
 
     :param is_terminal: whether a person looks at it

@@ -8,17 +8,16 @@ from __future__ import annotations
 import os.path
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Line
-from muslfix.plan import Verdict
-from muslfix.report import (
-    FINDINGS,
-    FileReport,
-    ModuleReport,
-    ProjectReport,
-    Report,
-)
+from muslfix.report import FINDINGS
 from muslfix.report_text import PUT_TOGETHER, describe, is_worth_telling
+from muslfix.terms import Verdict
+
+if TYPE_CHECKING:
+    from muslfix.module_report import ModuleReport
+    from muslfix.report import FileReport, ProjectReport, Report
 
 # How many files of one kind a project names: one is enough where all are alike.
 _FILES, _ALIKE = 3, frozenset({"misnamed", "removed", "put-back", "link-outside"})

@@ -21,8 +21,8 @@ from typing import Any
 
 from muslfix.errors import MuslfixError
 from muslfix.files import read_regular
-from muslfix.plan import Mode
 from muslfix.report import ProjectReport, Report
+from muslfix.terms import Mode
 
 # In MiB. No pyproject.toml is nearly as long; what is longer was not written by a person.
 _MAX_SETTINGS = 4

@@ -15,16 +15,19 @@ from muslfix.errors import IncompatibleWheel, MuslfixError
 from muslfix.farm import for_each
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.load_check import LoadCheck
+from muslfix.module_report import report_module
 from muslfix.modules import plan_tree
-from muslfix.plan import Mode, Plan
+from muslfix.plan import Plan
 from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name
-from muslfix.report import ProjectReport, Report, report_lost_wheel, report_module
-from muslfix.source import find_musl_floor, open_wheel, plan_wheel
+from muslfix.report import ProjectReport, Report, report_lost_wheel
+from muslfix.source import open_wheel
 from muslfix.spelling import spelled_names
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.tree import DiskTree
 from muslfix.verbs.fix import plan_project
+from muslfix.wheel_tree import find_musl_floor, plan_wheel
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,16 @@ from muslfix.environment import (
 )
 from muslfix.errors import MuslfixError
 from muslfix.load_check import LoadCheck
+from muslfix.module_report import report_module
 from muslfix.modules import plan_tree
-from muslfix.plan import Mode, Plan
+from muslfix.plan import Plan
 from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, is_inside, normalize_name
 from muslfix.record import Record
-from muslfix.report import ProjectReport, Report, report_module
+from muslfix.report import ProjectReport, Report
 from muslfix.spelling import spelled_names
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.trace import Change
 from muslfix.tree import DiskTree
 

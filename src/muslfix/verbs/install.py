@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.environment import check_not_managed, versions_beside
-from muslfix.errors import EnvironmentRefused, InvalidWheel, RefusedModules
+from muslfix.errors import EnvironmentRefused, InvalidWheel
 from muslfix.layout import Layout, layout_of
 from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.modules import apply_names, plan_tree
 from muslfix.placing import check_conflicts, leaving_files, move_out, place
-from muslfix.plan import Mode, Plan
 from muslfix.progress import Progress, silent
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
-from muslfix.report import ModuleReport, ProjectReport, Report, report_module
+from muslfix.report import ProjectReport, Report
 from muslfix.source import Wheel, open_wheel
 from muslfix.spelling import spelled_names
 from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.transaction import Transaction, told_as_sentences
-from muslfix.tree import DiskTree
 from muslfix.unpacking import stage_wheel
 
 if TYPE_CHECKING:
-    from muslfix.load_check import LoadCheck
+    from muslfix.module_report import ModuleReport
+    from muslfix.naming import Naming
 
 _INSTALLER = b"muslfix\n"
 
@@ -67,8 +66,7 @@ class InstallOptions:
     strict: bool = False
 
 
-@dataclass(frozen=True)
-class _Work:
+class _Work(NamedTuple):
     """A wheel in its staging folders, fixed and complete, and what there is to say of it."""
 
     staged: StagedWheel
@@ -113,8 +111,8 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         staged = [_stage(wheel, layout, target, transaction, options) for wheel in coming]
         if not options.dry_run:
             transaction.sync_early()
-        seen, check = _seen_files(staged), _load_check(staged, target, options)
-        works = {one.facts.key: _complete(one, target, options, check, seen, leaving) for one in staged}
+        naming = _naming(staged, leaving, target, options)
+        works = {one.facts.key: _complete(one, target, options, naming) for one in staged}
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
             move_out(transaction, leaving, layout)
@@ -210,40 +208,30 @@ def _stage(
     return stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress)
 
 
-def _complete(  # noqa: PLR0913 - what one step needs of the run
-    staged: StagedWheel,
-    target: Target,
-    options: InstallOptions,
-    check: LoadCheck | None,
-    coming: Mapping[str, str],
-    leaving: Collection[str],
-) -> _Work:
-    """Fix a wheel where it is staged, and complete it up to RECORD.
+def _naming(
+    staged: Sequence[StagedWheel], leaving: Collection[str], target: Target, options: InstallOptions
+) -> Naming | None:
+    """What names modules, loaded only where there may be one: most wheels have none."""
+    if not any(path.endswith(".so") for one in staged for path in one.files):
+        return None
+    from muslfix.load_check import LoadCheck
+    from muslfix.naming import Naming
 
-    :param coming: see :meth:`LoadCheck.staged`; and so ``leaving``
-    """
-    tree = DiskTree(staged.locate)
-    if check is not None:
-        tree = check.staged(_site(staged), staged.locate, coming, leaving)
-    plan = plan_tree(staged.files, tree, target, options.mode, thorough=True)
-    _refuse(staged.facts.path, plan, target)
+    check = LoadCheck(target, options.root, strict=options.strict) if options.load_check else None
+    return Naming(target, options.mode, check, staged, leaving)
+
+
+def _complete(staged: StagedWheel, target: Target, options: InstallOptions, naming: Naming | None) -> _Work:
+    """Fix a wheel where it is staged, and complete it up to RECORD."""
+    modules = naming.name_modules(staged, dry_run=options.dry_run) if naming is not None else ()
     with told_as_sentences(staged.layout.scheme.platlib):
         origin = direct_url(staged.facts.path, staged.sha256)
         staged.add(staged.root_scheme, f"{staged.facts.dist_info}/direct_url.json", origin)
-        changes = apply_names(plan, staged.locate)
-        staged.change(changes, target)
         if options.compile and target.runs_here and target.executable and not options.dry_run:
             options.progress(f"compiling {staged.facts.name}", 0, 0)
             staged.compile(target.executable)
         staged.write_record()
-    done = {change.old: change.mode for change in changes}
-    return _Work(
-        staged,
-        tuple(
-            report_module(decision, target, done.get(decision.candidate.path), dry_run=options.dry_run)
-            for decision in plan.decisions
-        ),
-    )
+    return _Work(staged, modules)
 
 
 def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> tuple[str, ...]:
@@ -253,40 +241,6 @@ def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> t
     if not any(work.staged.has_sources for work in works):
         return ()
     return ("bytecode is left out: only the target could compile it, and that cannot run here",)
-
-
-def _seen_files(staged: Iterable[StagedWheel]) -> dict[str, str]:
-    """Where the files of staged wheels are now, by their path as the target will see it."""
-    return {
-        os.path.normpath(os.path.join(_site(wheel), path)): wheel.locate(path)
-        for wheel in staged
-        for path in wheel.files
-    }
-
-
-def _load_check(staged: Iterable[StagedWheel], target: Target, options: InstallOptions) -> LoadCheck | None:
-    """What asks the target's loader; loaded only where there is something to ask: most wheels are pure."""
-    if not options.load_check or not any(path.endswith(".so") for one in staged for path in one.files):
-        return None
-    from muslfix.load_check import LoadCheck
-
-    return LoadCheck(target, options.root, strict=options.strict)
-
-
-def _site(staged: StagedWheel) -> str:
-    return str(getattr(staged.layout.seen, staged.root_scheme))
-
-
-def _refuse(path: str, plan: Plan, target: Target) -> None:
-    refused = [report_module(decision, target) for decision in plan.refusals]
-    if refused:
-        count = "an extension module" if len(refused) == 1 else f"{len(refused)} extension modules"
-        raise RefusedModules(
-            path,
-            f"has {count} that the target cannot load, so it is not installed",
-            tip=refused[0].tip,
-            lines=tuple(str(module) for module in refused),
-        )
 
 
 def _report(

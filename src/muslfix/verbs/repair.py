@@ -15,13 +15,15 @@ from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError
 from muslfix.farm import for_each
 from muslfix.limits import DEFAULT_LIMITS, Limits
 from muslfix.load_check import LoadCheck
-from muslfix.plan import Mode, Plan
-from muslfix.report import ModuleReport, ProjectReport, Report, report_lost_wheel, report_module
+from muslfix.module_report import ModuleReport, report_module
+from muslfix.plan import Plan
+from muslfix.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
 from muslfix.source import Wheel, open_wheel
 from muslfix.spelling import spelled_names
 from muslfix.steps import make_folders, remove_folders
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.transaction import told_as_sentences
 
 _BUILD_TAG = re.compile(r"[0-9][0-9A-Za-z_.]*")

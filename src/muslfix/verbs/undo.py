@@ -16,12 +16,12 @@ from muslfix.environment import (
 )
 from muslfix.errors import MuslfixError
 from muslfix.inplace import find_way_back, undo_in_place
-from muslfix.plan import Mode
 from muslfix.progress import Progress, counted, silent
 from muslfix.project import InstalledProject, normalize_name
 from muslfix.report import FileReport, ProjectReport, Report
 from muslfix.spelling import spelled_names
 from muslfix.target import Target
+from muslfix.terms import Mode
 from muslfix.trace import Change
 from muslfix.transaction import Transaction
 
