@@ -96,13 +96,14 @@ def check_conflicts(staged: list[StagedWheel], leaving: Iterable[str], layout: L
     """
     going = set(leaving)
     coming: dict[str, StagedFile] = {}
+    special = {os.path.realpath(folder) for folder in (layout.scheme.scripts, layout.scheme.data)}
     for wheel in staged:
         folders = _Folders(wheel, going)
         for file in list(wheel.files.values()):
             relative, _, name = file.relative.rpartition("/")
             folder, is_there = folders.find(wheel.destination(file.scheme), relative)
             path = os.path.join(folder, name)
-            if _is_interpreter(path, layout):
+            if folder in special and _is_interpreter(path, layout):
                 raise FileConflict(
                     path, f"is a name of the interpreter, and would be replaced by {wheel.facts.name}"
                 )

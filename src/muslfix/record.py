@@ -21,6 +21,7 @@ import csv
 import io
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -242,6 +243,16 @@ class Record:
         else:
             texts = (*before, fields + general_end, *behind)
         return Record(texts, (*self._paths[:at], row.path, *self._paths[at:]))
+
+
+def text_of_rows(rows: Iterable[RecordRow]) -> str:
+    """A RECORD of rows, whose lines end as installer and uv end them.
+
+    :param rows: without line ends in their fields
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _parse(text: str) -> tuple[tuple[str, ...], tuple[str | None, ...]]:

@@ -11,13 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from installer.records import RecordEntry
-from installer.utils import Scheme, construct_record_file
-
 from muslfix.errors import InvalidWheel
 from muslfix.files import write_new_file
 from muslfix.layout import TRACE, Layout, for_project
-from muslfix.record import RecordRow
+from muslfix.record import RecordRow, text_of_rows
 from muslfix.source import Wheel
 from muslfix.target import Target
 from muslfix.zips.entries import place_key
@@ -215,12 +212,9 @@ class StagedWheel:
         """Write RECORD, from what was written."""
         relative = f"{self.facts.dist_info}/RECORD"
         self.enter(self.root_scheme, relative, RecordRow.listed(relative))
-        scheme = Scheme(self.root_scheme)
-        # installer sorts them from 1.0 on: the same RECORD comes from a muslfix on any Python.
-        rows = sorted((file.row for file in self.files.values()), key=lambda row: row.path)
-        entries = [(scheme, RecordEntry.from_elements(row.path, row.hash, row.size)) for row in rows]
-        with construct_record_file(entries) as stream:
-            write_new_file(self.place_for(self.root_scheme, relative), [stream.read()], executable=False)
+        # As installer from 1.0 on sorts them: what is reproducible is easier to compare.
+        text = text_of_rows(sorted(file.row for file in self.files.values()))
+        write_new_file(self.place_for(self.root_scheme, relative), [text.encode()], executable=False)
 
 
 def direct_url(path: str, sha256: str) -> bytes:
