@@ -11,7 +11,7 @@ from support import FIXTURES
 
 from muslfix.elf import ElfFacts, Machine
 from muslfix.elf_dynamic import DynamicFacts, Image, VersionNeed, read_image
-from muslfix.elf_symbols import Exports, Reference
+from muslfix.elf_symbols import Exports, References
 from muslfix.loader.dlopen import check_load, start
 from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System, Trouble
 from muslfix.suffix import Libc
@@ -44,8 +44,9 @@ def image(
     **facts: object,
 ) -> Image:
     """A file that refers to symbols, each ``name`` or ``name@VERSION``."""
-    wanted = tuple(Reference(*text.partition("@")[::2]) for text in references)
-    dynamic = DynamicFacts(references=wanted, needed=needed, exports=exports or Exports())
+    wanted = [text.partition("@") for text in references]
+    named = References([name for name, _, _ in wanted], [version for _, _, version in wanted])
+    dynamic = DynamicFacts(references=named, needed=needed, exports=exports or Exports())
     return Image(elf, replace(dynamic, **facts))  # type: ignore[arg-type]
 
 
@@ -160,7 +161,9 @@ def test_relative_relocations(libc: Libc, version: tuple[int, ...] | None, loads
 
 def test_relative_relocations_that_say_so_themselves() -> None:
     needs = (VersionNeed("libc.so.6", "GLIBC_ABI_DT_RELR"),)
-    libc = image(exports=Exports(frozenset(), frozenset({"x@GLIBC_2.35"}), True, frozenset({"GLIBC_2.35"})))
+    libc = image(
+        exports=Exports(frozenset(), {"GLIBC_2.35": frozenset("x")}, True, frozenset({"GLIBC_2.35"}))
+    )
     module = image(has_relative_relocations=True, needed_versions=needs, needed=("libc.so.6",))
     result = load(module, replace(GLIBC, version=(2, 35)), lib__libc_so_6=libc)
     assert troubles(result) == [(Trouble.MISSING_SYMBOL, "version GLIBC_ABI_DT_RELR")]
@@ -260,6 +263,9 @@ def test_exports_survive_as_texts(tmp_path: Path) -> None:
         assert isinstance(found, DynamicFacts)
         assert Exports.of_texts(found.exports.to_texts()) == found.exports
     full = Exports(
-        frozenset({"a", "b"}), frozenset({"b@V1", "c@V1", "d@", "e@*"}), True, frozenset({"V1", "V2"})
+        frozenset("ab"),
+        {"V1": frozenset("bc"), "": frozenset("d"), "*": frozenset("e")},
+        True,
+        frozenset({"V1", "V2"}),
     )
     assert Exports.of_texts(full.to_texts()) == full

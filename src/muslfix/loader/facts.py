@@ -81,6 +81,24 @@ class Started:
     libc: LoadedFile | None = None
     exports: Mapping[str, Exports] = field(default_factory=dict)
 
+    def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
+        """Those of some names that nothing here defines, by the rules of glibc.
+
+        :param version: the version that references to them have, or empty
+        """
+        # The modules of a wheel need much the same, so what was found once is known.
+        known = self._known.setdefault(version, set())
+        missing = left = names - known
+        files = () if self.program is None else (self.program, *self.libraries)
+        for exports in (*(file.dynamic.exports for file in files), *self.exports.values()) if left else ():
+            left = left.difference(*exports.defining(version))
+        known |= missing - left
+        return left
+
+    @cached_property
+    def _known(self) -> dict[str, set[str]]:
+        return {}
+
 
 @dataclass(frozen=True)
 class System:

@@ -96,6 +96,13 @@ class Rules:
         """What defines a symbol, the first in the order of the loader."""
         raise NotImplementedError
 
+    def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
+        """Those of some names that no :meth:`provider` defines.
+
+        :param version: the version that references to them have, or empty
+        """
+        raise NotImplementedError
+
     def brought_by(self, reference: Reference) -> str | None:  # noqa: ARG002
         """The version of the libc that brought a symbol, if that is later than the target's."""
         return None
