@@ -191,7 +191,7 @@ class ElfFile:
         layout = self.sign + layout
         return struct.unpack(layout, self.read(offset, struct.calcsize(layout)))
 
-    def column(self, table: bytes, layout: str, first: int, step: int) -> list[int]:
+    def column(self, table: bytes | memoryview, layout: str, first: int, step: int) -> list[int]:
         """One number of each entry of a table.
 
         :param table: the bytes, whose number is a multiple of the size of an entry

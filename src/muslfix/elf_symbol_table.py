@@ -240,7 +240,8 @@ class Symbols:
         file, size = self._file, self._layout.size
         for start in range(first, end, _SYMBOL_STEP):
             stop = min(start + _SYMBOL_STEP, end)
-            table, versions = self._table[start * size : stop * size], self._versions[2 * start : 2 * stop]
+            table = memoryview(self._table)[start * size : stop * size]
+            versions = memoryview(self._versions)[2 * start : 2 * stop]
             names, kinds, values = (file.column(table, *column) for column in self._layout[1:])
             known = {number: _kind(file.sign, number) for number in set(kinds)}
             yield _Rows(start, names, kinds, values, file.column(versions, "H", 0, 1), known)

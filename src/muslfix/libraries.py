@@ -130,9 +130,15 @@ class OverlaidFiles:
         self._below = below
         self._overlay = overlay
         self._is_leaving = is_leaving
+        self._opened: dict[str, LoadedFile | Absence] = {}
 
     def open(self, path: str) -> LoadedFile | Absence:
         """See :class:`~muslfix.loader.facts.Files`."""
+        if path not in self._opened:
+            self._opened[path] = self._open(path)
+        return self._opened[path]
+
+    def _open(self, path: str) -> LoadedFile | Absence:
         found = self._overlay(os.path.normpath(path))
         if found is not None:
             return replace(found, path=path)

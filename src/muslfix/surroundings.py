@@ -134,11 +134,10 @@ def read_cache(files: TargetFiles) -> Mapping[str, tuple[str, ...]]:
         return {}
     _, count, *_ = _CACHE_HEADER.unpack_from(content, start)
     found: dict[str, tuple[str, ...]] = {}
-    for number in range(min(count, _MAX_CACHE_ENTRIES)):
-        at = start + _CACHE_HEADER.size + number * _CACHE_ENTRY.size
-        if at + _CACHE_ENTRY.size > len(content):
-            break
-        _, key, value, _, _ = _CACHE_ENTRY.unpack_from(content, at)
+    first = start + _CACHE_HEADER.size
+    there = min(count, _MAX_CACHE_ENTRIES, (len(content) - first) // _CACHE_ENTRY.size)
+    entries = memoryview(content)[first : first + there * _CACHE_ENTRY.size]
+    for _, key, value, _, _ in _CACHE_ENTRY.iter_unpack(entries):
         name, path = (_text(content, start + offset) for offset in (key, value))
         found[name] = (*found.get(name, ()), path)
     return found

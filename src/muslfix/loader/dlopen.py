@@ -68,7 +68,7 @@ class _Process:
         rules = MuslRules if system.libc is Libc.MUSL else GlibcRules
         self.rules: Rules = rules(system, files)
         self.objects = self.rules.objects
-        self._first_new = len(self.objects)
+        self._first_new = self.rules.started_count
         self._problems: list[Problem] = []
         self._unknown: dict[str, None] = {}
 

@@ -86,14 +86,23 @@ class Started:
 
         :param version: the version that references to them have, or empty
         """
-        # The modules of a wheel need much the same, so what was found once is known.
-        known = self._known.setdefault(version, set())
+        # The libraries of a wheel are asked about with each of its modules.
+        if (version, names) not in self._undefined:
+            self._undefined[version, names] = self._find_undefined(names, version)
+        return self._undefined[version, names]
+
+    def _find_undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
+        known = self._known.setdefault(version, set())  # modules of a wheel need much the same
         missing = left = names - known
         files = () if self.program is None else (self.program, *self.libraries)
         for exports in (*(file.dynamic.exports for file in files), *self.exports.values()) if left else ():
             left = left.difference(*exports.defining(version))
         known |= missing - left
         return left
+
+    @cached_property
+    def _undefined(self) -> dict[tuple[str, frozenset[str]], frozenset[str]]:
+        return {}
 
     @cached_property
     def _known(self) -> dict[str, set[str]]:

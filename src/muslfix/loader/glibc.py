@@ -81,7 +81,7 @@ class GlibcRules(Rules):
     def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
         """See :class:`Rules`."""
         names = self.system.started.undefined(names, version)
-        for item in self.objects:
+        for item in self.objects[self.started_count :]:
             if not names:
                 break
             names = names.difference(*item.file.dynamic.exports.defining(version))

@@ -58,6 +58,8 @@ class Rules:
         started = system.started
         loaded = [] if started.program is None else [started.program, *started.libraries]
         self.objects = [Object(file, None, {file.path.rpartition("/")[2]}) for file in loaded]
+        #: How many of the objects are there before anything is loaded.
+        self.started_count = len(self.objects)
         #: Whether a symbol that nothing known defines is defined nowhere.
         self.knows_all_symbols = started.program is not None or bool(started.exports)
 
