@@ -11,7 +11,6 @@ makes of it all: https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from muslfix.elf import ElfFacts, NeededVersion, facts_of, needed_versions
@@ -50,8 +49,7 @@ class VersionNeed(NamedTuple):
     version: str
 
 
-@dataclass(frozen=True)
-class DynamicFacts:
+class DynamicFacts(NamedTuple):
     """What a loader reads in one file.
 
     :param soname: ``DT_SONAME``, or ``None``
@@ -78,9 +76,9 @@ class DynamicFacts:
     tls_size: int = 0
     static_tls: bool = False
     initial_exec: tuple[Reference, ...] = ()
-    references: References = field(default_factory=References)
+    references: References = References()
     needed_versions: tuple[VersionNeed, ...] = ()
-    exports: Exports = field(default_factory=Exports)
+    exports: Exports = Exports()
 
 
 def read_dynamic(stream: BinaryIO) -> DynamicFacts:
@@ -185,8 +183,7 @@ def _relocations_in(file: ElfFile, at: int, size: int, words: int) -> Iterator[t
             yield [info >> 8 for info in infos], [info & 0xFF for info in infos]
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """All that muslfix reads in one ELF file.
 
     :param facts: what it is for and linked to

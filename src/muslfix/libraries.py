@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from typing import BinaryIO
 
 from muslfix.elf import ElfFacts
@@ -141,5 +140,5 @@ class OverlaidFiles:
     def _open(self, path: str) -> LoadedFile | Absence:
         found = self._overlay(os.path.normpath(path))
         if found is not None:
-            return replace(found, path=path)
+            return found._replace(path=path)
         return Absence.NOT_THERE if self._is_leaving(path) else self._below.open(path)

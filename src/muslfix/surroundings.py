@@ -6,7 +6,6 @@ import os
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
 
 from muslfix.elf_symbols import Exports
 from muslfix.errors import InvalidTarget
@@ -52,9 +51,9 @@ def system_of(target: Target, files: TargetFiles) -> System:
     )
     stored = Started(exports={name: Exports.of_texts(texts) for name, texts in target.symbols})
     if target.program is None:
-        return replace(system, started=stored)
+        return system._replace(started=stored)
     started = start(target.program, system, files)
-    return replace(system, started=started if started.program else stored)
+    return system._replace(started=started if started.program else stored)
 
 
 def exported_symbols(system: System, files: TargetFiles) -> dict[str, tuple[str, ...]]:

@@ -102,12 +102,8 @@ class _Process:
         self._problems += found.problems
         for sentence in found.unknown:
             self._unknown[sentence] = None
-        if isinstance(found.found, Object):
-            needed_by.needs.append(found.found)
-        elif isinstance(found.found, LoadedFile):
-            item = Object(found.found, needed_by, {name})
-            needed_by.needs.append(item)
-            self._add(item, needed_by.file.path)
+        if isinstance(found.found, LoadedFile):
+            self._add(Object(found.found, needed_by, {name}), needed_by.file.path)
 
     def _add(self, item: Object, needed_by: str) -> None:
         """Take a file into the process, unless it cannot be."""
