@@ -20,9 +20,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "pure": (
         "loader untrusted record terms",
         "suffix",
-        "elf_file",
-        "elf elf_strings",
-        "elf_symbols loader.musl_exports",
+        "elf_file elf_symbols",
+        "elf elf_strings elf_symbol_table loader.musl_exports",
         "elf_dynamic loader.musl_symbols",
         "loader.facts",
         "loader.rules loader.musl_floor",

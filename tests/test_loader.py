@@ -11,7 +11,7 @@ from support import FIXTURES
 
 from muslfix.elf import ElfFacts, Machine
 from muslfix.elf_dynamic import DynamicFacts, Image, VersionNeed, read_image
-from muslfix.elf_symbols import Exports, Reference
+from muslfix.elf_symbols import Exports, References
 from muslfix.loader.dlopen import check_load, start
 from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System, Trouble
 from muslfix.suffix import Libc
@@ -44,9 +44,10 @@ def image(
     **facts: object,
 ) -> Image:
     """A file that refers to symbols, each ``name`` or ``name@VERSION``."""
-    wanted = tuple(Reference(*text.partition("@")[::2]) for text in references)
-    dynamic = DynamicFacts(references=wanted, needed=needed, exports=exports or Exports())
-    return Image(elf, replace(dynamic, **facts))  # type: ignore[arg-type]
+    wanted = [text.partition("@") for text in references]
+    named = References([name for name, _, _ in wanted], [version for _, _, version in wanted])
+    dynamic = DynamicFacts(references=named, needed=needed, exports=exports or Exports())
+    return Image(elf, dynamic._replace(**facts))  # type: ignore[arg-type]
 
 
 PROGRAM = LoadedFile("/usr/bin/python3", "program", image(exports=Exports(frozenset({"PyLong_FromLong"}))))
@@ -82,7 +83,7 @@ def test_symbols_by_the_version_of_musl(
     references: list[str], version: tuple[int, ...], missing: dict[str, str | None]
 ) -> None:
     """Where the file of the libc is not at hand, its version tells what it has."""
-    result = load(image(*references), replace(MUSL, version=version))
+    result = load(image(*references), MUSL._replace(version=version))
     assert troubles(result) == [(Trouble.MISSING_SYMBOL, name) for name in references if name in missing]
     for problem in result.problems:
         since = missing[problem.subject]
@@ -92,13 +93,13 @@ def test_symbols_by_the_version_of_musl(
 
 @pytest.mark.parametrize("version", [None, (1, 3, 0)])
 def test_a_musl_that_is_not_known(version: tuple[int, ...] | None) -> None:
-    result = load(image("nonsense"), replace(MUSL, version=version))
+    result = load(image("nonsense"), MUSL._replace(version=version))
     assert result.loads is None
     assert "nonsense" in result.unknown[0]
 
 
 def test_a_program_that_is_not_known() -> None:
-    blind = replace(MUSL, started=Started())
+    blind = MUSL._replace(started=Started())
     assert load(image("getpid"), blind).loads is True
     assert load(image("PyLong_FromLong"), blind).loads is None
     assert troubles(load(image("PyLong_FromLong", "statx"), blind)) == [(Trouble.MISSING_SYMBOL, "statx")]
@@ -106,7 +107,7 @@ def test_a_program_that_is_not_known() -> None:
 
 def test_symbols_of_a_target_file() -> None:
     exports = {"python": Exports(frozenset({"PyMem_Free"})), "libc.so": Exports(frozenset({"getpid"}))}
-    told = replace(MUSL, started=Started(exports=exports))
+    told = MUSL._replace(started=Started(exports=exports))
     assert load(image("PyMem_Free", "getpid"), told).loads is True
     assert troubles(load(image("PyMem_Free", "fork"), told)) == [(Trouble.MISSING_SYMBOL, "fork")]
 
@@ -152,7 +153,7 @@ def test_what_is_missing_may_define_any_symbol() -> None:
     ],
 )  # fmt: skip
 def test_relative_relocations(libc: Libc, version: tuple[int, ...] | None, loads: bool | None) -> None:
-    system = replace(MUSL if libc is Libc.MUSL else GLIBC, version=version)
+    system = (MUSL if libc is Libc.MUSL else GLIBC)._replace(version=version)
     result = load(image(has_relative_relocations=True), system)
     assert result.loads is loads
     assert result.kills is (loads is False)
@@ -160,9 +161,11 @@ def test_relative_relocations(libc: Libc, version: tuple[int, ...] | None, loads
 
 def test_relative_relocations_that_say_so_themselves() -> None:
     needs = (VersionNeed("libc.so.6", "GLIBC_ABI_DT_RELR"),)
-    libc = image(exports=Exports(frozenset(), frozenset({"x@GLIBC_2.35"}), True, frozenset({"GLIBC_2.35"})))
+    libc = image(
+        exports=Exports(frozenset(), {"GLIBC_2.35": frozenset("x")}, True, frozenset({"GLIBC_2.35"}))
+    )
     module = image(has_relative_relocations=True, needed_versions=needs, needed=("libc.so.6",))
-    result = load(module, replace(GLIBC, version=(2, 35)), lib__libc_so_6=libc)
+    result = load(module, GLIBC._replace(version=(2, 35)), lib__libc_so_6=libc)
     assert troubles(result) == [(Trouble.MISSING_SYMBOL, "version GLIBC_ABI_DT_RELR")]
     assert not result.kills
 
@@ -195,7 +198,7 @@ def test_glibc_passes_over_a_library_for_another_machine() -> None:
 
 def test_the_cache_of_glibc_and_libraries_without_default_folders() -> None:
     module = image(needed=("liba.so",))
-    cached = replace(GLIBC, cache={"liba.so": ("/opt/liba.so",)})
+    cached = GLIBC._replace(cache={"liba.so": ("/opt/liba.so",)})
     assert load(module, cached, opt__liba_so=image()).files == (MODULE, "/opt/liba.so")
     alone = image(needed=("liba.so",), no_default_libraries=True)
     assert troubles(load(alone, GLIBC, lib__liba_so=image())) == [(Trouble.MISSING_LIBRARY, "liba.so")]
@@ -223,11 +226,11 @@ def test_what_a_program_starts_with() -> None:
             "/lib/ld-musl-x86_64.so.1": libc,
         }
     )
-    system = replace(MUSL, started=Started())
+    system = MUSL._replace(started=Started())
     started = start("/bin/python", system, files)
     assert [file.path for file in started.libraries] == ["/bin/../lib/libpython3.so"]
     assert started.libc is not None
-    running = replace(system, started=started)
+    running = system._replace(started=started)
     more = FakeFiles({MODULE: image("Py_Main", "getpid", needed=("libpython3.so",))})
     assert check_load(MODULE, running, more).loads is True
     more = FakeFiles({MODULE: image("fork")})
@@ -248,8 +251,8 @@ def test_fixtures(fixture: str, expected: list[Trouble]) -> None:
     with (FIXTURES / "elf" / fixture).open("rb") as file:
         found = read_image(file)
     names = {"PyModule_Create2", "PyLong_FromLong"}
-    program = replace(PROGRAM, image=image(exports=Exports(frozenset(names))))
-    result = load(found, replace(MUSL, started=Started(program)))
+    program = PROGRAM._replace(image=image(exports=Exports(frozenset(names))))
+    result = load(found, MUSL._replace(started=Started(program)))
     assert [problem.trouble for problem in result.problems] == expected
 
 
@@ -260,6 +263,9 @@ def test_exports_survive_as_texts(tmp_path: Path) -> None:
         assert isinstance(found, DynamicFacts)
         assert Exports.of_texts(found.exports.to_texts()) == found.exports
     full = Exports(
-        frozenset({"a", "b"}), frozenset({"b@V1", "c@V1", "d@", "e@*"}), True, frozenset({"V1", "V2"})
+        frozenset("ab"),
+        {"V1": frozenset("bc"), "": frozenset("d"), "*": frozenset("e")},
+        True,
+        frozenset({"V1", "V2"}),
     )
     assert Exports.of_texts(full.to_texts()) == full

@@ -130,11 +130,11 @@ def read_elf(stream: BinaryIO) -> ElfFacts:
     :param stream: a seekable binary stream of the whole file
     :raises InvalidElf: if the bytes are not a readable ELF file, whatever is wrong with them
     """
-    return facts_of(ElfFile(stream))
+    return facts_of(ElfFile(stream))[0]
 
 
-def facts_of(file: ElfFile) -> ElfFacts:
-    """The facts of an ELF file that is open.
+def facts_of(file: ElfFile) -> tuple[ElfFacts, list[NeededVersion]]:
+    """The facts of an ELF file that is open, and its :func:`needed_versions`, which some of them rest on.
 
     :raises InvalidElf: as :func:`read_elf`
     """
@@ -144,13 +144,14 @@ def facts_of(file: ElfFile) -> ElfFacts:
     sonames = [_visible(file.string(value)) for value in file.values(_DT_SONAME)]
     # A damaged file can need one name thousands of times; each is one piece of evidence.
     names = tuple(dict.fromkeys(needed))
+    versions = list(needed_versions(file))
     glibc = [f"needs {name}" for name in names if _GLIBC_SONAME.fullmatch(name)]
     glibc += [
         f"needs version {version.name} of {version.library}"
-        for version in needed_versions(file)
+        for version in versions
         if version.name.startswith("GLIBC_")
     ]
-    return ElfFacts(
+    facts = ElfFacts(
         machine=_machine_of(file),
         kind=_KINDS.get(file.header.kind, "other"),
         interpreter=_interpreter_of(file),
@@ -160,6 +161,7 @@ def facts_of(file: ElfFile) -> ElfFacts:
         musl_evidence=tuple(f"needs {name}" for name in names if _MUSL_SONAME.fullmatch(name)),
         init_functions=_init_functions_of(file),
     )
+    return facts, versions
 
 
 def needed_versions(file: ElfFile) -> Iterator[NeededVersion]:

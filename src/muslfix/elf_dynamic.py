@@ -10,14 +10,13 @@ makes of it all: https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from muslfix.elf import ElfFacts, facts_of, needed_versions
+from muslfix.elf import ElfFacts, NeededVersion, facts_of, needed_versions
 from muslfix.elf_file import PT_TLS, ElfFile
-from muslfix.elf_symbols import Exports, Reference, Symbols, hashed_symbols
+from muslfix.elf_symbol_table import Symbols, hashed_symbols
+from muslfix.elf_symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
 
 _NEEDED, _RELA, _RELASZ, _SONAME, _RPATH, _REL, _RELSZ = 1, 7, 8, 14, 15, 17, 18
@@ -50,8 +49,7 @@ class VersionNeed(NamedTuple):
     version: str
 
 
-@dataclass(frozen=True)
-class DynamicFacts:
+class DynamicFacts(NamedTuple):
     """What a loader reads in one file.
 
     :param soname: ``DT_SONAME``, or ``None``
@@ -78,9 +76,9 @@ class DynamicFacts:
     tls_size: int = 0
     static_tls: bool = False
     initial_exec: tuple[Reference, ...] = ()
-    references: tuple[Reference, ...] = ()
+    references: References = References()
     needed_versions: tuple[VersionNeed, ...] = ()
-    exports: Exports = field(default_factory=Exports)
+    exports: Exports = Exports()
 
 
 def read_dynamic(stream: BinaryIO) -> DynamicFacts:
@@ -89,15 +87,16 @@ def read_dynamic(stream: BinaryIO) -> DynamicFacts:
     :param stream: a seekable binary stream of the whole file
     :raises InvalidElf: if the bytes are not a readable ELF file, whatever is wrong with them
     """
-    return dynamic_of(ElfFile(stream))
+    file = ElfFile(stream)
+    return dynamic_of(file, list(needed_versions(file)))
 
 
-def dynamic_of(file: ElfFile) -> DynamicFacts:
+def dynamic_of(file: ElfFile, needs: Sequence[NeededVersion]) -> DynamicFacts:
     """What a loader reads in a file that is open.
 
+    :param needs: its :func:`~muslfix.elf.needed_versions`
     :raises InvalidElf: as :func:`read_dynamic`
     """
-    needs = list(needed_versions(file))
     first, count = hashed_symbols(file)
     bound, initial_exec = _bound_symbols(file, count)
     count = max(count, max(bound, default=-1) + 1)
@@ -111,13 +110,22 @@ def dynamic_of(file: ElfFile) -> DynamicFacts:
         has_relative_relocations=file.value(_RELR) > 0 and file.value(_RELRSZ) > 0,
         tls_size=max((segment.memory for segment in file.segments if segment.kind == PT_TLS), default=0),
         static_tls=bool(file.value(_FLAGS) & _DF_STATIC_TLS),
-        initial_exec=tuple(sorted({symbols.reference(index) for index in initial_exec})),
-        references=tuple(symbols.undefined(bound)),
+        initial_exec=_initial_exec(symbols, initial_exec),
+        references=symbols.references(bound),
         needed_versions=tuple(
             VersionNeed(need.library, need.name) for need in needs if not need.flags & _VER_FLG_WEAK
         ),
         exports=symbols.exports(),
     )
+
+
+def _initial_exec(symbols: Symbols, indexes: Collection[int]) -> tuple[Reference, ...]:
+    """What the initial-exec accesses refer to; those to own variables are one with an empty name."""
+    if not indexes:
+        return ()
+    references = list(symbols.references(indexes))
+    own = {Reference("")} if len(references) < len(indexes) else set[Reference]()
+    return tuple(sorted(own.union(references)))
 
 
 def _text(file: ElfFile, tag: int) -> str | None:
@@ -129,47 +137,53 @@ def _bound_symbols(file: ElfFile, count: int) -> tuple[Collection[int], Collecti
     """The index of each symbol that a relocation refers to, and of those for an initial-exec access."""
     if file.header.machine == _EM_MIPS:  # which binds through its GOT, without relocations
         return range(1, count), ()
-    tpoff, shift = _TPOFF.get(file.header.machine, ()), 32 if file.bits == 64 else 8
-    mask = (1 << shift) - 1
-    infos = _relocation_infos(file)
-    initial_exec = {info >> shift for info in infos if info & mask in tpoff}
-    return initial_exec.union(info >> shift for info in infos if info >> shift), initial_exec
+    tpoff = frozenset(_TPOFF.get(file.header.machine, ()))
+    bound: set[int] = set()
+    initial_exec: set[int] = set()
+    for symbols, types in _relocations(file):
+        bound.update(symbols)
+        if not tpoff.isdisjoint(types):
+            initial_exec.update(symbol for symbol, kind in zip(symbols, types) if kind in tpoff)
+        if len(bound) > _MAX_DISTINCT:
+            raise InvalidElf(None, f"has relocations for more than {_MAX_DISTINCT} symbols")
+    if 0 not in initial_exec:  # for these it means a variable of the file, for the others no symbol
+        bound.discard(0)
+    return bound, initial_exec
 
 
-def _relocation_infos(file: ElfFile) -> set[int]:
-    """Every ``r_info`` that there is, each once: most relocations differ in nothing else."""
+def _relocations(file: ElfFile) -> Iterator[tuple[list[int], list[int]]]:
+    """Symbol and type of every relocation, many at a time."""
     with_addend = file.value(_PLTREL) == _RELA
     tables = (
         (file.value(_JMPREL), file.value(_PLTRELSZ), with_addend),
         (file.value(_REL), file.value(_RELSZ), False),
         (file.value(_RELA), file.value(_RELASZ), True),
     )
-    found: set[int] = set()
     for address, size, addend in tables:
         if size > _MAX_RELOCATIONS:
             raise InvalidElf(None, f"claims relocations of {size} bytes")
         if size:
-            found.update(_infos_in(file, file.offset_of(address), size, 3 if addend else 2))
-    if len(found) > _MAX_DISTINCT:
-        raise InvalidElf(None, f"has {len(found)} different relocations")
-    return found
+            yield from _relocations_in(file, file.offset_of(address), size, 3 if addend else 2)
 
 
-def _infos_in(file: ElfFile, at: int, size: int, words: int) -> Iterator[int]:
-    """Every ``r_info`` of one table, some of them more than once.
+def _relocations_in(file: ElfFile, at: int, size: int, words: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Symbol and type of every relocation of one table.
 
-    :param words: how many numbers an entry has
+    :param words: how many numbers an entry has, of which ``r_info`` is the second
     """
-    layout = "Q" if file.bits == 64 else "I"
-    entry = words * struct.calcsize(file.sign + layout)
+    entry = words * file.bits // 8
     for first in range(0, size // entry, _RELOCATION_STEP):
         count = min(_RELOCATION_STEP, size // entry - first)
-        data = file.read(at + first * entry, count * entry)
-        yield from set(struct.unpack(f"{file.sign}{count * words}{layout}", data)[1::words])
+        table = file.read(at + first * entry, count * entry)
+        if file.bits == 64:  # its halves, of which the upper one is the symbol
+            halves = [file.column(table, "I", half, 2 * words) for half in (2, 3)]
+            yield (halves[1], halves[0]) if file.byte_order == "little" else (halves[0], halves[1])
+        else:
+            infos = file.column(table, "I", 1, words)
+            yield [info >> 8 for info in infos], [info & 0xFF for info in infos]
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """All that muslfix reads in one ELF file.
 
     :param facts: what it is for and linked to
@@ -187,8 +201,8 @@ def read_image(stream: BinaryIO) -> Image:
     :raises InvalidElf: as :func:`muslfix.elf.read_elf`
     """
     file = ElfFile(stream)
-    facts = facts_of(file)
+    facts, needs = facts_of(file)
     try:
-        return Image(facts, dynamic_of(file))
+        return Image(facts, dynamic_of(file, needs))
     except InvalidElf as error:
         return Image(facts, error.reason)

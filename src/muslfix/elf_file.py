@@ -30,6 +30,9 @@ MAX_STRING = 4_096
 _MAX_TEXT = 1024 * 1024
 _MAX_STRING_TABLE = 64 * 1024 * 1024
 
+# The byte order of the processor that this runs on, as the struct module writes it.
+_NATIVE = "<" if struct.pack("=H", 1) == b"\1\0" else ">"
+
 
 class Header(NamedTuple):
     """The fields of the file header behind ``e_ident``."""
@@ -187,6 +190,19 @@ class ElfFile:
         """
         layout = self.sign + layout
         return struct.unpack(layout, self.read(offset, struct.calcsize(layout)))
+
+    def column(self, table: bytes | memoryview, layout: str, first: int, step: int) -> list[int]:
+        """One number of each entry of a table.
+
+        :param table: the bytes, whose number is a multiple of the size of an entry
+        :param layout: ``H``, ``I`` or ``Q``: what the table is taken to consist of
+        :param first: where that of the first entry stands
+        :param step: how many numbers an entry has
+        """
+        if self.sign == _NATIVE:  # no number is made but those that are wanted
+            return memoryview(table).cast(layout)[first::step].tolist()  # type: ignore[call-overload,no-any-return]
+        count = len(table) // struct.calcsize(self.sign + layout)
+        return list(struct.unpack(f"{self.sign}{count}{layout}", table)[first::step])
 
     def read(self, offset: int, size: int, *, at_most: bool = False) -> bytes:
         """Some bytes of the file.

@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from typing import BinaryIO
 
 from muslfix.elf import ElfFacts
@@ -130,10 +129,16 @@ class OverlaidFiles:
         self._below = below
         self._overlay = overlay
         self._is_leaving = is_leaving
+        self._opened: dict[str, LoadedFile | Absence] = {}
 
     def open(self, path: str) -> LoadedFile | Absence:
         """See :class:`~muslfix.loader.facts.Files`."""
+        if path not in self._opened:
+            self._opened[path] = self._open(path)
+        return self._opened[path]
+
+    def _open(self, path: str) -> LoadedFile | Absence:
         found = self._overlay(os.path.normpath(path))
         if found is not None:
-            return replace(found, path=path)
+            return found._replace(path=path)
         return Absence.NOT_THERE if self._is_leaving(path) else self._below.open(path)

@@ -154,7 +154,7 @@ class LoadCheck:
         return lambda path: self._check(os.path.normpath(prefix + path), files)
 
     def _check(self, path: str, files: Files) -> LoadResult:
-        return replace(check_load(path, self.system, files), strict=self._strict)
+        return check_load(path, self.system, files)._replace(strict=self._strict)
 
     def _disk_tree(self, locate: Locate, loads: Loads) -> DiskTree:
         return DiskTree(locate, self.images.examine, loads)

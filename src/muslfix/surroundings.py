@@ -6,7 +6,6 @@ import os
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
 
 from muslfix.elf_symbols import Exports
 from muslfix.errors import InvalidTarget
@@ -52,9 +51,9 @@ def system_of(target: Target, files: TargetFiles) -> System:
     )
     stored = Started(exports={name: Exports.of_texts(texts) for name, texts in target.symbols})
     if target.program is None:
-        return replace(system, started=stored)
+        return system._replace(started=stored)
     started = start(target.program, system, files)
-    return replace(system, started=started if started.program else stored)
+    return system._replace(started=started if started.program else stored)
 
 
 def exported_symbols(system: System, files: TargetFiles) -> dict[str, tuple[str, ...]]:
@@ -134,11 +133,10 @@ def read_cache(files: TargetFiles) -> Mapping[str, tuple[str, ...]]:
         return {}
     _, count, *_ = _CACHE_HEADER.unpack_from(content, start)
     found: dict[str, tuple[str, ...]] = {}
-    for number in range(min(count, _MAX_CACHE_ENTRIES)):
-        at = start + _CACHE_HEADER.size + number * _CACHE_ENTRY.size
-        if at + _CACHE_ENTRY.size > len(content):
-            break
-        _, key, value, _, _ = _CACHE_ENTRY.unpack_from(content, at)
+    first = start + _CACHE_HEADER.size
+    there = min(count, _MAX_CACHE_ENTRIES, (len(content) - first) // _CACHE_ENTRY.size)
+    entries = memoryview(content)[first : first + there * _CACHE_ENTRY.size]
+    for _, key, value, _, _ in _CACHE_ENTRY.iter_unpack(entries):
         name, path = (_text(content, start + offset) for offset in (key, value))
         found[name] = (*found.get(name, ()), path)
     return found

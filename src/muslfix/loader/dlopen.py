@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from muslfix.elf_symbols import Reference
+from muslfix.elf_symbols import Reference, References
 from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System, Trouble
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules
@@ -50,7 +50,7 @@ def start(path: str, system: System, files: Files) -> Started:
     :param system: with nothing started
     """
     process = _Process(system, files)
-    process.load(path)
+    process.open(path)
     libc = files.open(system.loader) if system.libc is Libc.MUSL and system.loader else None
     loaded = [item.file for item in process.objects if item.file.identity != process.rules.libc_identity]
     return Started(
@@ -68,7 +68,7 @@ class _Process:
         rules = MuslRules if system.libc is Libc.MUSL else GlibcRules
         self.rules: Rules = rules(system, files)
         self.objects = self.rules.objects
-        self._first_new = len(self.objects)
+        self._first_new = self.rules.started_count
         self._problems: list[Problem] = []
         self._unknown: dict[str, None] = {}
 
@@ -77,31 +77,33 @@ class _Process:
         return self.objects[self._first_new :]
 
     def load(self, path: str) -> LoadResult:
-        opened = self.rules.files.open(path)
-        if isinstance(opened, Absence):
+        if not self.open(path):
             return LoadResult(unknown=(f"{path} cannot be looked at",))
-        program = self.objects[0] if self.objects else None
-        self._add(Object(opened, program, {path}), needed_by="")
-        for item in self.rules.breadth_first(self._first_new):
-            for name in item.file.dynamic.needed:
-                self._need(name, item)
         self._judge()
         problems = sorted(self._problems, key=lambda problem: _ORDER.index(problem.trouble))
         return LoadResult(
             tuple(item.file.path for item in self._new), tuple(dict.fromkeys(problems)), tuple(self._unknown)
         )
 
+    def open(self, path: str) -> bool:
+        """Take a file into the process with all that it needs; whether it can be looked at."""
+        opened = self.rules.files.open(path)
+        if isinstance(opened, Absence):
+            return False
+        program = self.objects[0] if self.objects else None
+        self._add(Object(opened, program, {path}), needed_by="")
+        for item in self.rules.breadth_first(self._first_new):
+            for name in item.file.dynamic.needed:
+                self._need(name, item)
+        return True
+
     def _need(self, name: str, needed_by: Object) -> None:
         found = self.rules.find(name, needed_by)
         self._problems += found.problems
         for sentence in found.unknown:
             self._unknown[sentence] = None
-        if isinstance(found.found, Object):
-            needed_by.needs.append(found.found)
-        elif isinstance(found.found, LoadedFile):
-            item = Object(found.found, needed_by, {name})
-            needed_by.needs.append(item)
-            self._add(item, needed_by.file.path)
+        if isinstance(found.found, LoadedFile):
+            self._add(Object(found.found, needed_by, {name}), needed_by.file.path)
 
     def _add(self, item: Object, needed_by: str) -> None:
         """Take a file into the process, unless it cannot be."""
@@ -155,11 +157,7 @@ class _Process:
             self._problems.append(Problem(Trouble.CRASHES, item.file.path, "", reason, tip, fatal=True))
 
     def _check_symbols(self, item: Object, *, complete: bool) -> None:
-        missing = [
-            reference
-            for reference in item.file.dynamic.references
-            if not reference.weak and self.rules.provider(reference) is None
-        ]
+        missing = self._undefined(item.file.dynamic.references)
         for reference in missing:
             since = self.rules.brought_by(reference)
             if since is not None or (complete and self.rules.knows_all_symbols):
@@ -172,6 +170,15 @@ class _Process:
                 f"whether the target defines {names} is not known: its program cannot be looked at from here"
             )
             self._unknown[what] = None
+
+    def _undefined(self, references: References) -> list[Reference]:
+        """Those that must be defined, and are not."""
+        found = {
+            version: self.rules.undefined(names, version) for version, names in references.needed.items()
+        }
+        if not any(found.values()):
+            return []
+        return [one for one in references if not one.weak and one.name in found[one.version]]
 
     def _missing_symbol(self, reference: Reference, item: Object, since: str | None) -> Problem:
         reason = "no file that is loaded defines"

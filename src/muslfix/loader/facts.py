@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from os.path import basename, normpath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from muslfix.elf import Machine
 from muslfix.elf_dynamic import DynamicFacts, Image
 from muslfix.elf_symbols import Exports
 from muslfix.suffix import Libc
+
+# What a loader reads in a file that is damaged.
+_NOTHING = DynamicFacts()
 
 
 class Trouble(str, Enum):
@@ -38,8 +40,7 @@ class Absence(Enum):
     NOT_KNOWN = "not known"  #: the place cannot be looked at from here
 
 
-@dataclass(frozen=True)
-class LoadedFile:
+class LoadedFile(NamedTuple):
     """A file that a loader has opened.
 
     :param path: as the loader spells it, links and ``..`` unresolved
@@ -51,11 +52,11 @@ class LoadedFile:
     identity: Hashable
     image: Image | str
 
-    @cached_property
+    @property
     def dynamic(self) -> DynamicFacts:
         """What a loader reads in it; nothing where it is damaged."""
         if isinstance(self.image, str) or isinstance(self.image.dynamic, str):
-            return DynamicFacts()
+            return _NOTHING
         return self.image.dynamic
 
 
@@ -66,7 +67,6 @@ class Files(Protocol):
         """The file at an absolute path of the target."""
 
 
-@dataclass(frozen=True)
 class Started:
     """What an interpreter has in its process before it loads a module.
 
@@ -76,14 +76,41 @@ class Started:
     :param exports: further symbols that are known to be there, by the name of their file: from a target file
     """
 
-    program: LoadedFile | None = None
-    libraries: tuple[LoadedFile, ...] = ()
-    libc: LoadedFile | None = None
-    exports: Mapping[str, Exports] = field(default_factory=dict)
+    def __init__(
+        self,
+        program: LoadedFile | None = None,
+        libraries: tuple[LoadedFile, ...] = (),
+        libc: LoadedFile | None = None,
+        exports: Mapping[str, Exports] | None = None,
+    ) -> None:
+        self.program = program
+        self.libraries = libraries
+        self.libc = libc
+        self.exports = exports or {}
+        self._known: dict[str, set[str]] = {}
+        self._undefined: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
+
+    def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
+        """Those of some names that nothing here defines, by the rules of glibc.
+
+        :param version: the version that references to them have, or empty
+        """
+        # The libraries of a wheel are asked about with each of its modules.
+        if (version, names) not in self._undefined:
+            self._undefined[version, names] = self._find_undefined(names, version)
+        return self._undefined[version, names]
+
+    def _find_undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
+        known = self._known.setdefault(version, set())  # modules of a wheel need much the same
+        missing = left = names - known
+        files = () if self.program is None else (self.program, *self.libraries)
+        for exports in (*(file.dynamic.exports for file in files), *self.exports.values()) if left else ():
+            left = left.difference(*exports.defining(version))
+        known |= missing - left
+        return left
 
 
-@dataclass(frozen=True)
-class System:
+class System(NamedTuple):
     """What the loader of a target goes by.
 
     :param libc: whose loader it is
@@ -100,8 +127,8 @@ class System:
     machine: Machine
     loader: str | None = None
     folders: tuple[str, ...] = ()
-    cache: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    started: Started = field(default_factory=Started)
+    cache: Mapping[str, tuple[str, ...]] = {}
+    started: Started = Started()
 
 
 @dataclass(frozen=True)
@@ -130,8 +157,7 @@ class Problem:
         return f"{basename(normpath(self.needed_by))} needs {subject}, which {self.reason}"
 
 
-@dataclass(frozen=True)
-class LoadResult:
+class LoadResult(NamedTuple):
     """What a loader will do with one module.
 
     :param files: paths of what it would load, the module first

@@ -70,25 +70,30 @@ class GlibcRules(Rules):
 
     def provider(self, reference: Reference) -> Object | Exports | None:
         """``check_match``."""
-        name, version, _ = reference
-        without, in_version, in_none = f"{name}@*", f"{name}@{version}", f"{name}@"
-        for item in self.objects:  # some ten thousand times for a large wheel, so nothing is called here
-            exports = item.file.dynamic.exports
-            if not version or not exports.has_versions:
-                if name in exports.names or without in exports.versioned:
-                    return item
-            elif in_version in exports.versioned or in_none in exports.versioned:
+        for item in self.objects:
+            if _matches(item.file.dynamic.exports, reference):
                 return item
         for exports in self.system.started.exports.values():
             if _matches(exports, reference):
                 return exports
         return None
 
+    def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
+        """See :class:`Rules`."""
+        names = self.system.started.undefined(names, version)
+        for item in self.objects[self.started_count :]:
+            if not names:
+                break
+            names = names.difference(*item.file.dynamic.exports.defining(version))
+        return names
+
     def missing_versions(self, item: Object) -> list[Problem]:
         """``_dl_check_map_versions``, and the assertion in ``check_match``."""
         problems = []
-        for need in item.file.dynamic.needed_versions:
-            exports = self._exports_of(need.library)
+        needs = item.file.dynamic.needed_versions
+        libraries = {library: self._exports_of(library) for library in {need.library for need in needs}}
+        for need in needs:
+            exports = libraries[need.library]
             if exports is None:
                 continue
             if not exports.has_versions and self._binds(item, need, exports):
@@ -131,7 +136,4 @@ def _rpath(dynamic: DynamicFacts) -> str | None:
 
 def _matches(exports: Exports, reference: Reference) -> bool:
     """Whether a file defines a symbol in the version that is asked for."""
-    name = reference.name
-    if not reference.version or not exports.has_versions:
-        return name in exports.names or f"{name}@*" in exports.versioned
-    return f"{name}@{reference.version}" in exports.versioned or f"{name}@" in exports.versioned
+    return any(reference.name in names for names in exports.defining(reference.version))

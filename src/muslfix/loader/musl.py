@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from os.path import dirname
 
 from muslfix.elf_symbols import Exports, Reference
@@ -41,6 +42,8 @@ class MuslRules(Rules):
             exports["libc.so"] = Exports(symbols_of(system.version))
             self.knows_all_symbols = self.knows_all_symbols and system.version <= NEWEST
         self._exports = exports
+        late = system.version is not None and system.version >= LARGE_FILE_BY_LOADER
+        self._found_by_loader = LARGE_FILE_SYMBOLS if late else frozenset[str]()
         self.knows_all_symbols = self.knows_all_symbols and "libc.so" in exports
 
     def find(self, name: str, needed_by: Object) -> Finding:
@@ -110,10 +113,15 @@ class MuslRules(Rules):
         for exports in self._exports.values():
             if reference.name in exports.names:
                 return exports
-        late = self.system.version is not None and self.system.version >= LARGE_FILE_BY_LOADER
-        if late and reference.name in LARGE_FILE_SYMBOLS:
-            return self._exports.get("libc.so")
-        return None
+        return self._exports.get("libc.so") if reference.name in self._found_by_loader else None
+
+    def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:  # noqa: ARG002
+        """See :class:`Rules`."""
+        for exports in chain((item.file.dynamic.exports for item in self.objects), self._exports.values()):
+            if not names:
+                break
+            names -= exports.names
+        return names - self._found_by_loader if "libc.so" in self._exports else names
 
     def brought_by(self, reference: Reference) -> str | None:
         """See :class:`Rules`."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from muslfix.elf_symbols import Exports, Reference
 from muslfix.loader.facts import Files, LoadedFile, Problem, System, Trouble
@@ -12,24 +12,21 @@ from muslfix.loader.facts import Files, LoadedFile, Problem, System, Trouble
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 
 
-@dataclass(eq=False)
 class Object:
     """A file in a process.
 
     :param file: the file
     :param loader: what needed it; of what is given to ``dlopen`` the program
     :param names: by which it was asked for
-    :param needs: what it needs, in its order
     """
 
-    file: LoadedFile
-    loader: Object | None
-    names: set[str]
-    needs: list[Object] = field(default_factory=list)
+    def __init__(self, file: LoadedFile, loader: Object | None, names: set[str]) -> None:
+        self.file = file
+        self.loader = loader
+        self.names = names
 
 
-@dataclass
-class Finding:
+class Finding(NamedTuple):
     """The answer to a needed name: a file that is new, or one that is in the process already.
 
     :param found: ``None`` if there is neither
@@ -38,8 +35,8 @@ class Finding:
     """
 
     found: LoadedFile | Object | None = None
-    problems: list[Problem] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    problems: Sequence[Problem] = ()
+    unknown: Sequence[str] = ()
 
 
 class Rules:
@@ -58,6 +55,8 @@ class Rules:
         started = system.started
         loaded = [] if started.program is None else [started.program, *started.libraries]
         self.objects = [Object(file, None, {file.path.rpartition("/")[2]}) for file in loaded]
+        #: How many of the objects are there before anything is loaded.
+        self.started_count = len(self.objects)
         #: Whether a symbol that nothing known defines is defined nowhere.
         self.knows_all_symbols = started.program is not None or bool(started.exports)
 
@@ -94,6 +93,13 @@ class Rules:
 
     def provider(self, reference: Reference) -> Object | Exports | None:
         """What defines a symbol, the first in the order of the loader."""
+        raise NotImplementedError
+
+    def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
+        """Those of some names that no :meth:`provider` defines.
+
+        :param version: the version that references to them have, or empty
+        """
         raise NotImplementedError
 
     def brought_by(self, reference: Reference) -> str | None:  # noqa: ARG002
