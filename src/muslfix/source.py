@@ -22,6 +22,8 @@ from muslfix.record import RecordRow
 from muslfix.wheel import WheelFacts, judge_wheel, parse_wheel_path
 from muslfix.wheel_record import RECORD_TIP
 
+_SMALL = 256 * 1024  # bytes
+
 
 class Wheel(WheelSource):
     """An open, judged wheel.
@@ -62,6 +64,11 @@ class Wheel(WheelSource):
             elif not name.startswith(self.facts.data + "/"):
                 found[name] = member
         return found
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is unpacked before a second thread, or a library that inflates faster, has started."""
+        return sum(member.compressed_size for member in self.archive.members.values()) < _SMALL
 
     def read_dist_info(self, filename: str) -> str:
         """The text of a file in the ``.dist-info`` folder.

@@ -32,9 +32,6 @@ from muslfix.workers import THREADS, Workers
 if TYPE_CHECKING:
     from installer.scripts import ScriptSection
 
-# A wheel below this size is unpacked before a second thread, or a library that inflates faster, has started.
-_SMALL = 256 * 1024
-
 _BEFORE_ALL = -1
 
 
@@ -176,14 +173,13 @@ def stage_wheel(  # noqa: PLR0913 - what is unpacked, where to, for whom, with w
     :raises DestinationError: if it cannot be written
     """
     staged = StagedWheel(wheel, layout, open_folder)
-    is_small = sum(member.compressed_size for member in wheel.archive.members.values()) < _SMALL
     with told_as_sentences(layout.scheme.purelib):
         total = len(wheel.archive.members) - 1  # RECORD is made anew
 
         def tell(done: int) -> None:
             progress(f"unpacking {wheel.facts.name}", done, total)
 
-        codec, threads = (STANDARD, 1) if is_small else (fastest(), THREADS)
+        codec, threads = (STANDARD, 1) if wheel.is_small else (fastest(), THREADS)
         destination = StagingDestination(staged, executable, codec, threads, tell)
 
         def hash_archive() -> None:

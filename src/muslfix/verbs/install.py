@@ -109,9 +109,10 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
             layout,
         )
         staged = [_stage(wheel, layout, target, transaction, options) for wheel in coming]
-        if not options.dry_run:
-            transaction.sync_early()
-        naming = _naming(staged, leaving, target, options)
+        has_modules = any(path.endswith(".so") for one in staged for path in one.files)
+        if has_modules and not options.dry_run:
+            transaction.sync_early()  # judging them takes about as long
+        naming = _naming(staged, leaving, target, options) if has_modules else None
         works = {one.facts.key: _complete(one, target, options, naming) for one in staged}
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
@@ -210,10 +211,8 @@ def _stage(
 
 def _naming(
     staged: Sequence[StagedWheel], leaving: Collection[str], target: Target, options: InstallOptions
-) -> Naming | None:
+) -> Naming:
     """What names modules, loaded only where there may be one: most wheels have none."""
-    if not any(path.endswith(".so") for one in staged for path in one.files):
-        return None
     from muslfix.load_check import LoadCheck
     from muslfix.naming import Naming
 
