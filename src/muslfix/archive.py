@@ -15,7 +15,7 @@ import mmap
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -52,18 +52,17 @@ class Archive:
         self.members = members
         self.descriptor = descriptor
 
-    def chunks(self, member: Member, codec: Codec = STANDARD) -> Iterator[bytes]:
+    def chunks(self, member: Member, codec: Codec = STANDARD) -> Iterable[bytes]:
         """The bytes of a member, inflated, in pieces of bounded size.
 
         :param codec: what inflates them
         :raises InvalidWheel: if they cannot be inflated, or size or CRC are not those of the directory; then
             some of the bytes may have been given out already
         """
-        if max(member.size, member.compressed_size) <= (_WHOLE if member.deflated else _CHUNK):
-            content = self._whole(member, codec)
-            if content is not None:
-                yield content
-                return
+        content = self._whole(member, codec) if is_small(member) else None
+        return self._verified(member, codec) if content is None else (content,)
+
+    def _verified(self, member: Member, codec: Codec) -> Iterator[bytes]:
         size, crc = 0, 0
         try:
             for chunk in self._inflated(member, codec) if member.deflated else self._slices(member, _CHUNK):
@@ -128,6 +127,11 @@ class Archive:
             return os.pread(self.descriptor, length, offset)
         except OSError as error:
             raise InvalidWheel(self.path, f"cannot be read ({error.strerror})") from error
+
+
+def is_small(member: Member) -> bool:
+    """Whether the bytes of a member come in one piece."""
+    return max(member.size, member.compressed_size) <= (_WHOLE if member.deflated else _CHUNK)
 
 
 @contextmanager

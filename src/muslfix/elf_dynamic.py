@@ -15,7 +15,8 @@ from typing import BinaryIO, NamedTuple
 
 from muslfix.elf import ElfFacts, NeededVersion, facts_of, needed_versions
 from muslfix.elf_file import PT_TLS, ElfFile
-from muslfix.elf_symbol_table import Symbols, hashed_symbols
+from muslfix.elf_hash import hashed_symbols
+from muslfix.elf_symbol_table import Symbols
 from muslfix.elf_symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
 

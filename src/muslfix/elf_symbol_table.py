@@ -1,10 +1,9 @@
-"""The symbols of an ELF file as a dynamic loader finds them: by way of its hash table, with their versions.
+"""The symbol table of an ELF file as a dynamic loader reads it, with the versions of the symbols.
 
 A large wheel refers to some ten thousand, and the libraries offer as many, so nothing here takes them one by
 one: numbers are read by columns, names are cut and decoded many at a time.
 
-Specifications: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.symtab.html; the GNU hash table:
-https://sourceware.org/legacy-ml/binutils/2006-10/msg00377.html; symbol versions:
+Specifications: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.symtab.html; symbol versions:
 https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
 """
 
@@ -19,10 +18,11 @@ from itertools import compress, count, repeat
 from typing import NamedTuple
 
 from muslfix.elf_file import ElfFile
+from muslfix.elf_hash import MAX_SYMBOLS, SYMBOL_SIZES
 from muslfix.elf_symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
 
-_HASH, _SYMTAB, _GNU_HASH, _VERSYM, _VERDEF = 4, 6, 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC
+_SYMTAB, _VERSYM, _VERDEF = 6, 0x6FFFFFF0, 0x6FFFFFFC
 _VER_FLG_BASE = 1
 _STB_LOCAL, _STB_GLOBAL, _STB_WEAK, _STB_GNU_UNIQUE = 0, 1, 2, 10
 _STT_TLS, _STT_GNU_IFUNC = 6, 10
@@ -33,32 +33,27 @@ _SHN_ABS = 0xFFF1
 _HIDDEN_VERSION = 0x8000
 _MAX_BASE_INDEX = 2  # up to here a version is what references without one are bound to
 
-_WIDE_HASH = frozenset({22, 0x9026})
-
-_MAX_SYMBOLS = 1_000_000
 _MAX_TEXT = 64 * 1024 * 1024
-_CHAIN_STEP = 1024
 _SYMBOL_STEP = 16_384
 _LONG_NAME = 4_096
 _MAX_VERSIONS = 10_000
 
 
 class _Layout(NamedTuple):
-    """Where the numbers of a symbol stand: the size of all, and columns as :meth:`ElfFile.column` takes them.
+    """Where the numbers of a symbol stand: columns as :meth:`ElfFile.column` takes them.
 
     The kind is ``st_info``, ``st_other`` and ``st_shndx``, which stand side by side: most symbols of a file
     are of a few kinds.
     """
 
-    size: int
     name: tuple[str, int, int]
     kind: tuple[str, int, int]
     value: tuple[str, int, int]
 
 
 _LAYOUTS = {
-    32: _Layout(16, name=("I", 0, 4), kind=("I", 3, 4), value=("I", 1, 4)),
-    64: _Layout(24, name=("I", 0, 6), kind=("I", 1, 6), value=("Q", 1, 3)),
+    32: _Layout(name=("I", 0, 4), kind=("I", 3, 4), value=("I", 1, 4)),
+    64: _Layout(name=("I", 0, 6), kind=("I", 1, 6), value=("Q", 1, 3)),
 }
 
 
@@ -133,7 +128,7 @@ class Symbols:
     """
 
     def __init__(self, file: ElfFile, first: int, count: int, needs: Mapping[int, str]) -> None:
-        if count > _MAX_SYMBOLS:
+        if count > MAX_SYMBOLS:
             raise InvalidElf(None, f"claims {count} symbols")
         self._file = file
         self._first = first
@@ -141,7 +136,8 @@ class Symbols:
         self._needs = needs
         self._text_left = _MAX_TEXT
         self._layout = _LAYOUTS[file.bits]
-        self._table = self._part(_SYMTAB, count * self._layout.size)
+        self._size = SYMBOL_SIZES[file.bits]
+        self._table = self._part(_SYMTAB, count * self._size)
         self._versions = self._part(_VERSYM, 2 * count) if file.values(_VERSYM) else b""
         self._strings = file.string_table()
 
@@ -237,12 +233,12 @@ class Symbols:
 
     def _rows(self, first: int, end: int) -> Iterator[_Rows]:
         """The symbols from one to before another, many at a time and never all of them."""
-        file, size = self._file, self._layout.size
+        file, size = self._file, self._size
         for start in range(first, end, _SYMBOL_STEP):
             stop = min(start + _SYMBOL_STEP, end)
             table = memoryview(self._table)[start * size : stop * size]
             versions = memoryview(self._versions)[2 * start : 2 * stop]
-            names, kinds, values = (file.column(table, *column) for column in self._layout[1:])
+            names, kinds, values = (file.column(table, *column) for column in self._layout)
             known = {number: _kind(file.sign, number) for number in set(kinds)}
             yield _Rows(start, names, kinds, values, file.column(versions, "H", 0, 1), known)
 
@@ -282,43 +278,6 @@ class Symbols:
 def _union(parts: Sequence[frozenset[str]]) -> frozenset[str]:
     """All names of some sets; mostly that is one, which is left as it is."""
     return parts[0] if len(parts) == 1 else frozenset[str]().union(*parts)
-
-
-def hashed_symbols(file: ElfFile) -> tuple[int, int]:
-    """The index of the first symbol that a hash table finds, and of the one behind the last.
-
-    The GNU kind does not say how many there are: ``count_syms`` in musl's dynlink.c.
-    """
-    if file.values(_GNU_HASH):
-        return _gnu_hashed_symbols(file, file.offset_of(file.value(_GNU_HASH)))
-    if file.values(_HASH):
-        # 64-bit entries on Alpha and s390x, by their ABI.
-        wide = file.header.machine in _WIDE_HASH and file.bits == 64
-        count = file.unpack("QQ" if wide else "II", file.offset_of(file.value(_HASH)))[1]
-        if count > min(_MAX_SYMBOLS, file.size // _LAYOUTS[file.bits].size):
-            raise InvalidElf(None, f"claims {count} symbols")
-        return 1, count
-    return 0, 0
-
-
-def _gnu_hashed_symbols(file: ElfFile, at: int) -> tuple[int, int]:
-    bucket_count, first, bloom_words, _ = file.unpack("IIII", at)
-    if bucket_count > _MAX_SYMBOLS or bloom_words > _MAX_SYMBOLS:
-        raise InvalidElf(None, f"claims a hash table of {bucket_count} buckets")
-    buckets_at = at + 16 + bloom_words * file.bits // 8
-    last = max(file.unpack(f"{bucket_count}I", buckets_at), default=0)
-    if last < first or not last:
-        return first, 0
-    chains_at = buckets_at + 4 * bucket_count - 4 * first
-    while last < _MAX_SYMBOLS:
-        data = file.read(chains_at + 4 * last, 4 * _CHAIN_STEP, at_most=True)
-        for entry in struct.unpack(f"{file.sign}{len(data) // 4}I", data[: len(data) & ~3]):
-            last += 1
-            if entry & 1:
-                return first, last
-        if len(data) < 4 * _CHAIN_STEP:
-            break
-    raise InvalidElf(None, "has a hash table without an end")
 
 
 def _defined_versions(file: ElfFile) -> dict[int, str]:

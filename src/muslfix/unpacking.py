@@ -18,6 +18,7 @@ from installer.destinations import WheelDestination
 from installer.records import RecordEntry
 from installer.scripts import Script
 
+from muslfix.archive import is_small
 from muslfix.codec import STANDARD, Codec, fastest
 from muslfix.errors import InvalidTarget, InvalidWheel
 from muslfix.files import write_new_file
@@ -135,7 +136,9 @@ class StagingDestination(WheelDestination):
         if in_record.hash.startswith("sha256=") and not is_script:
             # The hash that RECORD shall have is the one that it has.
             chunks = stream.archive.chunks(stream.member, codec)
-            digest, size = write_new_file(job.place, self._while_wanted(chunks), executable=job.executable)
+            if not is_small(stream.member):
+                chunks = self._while_wanted(chunks)
+            digest, size = write_new_file(job.place, chunks, executable=job.executable)
             row = RecordRow.of(job.path, digest, size)
             if row.hash != in_record.hash:  # which can be written in other ways
                 stream.compare(digest)
@@ -146,7 +149,7 @@ class StagingDestination(WheelDestination):
         digest, size = write_new_file(job.place, self._while_wanted(chunks), executable=job.executable)
         return RecordRow.of(job.path, digest, size)
 
-    def _while_wanted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _while_wanted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             self.workers.check()
             yield chunk
