@@ -38,7 +38,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "_probe programs interpreter zips archive wheel_record wheel_scripts"
         " wheel wheel_tree layout project staging naming files bytecode transaction tree libraries"
         " surroundings load_check modules source newfile rewheel farm inplace placing environment quick"
-        " journal steps recovery workers codec unpacking static",
+        " journal steps recovery locking sentences workers codec unpacking static",
     ),
     "verbs": ("verbs",),
     "face": ("__init__",),

@@ -17,7 +17,7 @@ from fix_support import fix_all, lay, leftovers, make_demo, running, target_file
 from support import snapshot
 from wheelmaker import make_wheel
 
-import muslfix.transaction
+import muslfix.locking
 from muslfix.environment import recover_folder
 from muslfix.errors import DestinationError
 from muslfix.target import Target
@@ -160,7 +160,7 @@ def apart(prefix: Path) -> tuple[Target, Path, Path]:
 def test_an_install_waits_for_a_fix_on_the_other_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(muslfix.transaction, "_PATIENCE", 0.1)
+    monkeypatch.setattr(muslfix.locking, "_PATIENCE", 0.1)
     prefix = tmp_path / "prefix"
     target, *folders = apart(prefix)
     wheel, options = make_demo(tmp_path), InstallOptions(prefix=str(prefix), compile=False)

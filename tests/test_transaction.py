@@ -37,14 +37,16 @@ from faults import (
 from support import FIXTURES, snapshot
 
 import muslfix.files
+import muslfix.locking
 import muslfix.transaction
 from muslfix.cli import main
 from muslfix.errors import DestinationError
 from muslfix.files import EarlySync
 from muslfix.journal import Journal
 from muslfix.layout import STAGING_PREFIX
+from muslfix.sentences import told_as_sentences
 from muslfix.steps import Step
-from muslfix.transaction import Transaction, told_as_sentences
+from muslfix.transaction import Transaction
 
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 WHEELS = FIXTURES / "wheels"
@@ -415,7 +417,7 @@ def test_one_that_waits_for_a_folder_which_is_taken_back_makes_it_again(tmp_path
 
 
 def test_a_lock_that_is_held_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(muslfix.transaction, "_PATIENCE", 0.1)
+    monkeypatch.setattr(muslfix.locking, "_PATIENCE", 0.1)
     with Transaction(str(tmp_path)):
         with pytest.raises(DestinationError, match="is being changed by another muslfix") as caught:
             put_right(tmp_path)

@@ -17,11 +17,12 @@ from muslfix.files import hash_file, read_regular, write_new_file
 from muslfix.layout import TRACE
 from muslfix.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.record import Record, RecordRow
+from muslfix.sentences import told_as_sentences
 from muslfix.spelling import spelled_names
 from muslfix.target import Target
 from muslfix.terms import Mode
 from muslfix.trace import Change, changes_from_json, record_after, record_before, trace_to_json
-from muslfix.transaction import Transaction, told_as_sentences
+from muslfix.transaction import Transaction
 
 if TYPE_CHECKING:
     from muslfix.plan import Decision, Plan

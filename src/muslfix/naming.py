@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from muslfix.errors import RefusedModules
 from muslfix.module_report import ModuleReport, report_module
 from muslfix.modules import apply_names, plan_tree
-from muslfix.transaction import told_as_sentences
+from muslfix.sentences import told_as_sentences
 from muslfix.tree import DiskTree
 
 if TYPE_CHECKING:

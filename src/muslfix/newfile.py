@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from muslfix.errors import DestinationError
-from muslfix.transaction import told_as_sentences
+from muslfix.sentences import told_as_sentences
 
 _CHUNK = 1024 * 1024
 #: How a file system says that it has no nameless files, and how one says that it cannot copy for us.

@@ -18,21 +18,18 @@ and on other folders that somebody may take for an anchor.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import signal
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from muslfix.errors import DestinationError
 from muslfix.files import EarlySync, sync_file_system
 from muslfix.journal import Journal, mark_as_part
 from muslfix.layout import STAGING_PREFIX
-from muslfix.recovery import finish, recover
+from muslfix.locking import lock_and_recover, uninterrupted
+from muslfix.recovery import finish
+from muslfix.sentences import told_as_sentences
 from muslfix.steps import (
     DONE,
     Step,
@@ -40,7 +37,6 @@ from muslfix.steps import (
     discard,
     do,
     existing_folder,
-    make_folders,
     piece_by_piece,
     remove_folders,
     take_back,
@@ -48,9 +44,6 @@ from muslfix.steps import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-# How long to wait for another muslfix on the same anchor, in seconds.
-_PATIENCE = 60.0
 
 
 class Transaction:
@@ -96,7 +89,7 @@ class Transaction:
         with told_as_sentences(self.anchor):
             made: list[str] = []
             undo.callback(remove_folders, made)
-            self._locks, self.recovered = _enter(self.anchor, self._beside, self._roots, made)
+            self._locks, self.recovered = lock_and_recover(self.anchor, self._beside, self._roots, made)
             undo.callback(self._locks.close)
             self._main = os.path.join(self.anchor, STAGING_PREFIX + os.urandom(4).hex())
             undo.callback(discard, self._main)
@@ -130,6 +123,10 @@ class Transaction:
             folder = os.path.join(self._staging[device], str(self._counter))
             os.mkdir(folder)
             return folder
+
+    def sync_early(self) -> None:
+        """Begin to bring what is staged to its disk, while there is still something to compute."""
+        self._early = EarlySync(self._staging.values())
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -191,7 +188,7 @@ class Transaction:
 
     def commit(self) -> None:
         """Make the changes final. After this nothing is taken back."""
-        with told_as_sentences(self.anchor), _uninterrupted():
+        with told_as_sentences(self.anchor), uninterrupted():
             if self._lasting is not None:
                 raise self._lasting
             if self._takes_out:
@@ -204,7 +201,7 @@ class Transaction:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with _uninterrupted():
+        with uninterrupted():
             try:
                 self._journal.close()
                 if self._early is not None:
@@ -244,110 +241,8 @@ class Transaction:
         self._journal.note(steps, sync=sync)
         self._steps += steps
 
-    def sync_early(self) -> None:
-        """Begin to bring what is staged to its disk, while there is still something to compute."""
-        self._early = EarlySync(self._staging.values())
-
     def _sync(self) -> None:
         if self._early is not None:
             self._early.wait()
         for folder in self._staging.values():
             sync_file_system(folder)
-
-
-def _enter(
-    anchor: str, beside: Sequence[str], roots: Sequence[str], made: list[str]
-) -> tuple[ExitStack, int]:
-    """Lock folders, and put right what transactions that were killed have left in them.
-
-    :param anchor: made where it is missing
-    :param made: gets the folders that were made
-    :return: what releases the locks, and how many transactions were taken back or tidied up
-    """
-    give_up = time.monotonic() + _PATIENCE
-    count = 0
-    while True:
-        with _uninterrupted():
-            make_folders(anchor, made)
-        with ExitStack() as locks:
-            folders = _open_each((anchor, *beside), locks)
-            for folder, descriptor in folders.items():
-                _lock(folder, descriptor, give_up)
-            # Whoever had one before us may have taken it back, and somebody may have made another.
-            if anchor in folders and _are_there(folders):
-                for folder in sorted(folders, key=lambda folder: folder != anchor):
-                    count += recover(folder, roots) if os.path.isdir(folder) else 0
-                if _are_there(folders):  # that may have removed one too
-                    return locks.pop_all(), count
-
-
-def _open_each(paths: Sequence[str], opened: ExitStack) -> dict[str, int]:
-    """Open the folders that are there, each once under its first path.
-
-    Their order depends on the folders alone: two who lock the same ones never wait for each other.
-    """
-    found: dict[tuple[int, int], tuple[str, int]] = {}
-    for path in paths:
-        with suppress(FileNotFoundError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            opened.callback(os.close, descriptor)
-            state = os.fstat(descriptor)
-            found.setdefault((state.st_dev, state.st_ino), (path, descriptor))
-    return dict(found[identity] for identity in sorted(found))
-
-
-def _are_there(folders: Mapping[str, int]) -> bool:
-    """Whether open folders are still those of their paths."""
-    with suppress(FileNotFoundError):
-        return all(os.path.samestat(os.fstat(folders[path]), os.stat(path)) for path in folders)
-    return False
-
-
-def _lock(folder: str, descriptor: int, give_up: float) -> None:
-    """Lock an open folder, and wait while another muslfix has it; the lock ends with its process.
-
-    :param give_up: when to wait no longer, by the monotonic clock
-    """
-    while True:
-        with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        if time.monotonic() > give_up:
-            raise DestinationError(
-                folder, "is being changed by another muslfix", tip="try again when that has ended"
-            )
-        time.sleep(0.05)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let signals that end the program wait until what is done here is complete."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def told_as_sentences(path: str) -> Iterator[None]:
-    """Tell errors of the operating system as sentences about the destination.
-
-    :param path: what to name where the error names nothing
-    :raises DestinationError: instead of any :class:`OSError`
-    """
-    try:
-        yield
-    except OSError as error:
-        named = error.filename2 or error.filename or path
-        reasons = {
-            errno.EROFS: "cannot be written: the file system is read-only",
-            errno.ENOSPC: "cannot be written: the file system is full",
-            errno.EDQUOT: "cannot be written: the quota is used up",
-            errno.EACCES: "cannot be written: permission denied",
-            errno.EPERM: "cannot be written: the operation is not permitted",
-            errno.EEXIST: "is in the way: it exists already",
-            errno.ENOTDIR: "cannot be made: a part of its path is no folder",
-        }
-        reason = reasons.get(error.errno or 0, f"cannot be written ({error.strerror or error})")
-        raise DestinationError(os.fsdecode(named), reason) from error

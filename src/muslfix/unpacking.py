@@ -25,9 +25,9 @@ from muslfix.files import write_new_file
 from muslfix.layout import Layout
 from muslfix.progress import Progress, silent
 from muslfix.record import RecordRow
+from muslfix.sentences import told_as_sentences
 from muslfix.source import MemberStream, Wheel
 from muslfix.staging import StagedWheel
-from muslfix.transaction import told_as_sentences
 from muslfix.workers import THREADS, Workers
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from muslfix.errors import InvalidElf
 from muslfix.loader.musl_floor import MuslFloor, find_floor
 from muslfix.modules import plan_tree
 from muslfix.record import RecordRow
+from muslfix.sentences import told_as_sentences
 from muslfix.source import MemberStream
-from muslfix.transaction import told_as_sentences
 from muslfix.tree import names_by_folder
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ from muslfix.placing import check_conflicts, leaving_files, move_out, place
 from muslfix.progress import Progress, silent
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ProjectReport, Report
+from muslfix.sentences import told_as_sentences
 from muslfix.source import Wheel, open_wheel
 from muslfix.spelling import spelled_names
 from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
 from muslfix.terms import Mode
-from muslfix.transaction import Transaction, told_as_sentences
+from muslfix.transaction import Transaction
 from muslfix.unpacking import stage_wheel
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from muslfix.module_report import ModuleReport, report_module
 from muslfix.plan import Plan
 from muslfix.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
+from muslfix.sentences import told_as_sentences
 from muslfix.source import Wheel, open_wheel
 from muslfix.spelling import spelled_names
 from muslfix.steps import make_folders, remove_folders
 from muslfix.target import Target
 from muslfix.terms import Mode
-from muslfix.transaction import told_as_sentences
 
 _BUILD_TAG = re.compile(r"[0-9][0-9A-Za-z_.]*")
 
