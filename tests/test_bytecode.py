@@ -5,12 +5,13 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+import threading
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
-from muslfix.bytecode import _SCRIPT, _WORTH_A_PROCESS, compile_sources
+from muslfix.bytecode import _SCRIPT, _WORTH_A_PROCESS, Compilation
 from muslfix.errors import InterpreterError
 
 
@@ -19,6 +20,11 @@ def written(folder: Path, name: str, content: str | bytes) -> tuple[str, str]:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return str(path), f"/seen/{name}"
+
+
+def compile_sources(executable: str, sources: list[tuple[str, str]]) -> list[str | None]:
+    with Compilation(executable, sources) as compilation:
+        return compilation.finish()
 
 
 def test_each_file_has_its_bytecode_or_none(tmp_path: Path) -> None:
@@ -47,8 +53,14 @@ def test_each_file_has_its_bytecode_or_none(tmp_path: Path) -> None:
     assert set(os.listdir(tmp_path)) == {os.path.basename(path) for path, _ in sources} | {"__pycache__"}
 
 
-def test_nothing_to_compile(tmp_path: Path) -> None:
-    assert compile_sources(sys.executable, []) == []
+def test_when_it_is_left_nothing_is_compiled_any_more(tmp_path: Path) -> None:
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 40_000) for n in range(20)]
+    before = threading.enumerate()
+    with Compilation(sys.executable, sources):
+        pass
+    assert threading.enumerate() == before
+    made = [path for path, _ in sources if os.path.exists(cache_from_source(path))]
+    assert len(made) < len(sources) / 2
 
 
 def test_large_sources_are_shared_out_and_come_back_in_their_order(tmp_path: Path) -> None:

@@ -13,9 +13,13 @@ import subprocess
 from collections.abc import Sequence
 from functools import partial
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 from muslfix.errors import InterpreterError
 from muslfix.workers import Workers
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Runs in the target, from Python 3.6 on. The processes share an open file, and with it the place up to which
 # it is read, so each gets the numbers of files that no other has. A file that does not compile (a template,
@@ -40,33 +44,45 @@ sys.stdout.write(json.dumps(made))
 _WORTH_A_PROCESS = 200_000
 
 
-def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list[str | None]:
-    """Compile source files with another interpreter, on all cores.
+class Compilation:
+    """Source files that another interpreter compiles on all cores, while there may be other work.
+
+    Use it as a context manager: once it is left, nothing is compiled any more.
 
     :param executable: the target interpreter
-    :param sources: for each file its path here, and the path under which the target will see it
-    :return: for each file the path of its bytecode here, or ``None`` where it does not compile
-    :raises InterpreterError: if the interpreter fails
+    :param sources: for each file its path here, and the path under which the target will see it; at least one
     :raises OSError: if a temporary file beside the sources cannot be written
     """
-    if not sources:
-        return []
-    sizes = [os.path.getsize(path) for path, _ in sources]
-    count = min(len(os.sched_getaffinity(0)), len(sources), 1 + sum(sizes) // _WORTH_A_PROCESS)
-    largest_first = sorted(range(len(sources)), key=lambda number: -sizes[number])
-    made: list[str | None] = [None] * len(sources)
-    with TemporaryFile(buffering=0, dir=os.path.dirname(sources[0][0])) as numbers:
-        numbers.write(struct.pack(f"={len(sources)}L", *largest_first))
-        numbers.seek(0)
-        workers = Workers(count)  # each only waits for its process
-        try:
-            for rank in range(count):
-                workers.add(rank, partial(_compile, executable, numbers.fileno(), sources, made))
-            workers.finish()
-        finally:
-            numbers.seek(0, os.SEEK_END)  # if this one was interrupted, the others take no more files
-            workers.stop()
-    return made
+
+    def __init__(self, executable: str, sources: Sequence[tuple[str, str]]) -> None:
+        sizes = [os.path.getsize(path) for path, _ in sources]
+        count = min(len(os.sched_getaffinity(0)), len(sources), 1 + sum(sizes) // _WORTH_A_PROCESS)
+        largest_first = sorted(range(len(sources)), key=lambda number: -sizes[number])
+        self._numbers = TemporaryFile(buffering=0, dir=os.path.dirname(sources[0][0]))  # noqa: SIM115
+        self._numbers.write(struct.pack(f"={len(sources)}L", *largest_first))
+        self._numbers.seek(0)
+        self._made: list[str | None] = [None] * len(sources)
+        self._workers = Workers(count + 1)  # each only waits for its process
+        for rank in range(count):
+            job = partial(_compile, executable, self._numbers.fileno(), sources, self._made)
+            self._workers.add(rank, job)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def finish(self) -> list[str | None]:
+        """Wait until all is done.
+
+        :return: for each file the path of its bytecode here, or ``None`` where it does not compile
+        :raises InterpreterError: if the interpreter fails
+        """
+        self._workers.finish()
+        return self._made
+
+    def __exit__(self, *_: object) -> None:
+        self._numbers.seek(0, os.SEEK_END)  # of what is left nobody takes a file any more
+        self._workers.stop()
+        self._numbers.close()
 
 
 def _compile(

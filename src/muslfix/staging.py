@@ -41,6 +41,19 @@ class StagedFile(NamedTuple):
         return self.scheme in ("purelib", "platlib") and self.relative.endswith(".py")
 
 
+class Source(NamedTuple):
+    """A module in the staged tree that can be compiled.
+
+    :param file: the file
+    :param place: where it is
+    :param seen: its path as the target will see it
+    """
+
+    file: StagedFile
+    place: str
+    seen: str
+
+
 class _Folder(NamedTuple):
     """A folder of the staged tree.
 
@@ -192,21 +205,26 @@ class StagedWheel:
         """Whether it has modules that can be compiled."""
         return any(file.is_source for file in self.files.values())
 
-    def compile(self, executable: str) -> None:
-        """Compile its modules with the target; RECORD lists bytecode without a hash, as pip does.
+    def sources(self) -> list[Source]:
+        """Its modules that can be compiled."""
+        return [
+            Source(
+                file,
+                self.place_for(file.scheme, file.relative),
+                os.path.join(getattr(self.layout.seen, file.scheme), file.relative),
+            )
+            for file in self.files.values()
+            if file.is_source
+        ]
 
-        :param executable: the target interpreter
+    def enter_bytecode(self, source: Source, path: str) -> None:
+        """Note the bytecode of a module; RECORD lists it without a hash, as pip does.
+
+        :param path: where it is
         """
-        from muslfix.bytecode import compile_sources
-
-        sources = [file for file in self.files.values() if file.is_source]
-        paths = [self.place_for(file.scheme, file.relative) for file in sources]
-        seen = [os.path.join(getattr(self.layout.seen, file.scheme), file.relative) for file in sources]
-        for file, made in zip(sources, compile_sources(executable, list(zip(paths, seen)))):
-            if made is not None:
-                relative = made[len(self.folders[self.destination(file.scheme)]) + 1 :]
-                row = RecordRow.listed(self.record_path(file.scheme, relative))
-                self.enter(file.scheme, relative, row)
+        scheme = source.file.scheme
+        relative = path[len(self.folders[self.destination(scheme)]) + 1 :]
+        self.enter(scheme, relative, RecordRow.listed(self.record_path(scheme, relative)))
 
     def write_record(self) -> None:
         """Write RECORD, from what was written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -113,8 +113,12 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
         has_modules = any(path.endswith(".so") for one in staged for path in one.files)
         if has_modules and not options.dry_run:
             transaction.sync_early()  # judging them takes about as long
+        enter_bytecode = stack.enter_context(_compilation(staged, target, options))
         naming = _naming(staged, leaving, target, options) if has_modules else None
-        works = {one.facts.key: _complete(one, target, options, naming) for one in staged}
+        works = {one.facts.key: _fix(one, naming, options) for one in staged}
+        enter_bytecode()
+        for one in staged:
+            _complete(one)
         check_conflicts([work.staged for work in works.values()], leaving, layout)
         if not options.dry_run:
             move_out(transaction, leaving, layout)
@@ -221,17 +225,43 @@ def _naming(
     return Naming(target, options.mode, check, staged, leaving)
 
 
-def _complete(staged: StagedWheel, target: Target, options: InstallOptions, naming: Naming | None) -> _Work:
-    """Fix a wheel where it is staged, and complete it up to RECORD."""
+@contextmanager
+def _compilation(
+    staged: Sequence[StagedWheel], target: Target, options: InstallOptions
+) -> Iterator[Callable[[], None]]:
+    """Let the target compile modules; what is given out waits for it and notes the bytecode."""
+    sources = [(one, source) for one in staged for source in one.sources()]
+    is_wanted = options.compile and target.runs_here and not options.dry_run
+    if not (sources and is_wanted and target.executable):
+        yield lambda: None
+        return
+    from muslfix.bytecode import Compilation
+
+    with told_as_sentences(staged[0].layout.scheme.platlib):
+        compilation = Compilation(target.executable, [(source.place, source.seen) for _, source in sources])
+
+    def enter() -> None:
+        options.progress("compiling " + ", ".join(one.facts.name for one in staged), 0, 0)
+        for (one, source), path in zip(sources, compilation.finish()):
+            if path is not None:
+                one.enter_bytecode(source, path)
+
+    with compilation:
+        yield enter
+
+
+def _fix(staged: StagedWheel, naming: Naming | None, options: InstallOptions) -> _Work:
+    """Fix a wheel where it is staged."""
     modules = naming.name_modules(staged, dry_run=options.dry_run) if naming is not None else ()
+    return _Work(staged, modules)
+
+
+def _complete(staged: StagedWheel) -> None:
+    """Complete a wheel up to RECORD."""
     with told_as_sentences(staged.layout.scheme.platlib):
         origin = direct_url(staged.facts.path, staged.sha256)
         staged.add(staged.root_scheme, f"{staged.facts.dist_info}/direct_url.json", origin)
-        if options.compile and target.runs_here and target.executable and not options.dry_run:
-            options.progress(f"compiling {staged.facts.name}", 0, 0)
-            staged.compile(target.executable)
         staged.write_record()
-    return _Work(staged, modules)
 
 
 def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> tuple[str, ...]:
