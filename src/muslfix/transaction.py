@@ -10,7 +10,7 @@ A power cut may take what was not synced, so the disk is waited for at two point
 what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of each file takes far longer:
 ``tests/benchmarks/syncs.py``); for later notes by an ``fsync`` of the journal. And where files leave the
 tree, before these are deleted: for the tree, then for the note that all is done. Where none does, a power cut
-soon after the end can still bring the old tree back.
+soon after the end can still bring the old tree back. :meth:`Transaction.sync_early` shortens the wait.
 
 While it runs the transaction holds a lock on the anchor folder itself, for a lock file would be left behind,
 and on other folders that somebody may take for an anchor.
@@ -70,7 +70,7 @@ class Transaction:
         self._is_unsynced = True
         self._takes_out = False
         self._lasting: OSError | None = None
-        self._early: EarlySync | None = None
+        self._early: list[EarlySync] = []
 
     def __enter__(self) -> Self:
         undo = ExitStack()
@@ -126,7 +126,7 @@ class Transaction:
 
     def sync_early(self) -> None:
         """Begin to bring what is staged to its disk, while there is still something to compute."""
-        self._early = EarlySync(self._staging.values())
+        self._early.append(EarlySync(self._staging.values()))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -204,9 +204,9 @@ class Transaction:
         with uninterrupted():
             try:
                 self._journal.close()
-                if self._early is not None:
+                for early in self._early:
                     with suppress(OSError):  # told already, or of no interest any more
-                        self._early.wait()
+                        early.wait()
                 with told_as_sentences(self.anchor):
                     finish(self._steps, self._main)
             finally:
@@ -242,7 +242,7 @@ class Transaction:
         self._steps += steps
 
     def _sync(self) -> None:
-        if self._early is not None:
-            self._early.wait()
+        for early in self._early:
+            early.wait()
         for folder in self._staging.values():
             sync_file_system(folder)

@@ -63,18 +63,21 @@ class StagingDestination(WheelDestination):
     :param codec: what inflates
     :param threads: how many
     :param tell: is told how many files have been written
+    :param before_waiting: called when all files are in the hands of the threads
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - see stage_wheel
         self,
         staged: StagedWheel,
         executable: str | None,
         codec: Codec,
         threads: int,
         tell: Callable[[int], object],
+        before_waiting: Callable[[], object],
     ) -> None:
         self._staged = staged
         self._tell = tell
+        self._before_waiting = before_waiting
         self._telling = Lock()
         self._executable = executable
         self._codec = codec
@@ -113,6 +116,7 @@ class StagingDestination(WheelDestination):
         records: Iterable[tuple[str, RecordEntry]],  # noqa: ARG002
     ) -> None:
         """Wait for all files. RECORD is not written yet: muslfix has more to add."""
+        self._before_waiting()
         self.workers.finish()
         for _, (job, row) in sorted(self._written.items()):
             self._staged.enter(job.scheme, job.relative, row)
@@ -162,6 +166,7 @@ def stage_wheel(  # noqa: PLR0913 - what is unpacked, where to, for whom, with w
     open_folder: Callable[[str], str],
     metadata: dict[str, bytes],
     progress: Progress = silent,
+    before_waiting: Callable[[], object] = lambda: None,
 ) -> StagedWheel:
     """Unpack a wheel into staging folders, each byte verified.
 
@@ -171,6 +176,7 @@ def stage_wheel(  # noqa: PLR0913 - what is unpacked, where to, for whom, with w
     :param open_folder: gives a new folder on the file system of a path
     :param metadata: files to add to the ``.dist-info``
     :param progress: is told of each file
+    :param before_waiting: called when all files of a large wheel are in the hands of threads
     :raises InvalidTarget: if there are scripts, and no interpreter is known for them to call
     :raises InvalidWheel: if a file is not what the archive and RECORD say
     :raises DestinationError: if it cannot be written
@@ -183,7 +189,8 @@ def stage_wheel(  # noqa: PLR0913 - what is unpacked, where to, for whom, with w
             progress(f"unpacking {wheel.facts.name}", done, total)
 
         codec, threads = (STANDARD, 1) if wheel.is_small else (fastest(), THREADS)
-        destination = StagingDestination(staged, executable, codec, threads, tell)
+        before = (lambda: None) if wheel.is_small else before_waiting
+        destination = StagingDestination(staged, executable, codec, threads, tell, before)
 
         def hash_archive() -> None:
             staged.sha256 = wheel.archive.sha256()

@@ -210,8 +210,12 @@ def _stage(
     def open_folder(destination: str) -> str:
         return transaction.staging_folder(transaction.anchor if options.dry_run else destination)
 
+    def sync() -> None:
+        if not options.dry_run:
+            transaction.sync_early()  # what is written already, while the rest is inflated
+
     metadata = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
-    return stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress)
+    return stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress, sync)
 
 
 def _naming(
