@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import marshal
 import os
+import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+from faults import forked
 
 from muslfix.bytecode import _SCRIPT, _WORTH_A_PROCESS, Compilation
 from muslfix.errors import InterpreterError
@@ -20,6 +25,19 @@ def written(folder: Path, name: str, content: str | bytes) -> tuple[str, str]:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return str(path), f"/seen/{name}"
+
+
+@contextmanager
+def adopted_children() -> Iterator[None]:
+    """Let this process be the parent of those whose own has died; it can wait for them then.
+
+    https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
+    """
+    set_child_subreaper = 36
+    call = ctypes.CDLL(None).prctl
+    assert call(set_child_subreaper, 1, 0, 0, 0) == 0
+    yield
+    call(set_child_subreaper, 0, 0, 0, 0)
 
 
 def compile_sources(executable: str, sources: list[tuple[str, str]]) -> list[str | None]:
@@ -136,6 +154,25 @@ exec {sys.executable} "$@"
         compile_sources(str(python), sources)
     cache = tmp_path / "__pycache__"
     assert not cache.exists() or len(list(cache.iterdir())) < len(sources) / 2
+
+
+def test_processes_end_with_the_one_that_has_started_them(tmp_path: Path) -> None:
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 40_000) for n in range(20)]
+
+    def work() -> None:
+        with Compilation(sys.executable, sources) as compilation:
+            while not any(os.path.exists(cache_from_source(path)) for path, _ in sources):
+                os.sched_yield()
+            os.kill(os.getpid(), signal.SIGKILL)
+            compilation.finish()
+
+    with adopted_children():
+        assert forked(work) == -signal.SIGKILL
+        with suppress(ChildProcessError):  # once there are none
+            while True:
+                os.wait()
+    made = [path for path, _ in sources if os.path.exists(cache_from_source(path))]
+    assert 0 < len(made) < len(sources) / 2
 
 
 @pytest.mark.parametrize(

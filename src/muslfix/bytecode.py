@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 # Runs in the target, from Python 3.6 on. The processes share an open file, and with it the place up to which
 # it is read, so each gets the numbers of files that no other has. A file that does not compile (a template,
-# code for another Python) has no bytecode and is no error: pip and uv see it in the same way.
+# code for another Python) has no bytecode and is no error: pip and uv see it in the same way. When muslfix is
+# killed they end too, or they would go on to write into a folder that the next one removes.
 _SCRIPT = """\
 import json, os, py_compile, struct, sys
+parent = os.getppid()
 sources, made = json.load(sys.stdin), []
-while True:
+while os.getppid() == parent:
     taken = os.read(int(sys.argv[1]), 4)
     if not taken:
         break
