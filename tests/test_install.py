@@ -758,3 +758,38 @@ def test_a_project_of_a_package_manager_is_left_to_it(cli: Cli, tmp_path: Path) 
     assert "owned-1.0.dist-info: belongs to the package manager apk" in result.err
     assert cli("install", newer, "--target", folder, "--break-system-packages").status == 0
     assert (folder / "owned.py").read_text() == "2.0"
+
+
+# -- while the target answers -----------------------------------------------------------------------
+
+
+def slow_target(tmp_path: Path, environment: Path) -> Path:
+    """A Python that answers only when the one who asks it has the wheel open."""
+    python = tmp_path / "python"
+    python.write_text(
+        f"""#!/bin/sh
+until ls -l /proc/$PPID/fd | grep -q 'any\\.whl$'; do :; done
+exec {environment}/bin/python "$@"
+"""
+    )
+    python.chmod(0o755)
+    return python
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
+def test_wheels_are_opened_while_the_target_answers(tmp_path: Path, environment: Path, cli: Cli) -> None:
+    python = slow_target(tmp_path, environment)
+    assert cli("install", PURE, "--python", python).status == 0
+    broken = tmp_path / "broken-1.0-py3-none-any.whl"
+    broken.write_bytes(PURE.read_bytes()[:-1])
+    result = cli("install", broken, "--python", environment)
+    assert (result.status, result.err) == (1, f"error: {broken}: is cut off in its end record\n")
+
+
+def test_a_target_that_does_not_answer_is_told_before_a_broken_wheel(tmp_path: Path, cli: Cli) -> None:
+    broken = tmp_path / "broken-1.0-py3-none-any.whl"
+    broken.touch()
+    result = cli("install", broken, "--python", tmp_path / "none")
+    assert result.status == 1
+    assert f"{tmp_path}/none" in result.err
+    assert "broken" not in result.err

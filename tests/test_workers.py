@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from muslfix.workers import Workers, _Stopped
+from muslfix.workers import Meanwhile, Workers, _Stopped
 
 
 def threads() -> set[threading.Thread]:
@@ -121,3 +121,36 @@ def test_an_interruption_is_no_failure_of_a_job() -> None:
     with pytest.raises(KeyboardInterrupt):
         workers.finish()
     workers.stop()
+
+
+# -- meanwhile --------------------------------------------------------------------------------------
+
+
+def test_what_is_done_meanwhile_is_done_by_another_thread() -> None:
+    before = threads()
+    meanwhile = Meanwhile(threading.current_thread)
+    assert meanwhile() is meanwhile() is not threading.current_thread()
+    assert threads() == before
+
+
+def test_what_it_has_met_meanwhile_is_raised_when_it_is_called() -> None:
+    before = threads()
+
+    def job() -> None:
+        raise ValueError("wrong")
+
+    meanwhile = Meanwhile(job)
+    meanwhile.wait()
+    assert threads() == before
+    with pytest.raises(ValueError, match="wrong"):
+        meanwhile()
+
+
+def test_without_a_thread_it_is_done_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    meanwhile = Meanwhile(threading.current_thread)
+    meanwhile.wait()
+    assert meanwhile() is threading.current_thread()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, cast
 
 from installer.sources import WheelSource
@@ -172,3 +172,15 @@ def open_wheel(path: str, limits: Limits = DEFAULT_LIMITS, *, ignore_record: boo
     parse_wheel_path(path)
     with open_archive(path, limits) as archive:
         yield Wheel(archive, judge_wheel(archive, ignore_record=ignore_record))
+
+
+@contextmanager
+def open_wheels(
+    paths: Iterable[str], limits: Limits = DEFAULT_LIMITS, *, ignore_record: bool = False
+) -> Iterator[list[Wheel]]:
+    """Open several, see :func:`open_wheel`.
+
+    :raises InvalidWheel: for the first of them that may not be installed
+    """
+    with ExitStack() as stack:
+        yield [stack.enter_context(open_wheel(path, limits, ignore_record=ignore_record)) for path in paths]

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
 
 #: How many threads are worth while: more only wait for the disk and for each other.
 THREADS = min(4, len(os.sched_getaffinity(0)))
 
 Job = Callable[[], object]
+Result = TypeVar("Result")
 
 
 class _Stopped(Exception):
@@ -96,3 +98,43 @@ class Workers:
                 except Exception as error:  # noqa: BLE001 - raised again by finish
                     self._failures[rank] = error
                     self._end = min(self._end, rank)
+
+
+class Meanwhile(Generic[Result]):
+    """A job that a thread does while its maker does something else; called, it gives what that has returned.
+
+    :param job: what to do
+    """
+
+    def __init__(self, job: Callable[[], Result]) -> None:
+        self._job = job
+        self._results: list[Result] = []
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._is_started = False
+        with suppress(RuntimeError):  # no more threads may be started: then it is done when it is called
+            self._thread.start()
+            self._is_started = True
+
+    def _work(self) -> None:
+        try:
+            self._results.append(self._job())
+        except Exception as error:  # noqa: BLE001 - raised again when it is called
+            self._failure = error
+
+    def wait(self) -> None:
+        """Return when the thread does nothing any more."""
+        if self._is_started:
+            self._thread.join()
+
+    def __call__(self) -> Result:
+        """What the job returns.
+
+        :raises Exception: what it has raised
+        """
+        if not self._is_started:
+            return self._job()
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        return self._results[0]

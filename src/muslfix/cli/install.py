@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
@@ -18,6 +19,9 @@ from muslfix.terms import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
+    from muslfix.report import Report
+    from muslfix.source import Wheel
+    from muslfix.target import Target
 
 _EPILOG = """\
 examples:
@@ -60,17 +64,47 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.cli.progress import show_progress
-
     check_folders(target=options.target, prefix=options.prefix, root=options.root)
-    if options.python is not None:  # another process answers, and meanwhile there is something to do
-        Thread(target=import_module, args=("muslfix.verbs.install",), daemon=True).start()
-    target = find_target(options)
-    from muslfix.verbs.install import InstallOptions, install
+    with _opening(options) as open_them:
+        target = find_target(options)
+        report = _install(open_them, target, options, output)
+    output.report(report, as_json=options.json)
+    return 0
+
+
+@contextmanager
+def _opening(options: argparse.Namespace) -> Iterator[Callable[[], Sequence[Wheel]]]:
+    """What opens the wheels; where another process answers for the target, they are opened meanwhile."""
+    with ExitStack() as stack:
+
+        def open_them() -> Sequence[Wheel]:
+            import_module("muslfix.verbs.install")  # which takes longer than to open a wheel
+            from muslfix.source import open_wheels
+
+            opened = open_wheels(options.wheels, find_limits(options), ignore_record=options.ignore_record)
+            return stack.enter_context(opened)
+
+        if options.python is None:
+            yield open_them
+            return
+        from muslfix.workers import Meanwhile
+
+        meanwhile = Meanwhile(open_them)
+        try:
+            yield meanwhile
+        finally:
+            meanwhile.wait()
+
+
+def _install(
+    open_them: Callable[[], Sequence[Wheel]], target: Target, options: argparse.Namespace, output: Output
+) -> Report:
+    from muslfix.cli.progress import show_progress
+    from muslfix.verbs.install import InstallOptions, install_opened
 
     with show_progress(output) as progress:
-        report = install(
-            options.wheels,
+        return install_opened(
+            open_them,
             target,
             InstallOptions(
                 mode=Mode(options.mode),
@@ -88,5 +122,3 @@ def run(options: argparse.Namespace, output: Output) -> int:
                 strict=options.strict,
             ),
         )
-    output.report(report, as_json=options.json)
-    return 0

@@ -18,7 +18,7 @@ from muslfix.progress import Progress, silent
 from muslfix.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report import ProjectReport, Report
 from muslfix.sentences import told_as_sentences
-from muslfix.source import Wheel, open_wheel
+from muslfix.source import Wheel, open_wheels
 from muslfix.spelling import spelled_names
 from muslfix.staging import StagedWheel, direct_url
 from muslfix.target import Target
@@ -74,7 +74,6 @@ class _Work(NamedTuple):
     modules: tuple[ModuleReport, ...]
 
 
-@spelled_names()
 def install(wheels: Sequence[str], target: Target, options: InstallOptions | None = None) -> Report:
     """Install wheels, with the extension modules that the target would not find given a name that it does.
 
@@ -89,14 +88,24 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
     :raises MuslfixError: if the environment does not allow it
     """
     options = options or InstallOptions()
+    with ExitStack() as stack:
+        opened = open_wheels(wheels, options.limits, ignore_record=options.ignore_record)
+        return install_opened(lambda: stack.enter_context(opened), target, options)
+
+
+@spelled_names()
+def install_opened(
+    open_them: Callable[[], Sequence[Wheel]], target: Target, options: InstallOptions
+) -> Report:
+    """Do what :func:`install` does, with wheels that somebody else opens and closes.
+
+    :param open_them: called once the target is known to allow it
+    """
     layout = layout_of(target, folder=options.folder, prefix=options.prefix, root=options.root)
     if layout.is_environment:
         check_not_managed(target, break_system_packages=options.break_system_packages)
+    opened = open_them()
     with ExitStack() as stack:
-        opened = [
-            stack.enter_context(open_wheel(path, options.limits, ignore_record=options.ignore_record))
-            for path in wheels
-        ]
         _check_wheels(opened, target)
         transaction = stack.enter_context(_transaction(layout, options))
         installed = scan_projects(layout.site_folders)
