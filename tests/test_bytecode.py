@@ -8,13 +8,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
-from faults import forked
+from faults import Work, forked
 
 from muslfix.bytecode import _SCRIPT, _WORTH_A_PROCESS, Compilation
 from muslfix.errors import InterpreterError
@@ -27,17 +26,22 @@ def written(folder: Path, name: str, content: str | bytes) -> tuple[str, str]:
     return str(path), f"/seen/{name}"
 
 
-@contextmanager
-def adopted_children() -> Iterator[None]:
-    """Let this process be the parent of those whose own has died; it can wait for them then.
+def with_orphans(work: Work) -> Work:
+    """The same work, done by another process; it ends when all have ended that were started, orphans too.
 
     https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
     """
     set_child_subreaper = 36
-    call = ctypes.CDLL(None).prctl
-    assert call(set_child_subreaper, 1, 0, 0, 0) == 0
-    yield
-    call(set_child_subreaper, 0, 0, 0, 0)
+
+    def wait_for_all() -> int:
+        assert ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+        status = forked(work)
+        with suppress(ChildProcessError):  # once there are none
+            while True:
+                os.wait()
+        return abs(status)
+
+    return wait_for_all
 
 
 def compile_sources(executable: str, sources: list[tuple[str, str]]) -> list[str | None]:
@@ -166,11 +170,7 @@ def test_processes_end_with_the_one_that_has_started_them(tmp_path: Path) -> Non
             os.kill(os.getpid(), signal.SIGKILL)
             compilation.finish()
 
-    with adopted_children():
-        assert forked(work) == -signal.SIGKILL
-        with suppress(ChildProcessError):  # once there are none
-            while True:
-                os.wait()
+    assert forked(with_orphans(work)) == signal.SIGKILL
     made = [path for path, _ in sources if os.path.exists(cache_from_source(path))]
     assert 0 < len(made) < len(sources) / 2
 
