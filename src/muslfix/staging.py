@@ -41,7 +41,7 @@ class StagedFile(NamedTuple):
         return self.scheme in ("purelib", "platlib") and self.relative.endswith(".py")
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """A module in the staged tree that can be compiled.
 
     :param file: the file
@@ -205,10 +205,10 @@ class StagedWheel:
         """Whether it has modules that can be compiled."""
         return any(file.is_source for file in self.files.values())
 
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[SourceFile]:
         """Its modules that can be compiled."""
         return [
-            Source(
+            SourceFile(
                 file,
                 self.place_for(file.scheme, file.relative),
                 os.path.join(getattr(self.layout.seen, file.scheme), file.relative),
@@ -217,7 +217,7 @@ class StagedWheel:
             if file.is_source
         ]
 
-    def enter_bytecode(self, source: Source, path: str) -> None:
+    def enter_bytecode(self, source: SourceFile, path: str) -> None:
         """Note the bytecode of a module; RECORD lists it without a hash, as pip does.
 
         :param path: where it is

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 THREADS = min(4, len(os.sched_getaffinity(0)))
 
 Job = Callable[[], object]
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 class _Stopped(Exception):
@@ -100,15 +100,15 @@ class Workers:
                     self._end = min(self._end, rank)
 
 
-class Meanwhile(Generic[Result]):
+class Meanwhile(Generic[_Result]):
     """A job that a thread does while its maker does something else; called, it gives what that has returned.
 
     :param job: what to do
     """
 
-    def __init__(self, job: Callable[[], Result]) -> None:
+    def __init__(self, job: Callable[[], _Result]) -> None:
         self._job = job
-        self._results: list[Result] = []
+        self._results: list[_Result] = []
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._is_started = False
@@ -127,7 +127,7 @@ class Meanwhile(Generic[Result]):
         if self._is_started:
             self._thread.join()
 
-    def __call__(self) -> Result:
+    def __call__(self) -> _Result:
         """What the job returns.
 
         :raises Exception: what it has raised
