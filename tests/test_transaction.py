@@ -312,6 +312,21 @@ def test_what_somebody_has_put_into_a_new_folder_stays(tmp_path: Path) -> None:
 # -- the lock ---------------------------------------------------------------------------------------
 
 
+def test_an_interrupt_before_the_first_line_of_its_end(tmp_path: Path) -> None:
+    before = snapshot(tmp_path)
+    transaction = Transaction(str(tmp_path))
+    transaction.__enter__()  # and the interrupt comes before __exit__ has done anything
+    transaction.make_folder(str(tmp_path / "folder"))
+    Transaction.end_all()
+    assert snapshot(tmp_path) == before
+    Transaction.end_all()  # nothing is open any more
+    with Transaction(str(tmp_path)) as transaction:
+        transaction.make_folder(str(tmp_path / "folder"))
+        transaction.commit()
+    Transaction.end_all()
+    assert os.listdir(tmp_path) == ["folder"]
+
+
 # -- syncing early ----------------------------------------------------------------------------------
 
 

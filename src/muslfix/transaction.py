@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from muslfix.files import EarlySync, sync_file_system
 from muslfix.journal import Journal, mark_as_part
@@ -58,6 +58,9 @@ class Transaction:
         has left in it cannot be put right
     """
 
+    # Those that are open: an interrupt can come before the first line of __exit__.
+    _all_open: ClassVar[dict[Transaction, None]] = {}
+
     def __init__(self, anchor: str, roots: Sequence[str] = (), beside: Sequence[str] = ()) -> None:
         self.anchor = os.path.abspath(anchor)
         self._roots = tuple(roots)
@@ -79,6 +82,7 @@ class Transaction:
         except BaseException:  # a signal too, whenever it comes
             undo.close()
             raise
+        self._all_open[self] = None
         return self
 
     def _open(self, undo: ExitStack) -> None:
@@ -211,6 +215,13 @@ class Transaction:
                     finish(self._steps, self._main)
             finally:
                 self._locks.close()
+                self._all_open.pop(self, None)
+
+    @classmethod
+    def end_all(cls) -> None:
+        """End those that an interrupt has kept from it; for whoever handles the interrupt."""
+        for transaction in list(cls._all_open):
+            transaction.__exit__(None, None, None)
 
     def _do(self, *steps: Step) -> None:
         if self._waiting is not None:

@@ -80,6 +80,7 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
         output.error(unspellable(error))
         return _FAILED
     except KeyboardInterrupt:
+        _end_what_is_open()
         output.diagnostic("interrupted: nothing is left half done")
         return _INTERRUPTED
     except BrokenPipeError:
@@ -87,6 +88,12 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
     finally:
         signal.signal(signal.SIGTERM, previous)
     return status
+
+
+def _end_what_is_open() -> None:
+    """End a change that the interrupt has kept from ending itself; most commands have begun none."""
+    if "muslfix.transaction" in sys.modules:
+        import_module("muslfix.transaction").Transaction.end_all()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
