@@ -36,17 +36,16 @@ from faults import (
 )
 from support import FIXTURES, snapshot
 
-import muslfix.files
 import muslfix.locking
 import muslfix.transaction
 from muslfix.cli import main
 from muslfix.errors import DestinationError
-from muslfix.files import EarlySync
 from muslfix.journal import Journal
 from muslfix.layout import STAGING_PREFIX
 from muslfix.sentences import told_as_sentences
 from muslfix.steps import Step
 from muslfix.transaction import Transaction
+from muslfix.workers import Meanwhile
 
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 WHEELS = FIXTURES / "wheels"
@@ -339,7 +338,6 @@ def test_what_an_early_sync_has_met_ends_the_transaction(
         if errors:
             raise errors.pop()
 
-    monkeypatch.setattr(muslfix.files, "sync_file_system", sync)
     monkeypatch.setattr(muslfix.transaction, "sync_file_system", sync)
     with Transaction(str(tmp_path)) as transaction:
         Path(transaction.staging_folder(str(tmp_path)), "new").touch()
@@ -359,13 +357,13 @@ def test_staging_folders_go_only_when_an_early_sync_has_left_them(
         may_end.wait(60)
         seen.append(os.path.isdir(folder))
 
-    def wait_for_it(early: EarlySync) -> None:
+    def wait_for_it(early: Meanwhile[None]) -> None:
         may_end.set()
         wait(early)
 
-    wait = EarlySync.wait
-    monkeypatch.setattr(EarlySync, "wait", wait_for_it)
-    monkeypatch.setattr(muslfix.files, "sync_file_system", sync)
+    wait = Meanwhile.wait
+    monkeypatch.setattr(Meanwhile, "wait", wait_for_it)
+    monkeypatch.setattr(muslfix.transaction, "sync_file_system", sync)
     with Transaction(str(tmp_path)) as transaction:
         transaction.sync_early()
     assert seen == [True]

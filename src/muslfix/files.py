@@ -7,7 +7,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable
-from threading import Thread
 from typing import BinaryIO
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -55,40 +54,6 @@ def sync_file_system(folder: str) -> None:
         _syncfs(descriptor)
     finally:
         os.close(descriptor)
-
-
-class EarlySync:
-    """A ``syncfs`` by a thread, while there is other work: the one that counts has little to do then.
-
-    :param folders: on the file systems to be synced
-    """
-
-    def __init__(self, folders: Iterable[str]) -> None:
-        self._folders = tuple(folders)
-        self._error: OSError | None = None
-        self._thread = Thread(target=self._sync, daemon=True)
-        self._is_started = True
-        try:
-            self._thread.start()
-        except RuntimeError:  # no more threads may be started
-            self._is_started = False
-
-    def _sync(self) -> None:
-        try:
-            for folder in self._folders:
-                sync_file_system(folder)
-        except OSError as error:
-            self._error = error
-
-    def wait(self) -> None:
-        """Return when it is done.
-
-        :raises OSError: if something could not be brought to its disk, of which no later sync would tell
-        """
-        if self._is_started:
-            self._thread.join()
-        if self._error is not None:
-            raise self._error
 
 
 def _syncfs(descriptor: int) -> None:

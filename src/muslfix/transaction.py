@@ -19,12 +19,13 @@ and on other folders that somebody may take for an anchor.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
-from muslfix.files import EarlySync, sync_file_system
+from muslfix.files import sync_file_system
 from muslfix.journal import Journal, mark_as_part
 from muslfix.layout import STAGING_PREFIX
 from muslfix.locking import lock_and_recover, uninterrupted
@@ -44,6 +45,8 @@ from muslfix.steps import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from muslfix.workers import Meanwhile
 
 
 class Transaction:
@@ -73,7 +76,7 @@ class Transaction:
         self._is_unsynced = True
         self._takes_out = False
         self._lasting: OSError | None = None
-        self._early: list[EarlySync] = []
+        self._early: list[Meanwhile[None]] = []
 
     def __enter__(self) -> Self:
         undo = ExitStack()
@@ -130,7 +133,9 @@ class Transaction:
 
     def sync_early(self) -> None:
         """Begin to bring what is staged to its disk, while there is still something to compute."""
-        self._early.append(EarlySync(self._staging.values()))
+        from muslfix.workers import Meanwhile  # only large installations sync early
+
+        self._early.append(Meanwhile(partial(_sync_file_systems, tuple(self._staging.values()))))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -209,8 +214,7 @@ class Transaction:
             try:
                 self._journal.close()
                 for early in self._early:
-                    with suppress(OSError):  # told already, or of no interest any more
-                        early.wait()
+                    early.wait()
                 with told_as_sentences(self.anchor):
                     finish(self._steps, self._main)
             finally:
@@ -254,6 +258,10 @@ class Transaction:
 
     def _sync(self) -> None:
         for early in self._early:
-            early.wait()
-        for folder in self._staging.values():
-            sync_file_system(folder)
+            early()  # of what it has met no later sync would tell
+        _sync_file_systems(self._staging.values())
+
+
+def _sync_file_systems(folders: Iterable[str]) -> None:
+    for folder in folders:
+        sync_file_system(folder)

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "fixtures"))
 
 from wheelmaker import make_wheel
 
-from muslfix import InstallOptions, files, install, journal, read_target_file, recovery, transaction
+from muslfix import InstallOptions, install, journal, read_target_file, recovery, transaction
 from muslfix.files import sync_file, sync_file_system
 
 TARGET = Path(__file__).parents[2] / "fixtures" / "targets" / "lab-cpython-3.9-musl-x86_64.json"
@@ -69,7 +69,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def set_waiting(*, waiting: bool) -> None:
     """Let muslfix wait for the disk, or not."""
-    for module in (files, transaction, recovery):
+    for module in (transaction, recovery):
         vars(module)["sync_file_system"] = sync_file_system if waiting else lambda _: None
     vars(journal)["sync_file"] = sync_file if waiting else lambda _: None
 
