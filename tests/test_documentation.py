@@ -20,7 +20,7 @@ import pytest
 from lab import layout
 from lab_support import environment_for, pip, run_in
 from lab_support import muslfix as muslfix_cli
-from support import Cli, Lab
+from support import README, Cli, Lab
 
 import muslfix
 from muslfix.cli.dispatch import _COMMANDS, _parser
@@ -28,7 +28,6 @@ from muslfix.cli.words import WORDS
 from muslfix.hooks.common import Settings, read_settings
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = list(_COMMANDS)
 MODULES = [module.name for module in pkgutil.walk_packages(muslfix.__path__, "muslfix.")]
 

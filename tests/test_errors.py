@@ -20,7 +20,11 @@ def leaves(kind: type[MuslfixError]) -> list[type[MuslfixError]]:
     return [leaf for child in kind.__subclasses__() for leaf in (leaves(child) or [child])]
 
 
-FAMILY: list[type[object]] = [value for value in vars(errors).values() if inspect.isclass(value)]
+FAMILY = [kind for kind in vars(errors).values() if inspect.isclass(kind) and kind.__module__ == errors.__name__]
+    value
+    for value in vars(errors).values()
+    if inspect.isclass(value) and value.__module__ == "muslfix.errors"
+]
 LEAVES = leaves(MuslfixError)
 KINDS: list[type[MuslfixError]] = [MuslfixError, *LEAVES]
 EACH_LEAF = pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.__name__)

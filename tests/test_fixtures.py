@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from muslfix.elf import ElfFacts, read_elf
+from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
-from muslfix.plan import Candidate, Decision, plan
+from muslfix.modules.plan import Candidate, Decision, plan
+from muslfix.modules.verdicts import Mode
 from muslfix.suffix import ExtensionFilename, Libc
-from muslfix.target_facts import target_from_json
-from muslfix.terms import Mode
+from muslfix.targets.untrusted_facts import target_from_json
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 NO_COMPILER = 3

@@ -13,8 +13,7 @@ from fix_support import MODULE, WRONG, lay, leftovers, target_file
 from support import snapshot
 from wheelmaker import make_wheel
 
-from muslfix.errors import UnspellableName
-from muslfix.spelling import spelled_names
+from muslfix.errors import UnspellableName, spelled_names
 
 # In a process of its own: the encoding is settled when Python starts.
 _SCRIPT = """

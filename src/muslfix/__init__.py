@@ -12,23 +12,23 @@ from __future__ import annotations
 
 from muslfix._version import __version__
 
-TYPE_CHECKING = False  # typing is not worth its import here, see muslfix.quick
+TYPE_CHECKING = False  # typing is not worth its import here, see muslfix.verbs.nothing_to_fix
 if TYPE_CHECKING:
     from muslfix.errors import MuslfixError
-    from muslfix.interpreter import probe_interpreter as probe
-    from muslfix.interpreter import read_target_file
-    from muslfix.limits import Limits
-    from muslfix.report import Report
-    from muslfix.static.target import read_target_root
-    from muslfix.target import Target
-    from muslfix.target_spec import parse_target_spec
-    from muslfix.terms import Mode, Verdict
+    from muslfix.modules.verdicts import Mode, Verdict
+    from muslfix.report.report import Report
+    from muslfix.targets.interpreter import probe_interpreter as probe
+    from muslfix.targets.interpreter import read_target_file
+    from muslfix.targets.root import read_target_root
+    from muslfix.targets.spec import parse_target_spec
+    from muslfix.targets.target import Target
     from muslfix.verbs.check import CheckOptions, check
     from muslfix.verbs.fix import FixOptions, fix
     from muslfix.verbs.install import InstallOptions, install
     from muslfix.verbs.repair import RepairOptions, repair
     from muslfix.verbs.undo import UndoOptions, undo
     from muslfix.verbs.verify import VerifyOptions, verify
+    from muslfix.wheels.limits import Limits
 
 __all__ = [
     "CheckOptions",
@@ -62,22 +62,22 @@ _HOMES = {
     "CheckOptions": ("verbs.check", "CheckOptions"),
     "FixOptions": ("verbs.fix", "FixOptions"),
     "InstallOptions": ("verbs.install", "InstallOptions"),
-    "Limits": ("limits", "Limits"),
-    "Mode": ("terms", "Mode"),
+    "Limits": ("wheels.limits", "Limits"),
+    "Mode": ("modules.verdicts", "Mode"),
     "MuslfixError": ("errors", "MuslfixError"),
     "RepairOptions": ("verbs.repair", "RepairOptions"),
-    "Report": ("report", "Report"),
-    "Target": ("target", "Target"),
+    "Report": ("report.report", "Report"),
+    "Target": ("targets.target", "Target"),
     "UndoOptions": ("verbs.undo", "UndoOptions"),
-    "Verdict": ("terms", "Verdict"),
+    "Verdict": ("modules.verdicts", "Verdict"),
     "VerifyOptions": ("verbs.verify", "VerifyOptions"),
     "check": ("verbs.check", "check"),
     "fix": ("verbs.fix", "fix"),
     "install": ("verbs.install", "install"),
-    "parse_target_spec": ("target_spec", "parse_target_spec"),
-    "probe": ("interpreter", "probe_interpreter"),
-    "read_target_file": ("interpreter", "read_target_file"),
-    "read_target_root": ("static.target", "read_target_root"),
+    "parse_target_spec": ("targets.spec", "parse_target_spec"),
+    "probe": ("targets.interpreter", "probe_interpreter"),
+    "read_target_file": ("targets.interpreter", "read_target_file"),
+    "read_target_root": ("targets.root", "read_target_root"),
     "repair": ("verbs.repair", "repair"),
     "undo": ("verbs.undo", "undo"),
     "verify": ("verbs.verify", "verify"),

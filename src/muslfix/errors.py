@@ -1,10 +1,15 @@
 """The exceptions of muslfix: one family, one sentence each.
 
 Every exception that the library lets out is a :class:`MuslfixError`. Verdicts about single files are
-data (:mod:`muslfix.plan`); an exception means that the work cannot go on.
+data (:mod:`muslfix.modules.plan`); an exception means that the work cannot go on.
 """
 
 from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class MuslfixError(Exception):
@@ -89,3 +94,74 @@ class UnspellableName(MuslfixError):
 
 class DestinationError(MuslfixError):
     """The destination could not be written: read-only, full, not a folder, locked by another run."""
+
+
+# MERGED sentences: Errors of the operating system, told as sentences.
+
+
+@contextmanager
+def told_as_sentences(path: str) -> Iterator[None]:
+    """Tell errors of the operating system as sentences about the destination.
+
+    :param path: what to name where the error names nothing
+    :raises DestinationError: instead of any :class:`OSError`
+    """
+    try:
+        yield
+    except OSError as error:
+        named = error.filename2 or error.filename or path
+        reasons = {
+            errno.EROFS: "cannot be written: the file system is read-only",
+            errno.ENOSPC: "cannot be written: the file system is full",
+            errno.EDQUOT: "cannot be written: the quota is used up",
+            errno.EACCES: "cannot be written: permission denied",
+            errno.EPERM: "cannot be written: the operation is not permitted",
+            errno.EEXIST: "is in the way: it exists already",
+            errno.ENOTDIR: "cannot be made: a part of its path is no folder",
+        }
+        reason = reasons.get(error.errno or 0, f"cannot be written ({error.strerror or error})")
+        raise DestinationError(os.fsdecode(named), reason) from error
+
+
+# MERGED spelling: File names that the locale cannot spell.
+#
+# Where ``LC_ALL=C`` or an old encoding rules, Python cannot give the operating system a name with other
+# letters and raises :exc:`UnicodeEncodeError`: https://docs.python.org/3/library/os.html#utf8-mode.
+
+
+@contextmanager
+def spelled_names() -> Iterator[None]:
+    """Tell as a sentence that a name cannot be spelled; also a decorator, for all that a user calls.
+
+    :raises UnspellableName: instead of :exc:`UnicodeEncodeError`
+    """
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise unspellable(error) from error
+
+
+def unspellable(error: UnicodeEncodeError) -> UnspellableName:
+    """The sentence for an error; of a path, the name in it that cannot be spelled."""
+    before, behind = error.object[: error.start], error.object[error.start :]
+    name = ascii(before.rpartition("/")[2] + behind.partition("/")[0])[1:-1]
+    return UnspellableName(
+        None,
+        f"the locale's encoding, {error.encoding}, cannot spell a file name: {name:.200}",
+        "set the environment variable PYTHONUTF8=1",
+    )
+
+
+def harmless(line: str, encoding: str) -> str:
+    r"""A line that does no more to a terminal than show itself: file names can hold escape sequences.
+
+    :param encoding: of the terminal; what it cannot spell is escaped too
+
+    >>> harmless("a\x1b[31m.so", "utf-8")
+    'a\\x1b[31m.so'
+    """
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in line
+    )
+    return shown.encode(encoding, "backslashreplace").decode(encoding)

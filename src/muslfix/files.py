@@ -9,6 +9,12 @@ import stat
 from collections.abc import Iterable
 from typing import BinaryIO
 
+#: How the names of staging folders begin; whatever else had such a name would be taken for one.
+STAGING_PREFIX = ".muslfix-"
+
+#: Name of the file in a ``.dist-info`` that tells what was changed, see :mod:`muslfix.projects.trace`.
+TRACE = "muslfix.json"
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _CHUNK = 1024 * 1024
 

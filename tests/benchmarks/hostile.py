@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent / "fixtures")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "helpers"), str(HERE.parent.parent / "fixtures")]
 
 from hostile_cases import CASES, OTHER_SCRIPT, Case  # noqa: E402 - the path has to be set before
 from support import snapshot  # noqa: E402

@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS.parent / "fixtures")]
+sys.path[:0] = [str(TESTS), str(TESTS / "helpers"), str(TESTS.parent / "fixtures")]
 
 from support import snapshot  # noqa: E402
 from wheelmaker import make_wheel  # noqa: E402

@@ -15,25 +15,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("", "helpers")]
 
 from lab import layout  # noqa: E402 - after the path
 from load_truth import unpack  # noqa: E402
 
 CHECK = """\
 import json, resource, sys, time
-from muslfix import libraries
-from muslfix.interpreter import read_target_file
+from muslfix.loader import files
+from muslfix.targets.interpreter import read_target_file
 from dataclasses import replace
-from muslfix.load_check import LoadCheck
+from muslfix.loader.check import LoadCheck
 files, target = json.load(sys.stdin)
 target = replace(read_target_file(target), runs_here=True)
 reads = []
-read = libraries._read
-libraries._read = lambda path, mode: (reads.append(path), read(path, mode))[1]
+read = files._read
+files._read = lambda path, mode: (reads.append(path), read(path, mode))[1]
 begin, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-tree = LoadCheck(target).on_disk(lambda path: path)
-results = [tree.load(file) for file in files]
+loads = LoadCheck(target).on_disk(lambda path: path)
+results = [loads(file) for file in files]
 end, after = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
 processor = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
 loads = sum(result.loads is True for result in results)

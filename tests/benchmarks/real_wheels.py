@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muslfix.errors import MuslfixError
-from muslfix.source import Wheel, open_wheel
+from muslfix.wheels.wheel import Wheel, open_wheel
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(HERE.parent), str(ROOT / "fixtures")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "helpers"), str(ROOT / "fixtures")]
 
 from tools_support import tool_environment  # noqa: E402
 from wheelmaker import make_wheel  # noqa: E402

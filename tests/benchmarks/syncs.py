@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "fixtures"))
 
 from wheelmaker import make_wheel
 
-from muslfix import InstallOptions, install, journal, read_target_file, recovery, transaction
+from muslfix import InstallOptions, install, read_target_file
 from muslfix.files import sync_file, sync_file_system
+from muslfix.transaction import journal, recovery, transaction
 
 TARGET = Path(__file__).parents[2] / "fixtures" / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 SIZE = 16_000

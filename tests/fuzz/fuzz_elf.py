@@ -6,7 +6,7 @@ behind ``--reader NAME`` goes there (https://llvm.org/docs/LibFuzzer.html#option
 are those of the property tests, and half of the new ones are made by the same damage to fields.
 
 What is found is written to ``crash-*`` in the working folder. Make it small (``-minimize_crash=1``), say in
-``tests/test_elf_damage.py`` which fields are wrong, and let ``elfmaker`` make it there: no files are stored.
+``tests/elf/test_damage.py`` which fields are wrong, and let ``elfmaker`` make it there: no files are stored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import atheris
 
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parents[2] / "src")]
+sys.path[:0] = [str(Path(__file__).parents[1] / "helpers"), str(Path(__file__).parents[2] / "src")]
 
 with atheris.instrument_imports(include=["muslfix"]):
     from elf_fuzzing import READERS, damage, fields_of, read_or_refuse, seeds

@@ -22,4 +22,4 @@ add_module_names = False
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!muslfix\.).*"), (r"py:.*", r"muslfix\.(.+\.)?_.*")]
 # Type variables have no place of their own.
-nitpick_ignore = [("py:class", "muslfix.farm.Item"), ("py:class", "muslfix.farm.Result")]
+nitpick_ignore = [("py:class", "muslfix.parallel.Item"), ("py:class", "muslfix.parallel.Result")]

@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["fix"]:
-        from muslfix.quick import has_nothing_to_fix
+        from muslfix.verbs.nothing_to_fix import has_nothing_to_fix
 
         if has_nothing_to_fix(words):
             _say_nothing_to_fix(words)

@@ -19,12 +19,12 @@ from muslfix.cli.options import (
 )
 from muslfix.cli.targets import find_target, target_words
 from muslfix.errors import UsageError
-from muslfix.terms import Mode
+from muslfix.modules.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
-    from muslfix.report import Report
-    from muslfix.target import Target
+    from muslfix.report.report import Report
+    from muslfix.targets.target import Target
 
 _EPILOG = """\
 examples:

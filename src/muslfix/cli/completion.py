@@ -11,7 +11,7 @@ from muslfix.errors import UsageError
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
-    from muslfix.cli.start import Parser
+    from muslfix.cli.parser import Parser
 
 #: Those that are tested; shtab knows more.
 SHELLS = ("bash", "zsh", "fish")

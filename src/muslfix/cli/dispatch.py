@@ -16,9 +16,8 @@ from typing import NoReturn
 
 from muslfix._version import __version__
 from muslfix.cli.output import Output
-from muslfix.cli.start import CommandParser, Parser
-from muslfix.errors import MuslfixError, RefusedModules, UsageError
-from muslfix.spelling import unspellable
+from muslfix.cli.parser import CommandParser, Parser
+from muslfix.errors import MuslfixError, RefusedModules, UsageError, unspellable
 
 # Each is a module, loaded where it is needed.
 _COMMANDS = (
@@ -92,8 +91,8 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
 
 def _end_what_is_open() -> None:
     """End a change that the interrupt has kept from ending itself; most commands have begun none."""
-    if "muslfix.transaction" in sys.modules:
-        import_module("muslfix.transaction").Transaction.end_all()
+    if "muslfix.transaction.transaction" in sys.modules:
+        import_module("muslfix.transaction.transaction").Transaction.end_all()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -15,13 +15,13 @@ from muslfix.cli.options import (
     find_limits,
 )
 from muslfix.cli.targets import check_folders, find_target
-from muslfix.terms import Mode
+from muslfix.modules.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
-    from muslfix.report import Report
-    from muslfix.source import Wheel
-    from muslfix.target import Target
+    from muslfix.report.report import Report
+    from muslfix.targets.target import Target
+    from muslfix.wheels.wheel import Wheel
 
 _EPILOG = """\
 examples:
@@ -79,7 +79,7 @@ def _opening(options: argparse.Namespace) -> Iterator[Callable[[], Sequence[Whee
 
         def open_them() -> Sequence[Wheel]:
             import_module("muslfix.verbs.install")  # which takes longer than to open a wheel
-            from muslfix.source import open_wheels
+            from muslfix.wheels.wheel import open_wheels
 
             opened = open_wheels(options.wheels, find_limits(options), ignore_record=options.ignore_record)
             return stack.enter_context(opened)
@@ -87,7 +87,7 @@ def _opening(options: argparse.Namespace) -> Iterator[Callable[[], Sequence[Whee
         if options.python is None:
             yield open_them
             return
-        from muslfix.workers import Meanwhile
+        from muslfix.parallel import Meanwhile
 
         meanwhile = Meanwhile(open_them)
         try:

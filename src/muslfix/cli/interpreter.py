@@ -12,7 +12,7 @@ from muslfix.cli.terminal import Line
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
-    from muslfix.target import Target
+    from muslfix.targets.target import Target
 
 _EPILOG = """\
 example:
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         return 0
     target = find_target(options)
     if options.symbols:
-        from muslfix.load_check import LoadCheck
+        from muslfix.loader.check import LoadCheck
 
         target = LoadCheck(target).with_symbols()
     if options.json:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def _tell(target: Target, output: Output) -> None:
     """The story, then the facts, one a line."""
-    from muslfix.story import tell_story
+    from muslfix.cli.describe import tell_story
 
     facts = list(_lines(target, verbose=output.verbose))
     if output.out.is_terminal:
@@ -81,7 +81,7 @@ def _tell(target: Target, output: Output) -> None:
 
 def _list(output: Output, *, as_json: bool) -> None:
     """Print the known Pythons."""
-    from muslfix.known import KNOWN, lines_about_known
+    from muslfix.targets.known_pythons import KNOWN, lines_about_known
 
     if not as_json:
         output.result(lines_about_known())

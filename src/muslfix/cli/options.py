@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from muslfix.cli.targets import add_target_options
-from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.terms import Mode
+from muslfix.modules.verdicts import Mode
+from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -197,7 +197,7 @@ def executor_for(scheduler: str | None) -> Iterator[Executor | None]:
     if scheduler is None:
         yield None
         return
-    from muslfix.farm import dask_executor
+    from muslfix.parallel import dask_executor
 
     with dask_executor(scheduler) as executor:
         yield executor

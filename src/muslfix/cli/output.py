@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Line, Terminal
-from muslfix.errors import DestinationError, MuslfixError
+from muslfix.errors import DestinationError, MuslfixError, harmless
 
 if TYPE_CHECKING:
-    from muslfix.report import Report
+    from muslfix.report.report import Report
 
 
 class Output:
@@ -46,7 +46,7 @@ class Output:
 
         :param command: the one to go on with, for a person to copy
         """
-        from muslfix.report_text import to_text
+        from muslfix.report.text import to_text
 
         if as_json or not self.out.is_terminal:
             self._warnings(report)
@@ -136,14 +136,5 @@ def _paint(line: str, terminal: Terminal) -> str:
 
 
 def printable(line: str) -> str:
-    r"""A line that does no more to a terminal than show itself: file names can hold escape sequences.
-
-    >>> printable("a\x1b[31m.so")
-    'a\\x1b[31m.so'
-    """
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in line
-    )
-    encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
+    """A line that does no more to a terminal than show itself, in the encoding of stdout."""
+    return harmless(line, sys.stdout.encoding or "utf-8")

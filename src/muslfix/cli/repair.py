@@ -19,11 +19,11 @@ from muslfix.cli.options import (
     paths_for,
 )
 from muslfix.cli.targets import add_target_options, find_targets
-from muslfix.terms import Mode
+from muslfix.modules.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
-    from muslfix.report import ProjectReport
+    from muslfix.report.report import ProjectReport
 
 _EPILOG = """\
 examples:

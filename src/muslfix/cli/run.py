@@ -13,8 +13,8 @@ from muslfix.errors import UsageError
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
-    from muslfix.hooks.whereabouts import Whereabouts
-    from muslfix.report import Report
+    from muslfix.cli.whereabouts import Whereabouts
+    from muslfix.report.report import Report
 
 _EPILOG = """\
 Without --python the environment is that of the interpreter that runs pip; for
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.hooks.run import is_well, run_command
+    from muslfix.cli.runner import is_well, run_command
 
     command = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not command:
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def _look_around(command: list[str], options: argparse.Namespace, output: Output) -> Whereabouts:
     """Where the command works, if the options do not say."""
-    from muslfix.hooks.whereabouts import Whereabouts, find_whereabouts
+    from muslfix.cli.whereabouts import Whereabouts, find_whereabouts
 
     found = find_whereabouts(command, os.environ, os.getcwd())
     if found.doubt and not options.path and not (options.python or names_foreign_target(options)):
@@ -93,7 +93,7 @@ def _fix(place: Whereabouts, options: argparse.Namespace, output: Output) -> Rep
 
 
 def _tell(report: Report, options: argparse.Namespace, output: Output) -> None:
-    from muslfix.hooks.run import lines_about, warnings_about
+    from muslfix.cli.runner import lines_about, warnings_about
 
     for sentence in warnings_about(report):
         output.warning(sentence)
@@ -107,8 +107,8 @@ def _tell(report: Report, options: argparse.Namespace, output: Output) -> None:
 
 def _say_what_would_be_run(command: list[str], options: argparse.Namespace, output: Output) -> int:
     """Say it, and change nothing; where the command itself would make the environment it is not there yet."""
-    from muslfix.interpreter import find_interpreter
-    from muslfix.report import Report
+    from muslfix.report.report import Report
+    from muslfix.targets.interpreter import find_interpreter
 
     place = _look_around(command, options, output)
     target = names_foreign_target(options) or find_interpreter(place.python, os.environ)

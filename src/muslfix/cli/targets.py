@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from muslfix.errors import UsageError
 
 if TYPE_CHECKING:
-    from muslfix.target import Target
+    from muslfix.targets.target import Target
 
 
 def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -74,16 +74,16 @@ def find_target(options: argparse.Namespace) -> Target:
         check_folders(path=path)
     given = _given_facts(options)
     if options.target_root is not None:
-        from muslfix.static.target import read_target_root
+        from muslfix.targets.root import read_target_root
 
         return read_target_root(options.target_root, options.target_python, given)
     if options.target_python is not None:
         raise UsageError(None, "--target-python says which Python in a root, and there is no --target-root")
     if options.target_spec is not None:
-        from muslfix.target_spec import parse_target_spec
+        from muslfix.targets.spec import parse_target_spec
 
         return parse_target_spec(options.target_spec, given)
-    from muslfix.interpreter import find_interpreter, probe_interpreter, read_target_file
+    from muslfix.targets.interpreter import find_interpreter, probe_interpreter, read_target_file
 
     if options.target_file is not None:
         return read_target_file(options.target_file, given)

@@ -1,6 +1,6 @@
 """A report for a person at a terminal: the sum first, then the files by project.
 
-Programs get :func:`muslfix.report_text.to_text` or JSON instead, which name every file in a line of its own.
+Programs get :func:`muslfix.report.text.to_text` or JSON instead, which name every file in a line of its own.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Line
-from muslfix.report import FINDINGS
-from muslfix.report_text import PUT_TOGETHER, describe, is_worth_telling
-from muslfix.terms import Verdict
+from muslfix.modules.verdicts import Verdict
+from muslfix.report.report import FINDINGS
+from muslfix.report.text import PUT_TOGETHER, describe, is_worth_telling
 
 if TYPE_CHECKING:
-    from muslfix.module_report import ModuleReport
-    from muslfix.report import FileReport, ProjectReport, Report
+    from muslfix.report.modules import ModuleReport
+    from muslfix.report.report import FileReport, ProjectReport, Report
 
 # How many files of one kind a project names: one is enough where all are alike.
 _FILES, _ALIKE = 3, frozenset({"misnamed", "removed", "put-back", "link-outside"})

@@ -14,21 +14,26 @@ in it is a warning.
 
 from __future__ import annotations
 
+import locale
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from muslfix.errors import MuslfixError
+from muslfix.errors import MuslfixError, harmless
 from muslfix.files import read_regular
-from muslfix.report import ProjectReport, Report
-from muslfix.terms import Mode
+from muslfix.modules.verdicts import Mode
+from muslfix.report.report import Report
+from muslfix.report.text import counted_modules
 
 # In MiB. No pyproject.toml is nearly as long; what is longer was not written by a person.
 _MAX_SETTINGS = 4
 
 # What keys of very many parts may cost the parser of TOML, see _check_effort; a second or two.
 _MAX_EFFORT = 50_000_000
+
+# That of the terminal which the tool prints to, as far as it is known.
+_ENCODING = locale.getpreferredencoding(False)
 
 # How many projects or modules a line names before it counts the rest.
 _NAMED = 3
@@ -90,8 +95,6 @@ def fix_place(find: Callable[[], Place]) -> Outcome:
 
     :param find: asks the tool where it has installed; what that raises is a problem like any other
     """
-    from muslfix.cli.output import printable
-
     strict = False
     try:
         place = find()
@@ -105,12 +108,12 @@ def fix_place(find: Callable[[], Place]) -> Outcome:
         line, problems = "", [f"{error} (tip: {error.tip})" if error.tip else str(error)]
     except Exception as error:  # noqa: BLE001 - the tool must go on, also where its version differs or we have a bug
         line, problems = "", [f"the hook of muslfix has failed ({type(error).__name__}: {error})"]
-    said = f"muslfix: {printable(line)}" if line else ""
-    return Outcome(said, tuple(f"muslfix: {printable(problem)}" for problem in problems), strict)
+    said = f"muslfix: {harmless(line, _ENCODING)}" if line else ""
+    return Outcome(said, tuple(f"muslfix: {harmless(problem, _ENCODING)}" for problem in problems), strict)
 
 
 def _fix(place: Place, settings: Settings) -> Report:
-    from muslfix.interpreter import probe_interpreter
+    from muslfix.targets.interpreter import probe_interpreter
     from muslfix.verbs.fix import FixOptions, fix
 
     options = FixOptions(
@@ -133,13 +136,7 @@ def line_about(report: Report) -> str:
     if not fixed:
         return ""
     names = [f"{project.name} {project.version}" for project in fixed]
-    return f"fixed {_and_more(names, 'projects')} ({modules_given_a_name(fixed)})"
-
-
-def modules_given_a_name(projects: list[ProjectReport]) -> str:
-    """How many modules were given a name: ``1 extension module``."""
-    count = sum(module.new_path is not None for project in projects for module in project.modules)
-    return "1 extension module" if count == 1 else f"{count} extension modules"
+    return f"fixed {_and_more(names, 'projects')} ({counted_modules(report.changes)})"
 
 
 def problems_in(report: Report) -> Iterator[str]:

@@ -8,11 +8,11 @@
     how a library is found and a symbol bound: what both libcs have in common
 :mod:`~muslfix.loader.musl`, :mod:`~muslfix.loader.glibc`
     the rules of the one, and of the other
-:mod:`~muslfix.loader.musl_symbols`, :mod:`~muslfix.loader.musl_exports`
+:mod:`~muslfix.loader.musl_floor`, :mod:`~muslfix.loader.musl_exports`
     since when musl has a symbol, and the data for that
 :mod:`~muslfix.loader.musl_floor`
     the lowest musl on which the files of a wheel can load
 
-The files come from :mod:`muslfix.libraries` and :mod:`muslfix.surroundings`; :mod:`muslfix.load_check` asks
-for all files of a run.
+The files come from :mod:`muslfix.loader.files` and :mod:`muslfix.loader.system`; :mod:`muslfix.loader.check`
+asks for all files of a run.
 """

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from muslfix.elf_symbols import Reference, References
+from muslfix.elf.symbols import Reference, References
 from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System, Trouble
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules

@@ -1,6 +1,6 @@
 """Values of the load check: the files that a loader sees, what a process has already, what goes wrong.
 
-:mod:`muslfix.loader.dlopen` works with them, and :mod:`muslfix.libraries` finds them on disk.
+:mod:`muslfix.loader.dlopen` works with them, and :mod:`muslfix.loader.files` finds them on disk.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from enum import Enum
 from os.path import basename, normpath
 from typing import NamedTuple, Protocol
 
-from muslfix.elf import Machine
-from muslfix.elf_dynamic import DynamicFacts, Image
-from muslfix.elf_symbols import Exports
+from muslfix.elf.dynamic import DynamicFacts, Image
+from muslfix.elf.facts import Machine
+from muslfix.elf.symbols import Exports
 from muslfix.suffix import Libc
 
 # What a loader reads in a file that is damaged.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os.path import dirname
 
-from muslfix.elf_dynamic import DynamicFacts, VersionNeed
-from muslfix.elf_symbols import Exports, Reference
+from muslfix.elf.dynamic import DynamicFacts, VersionNeed
+from muslfix.elf.symbols import Exports, Reference
 from muslfix.loader.facts import Absence, LoadedFile, Problem, Trouble
 from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import chain
 from os.path import dirname
 
-from muslfix.elf_symbols import Exports, Reference
+from muslfix.elf.symbols import Exports, Reference
 from muslfix.loader.facts import Absence, Files, LoadedFile, System
-from muslfix.loader.musl_symbols import (
+from muslfix.loader.musl_floor import (
     LARGE_FILE_BY_LOADER,
     LARGE_FILE_SYMBOLS,
     NEWEST,

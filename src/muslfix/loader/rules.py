@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from muslfix.elf_symbols import Exports, Reference
+from muslfix.elf.symbols import Exports, Reference
 from muslfix.loader.facts import Files, LoadedFile, Problem, System, Trouble
 
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")

@@ -9,25 +9,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 
-from muslfix.compatibility import check_requires_python, check_tags
-from muslfix.environment import choose, report_failed, report_installed, report_missing, site_folders
-from muslfix.errors import IncompatibleWheel, MuslfixError
-from muslfix.farm import for_each
-from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.load_check import LoadCheck
-from muslfix.module_report import report_module
-from muslfix.modules import plan_tree
-from muslfix.plan import Plan
+from muslfix.errors import IncompatibleWheel, MuslfixError, spelled_names
+from muslfix.loader.check import LoadCheck
+from muslfix.modules.candidates import plan_tree
+from muslfix.modules.plan import Plan
+from muslfix.modules.tree import DiskTree
+from muslfix.modules.verdicts import Mode
+from muslfix.parallel import for_each
 from muslfix.progress import Progress, counted, silent
-from muslfix.project import InstalledProject, normalize_name
-from muslfix.report import ProjectReport, Report, report_lost_wheel
-from muslfix.source import open_wheel
-from muslfix.spelling import spelled_names
-from muslfix.target import Target
-from muslfix.terms import Mode
-from muslfix.tree import DiskTree
+from muslfix.projects.project import InstalledProject, normalize_name
+from muslfix.report.modules import report_module
+from muslfix.report.report import ProjectReport, Report, report_lost_wheel
+from muslfix.rewheel.wheel_tree import find_musl_floor, plan_wheel
+from muslfix.targets.compatibility import check_requires_python, check_tags
+from muslfix.targets.target import Target
 from muslfix.verbs.fix import plan_project
-from muslfix.wheel_tree import find_musl_floor, plan_wheel
+from muslfix.verbs.selection import choose, report_failed, report_installed, report_missing, site_folders
+from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
+from muslfix.wheels.wheel import open_wheel
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,9 @@ def _check_folder(folder: str, target: Target, options: CheckOptions) -> Project
     def locate(path: str) -> str:
         return os.path.join(root, path)
 
-    tree = DiskTree(locate) if check is None else check.on_disk(locate)
+    tree = (
+        DiskTree(locate) if check is None else DiskTree(locate, check.images.examine, check.on_disk(locate))
+    )
     plan = plan_tree(paths, tree, target, options.mode, thorough=True)
     return _with_modules(ProjectReport(folder, "-", root, root, "checked", None), plan, target)
 

@@ -6,31 +6,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from muslfix.environment import (
-    choose,
-    recover_folder,
-    report_failed,
-    report_installed,
-    reports_on_missing,
-    site_folders,
-)
-from muslfix.errors import MuslfixError
-from muslfix.load_check import LoadCheck
-from muslfix.module_report import report_module
-from muslfix.modules import plan_tree
-from muslfix.plan import Plan
+from muslfix.errors import MuslfixError, spelled_names
+from muslfix.loader.check import LoadCheck
+from muslfix.modules.candidates import plan_tree
+from muslfix.modules.plan import Plan
+from muslfix.modules.tree import DiskTree
+from muslfix.modules.verdicts import Mode
 from muslfix.progress import Progress, counted, silent
-from muslfix.project import InstalledProject, is_inside, normalize_name
+from muslfix.projects.environment import recover_folder
+from muslfix.projects.project import InstalledProject, is_inside, normalize_name
+from muslfix.projects.trace import Change
 from muslfix.record import Record
-from muslfix.report import ProjectReport, Report
-from muslfix.spelling import spelled_names
-from muslfix.target import Target
-from muslfix.terms import Mode
-from muslfix.trace import Change
-from muslfix.tree import DiskTree
+from muslfix.report.modules import report_module
+from muslfix.report.report import ProjectReport, Report
+from muslfix.targets.target import Target
+from muslfix.verbs.selection import choose, report_failed, report_installed, reports_on_missing, site_folders
 
 if TYPE_CHECKING:
-    from muslfix.transaction import Transaction
+    from muslfix.transaction.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,7 @@ def _fix_folder(
         else:
             reports.append(_report(project, plan, (), target, dry_run=options.dry_run))
     if needy:
-        from muslfix.transaction import Transaction
+        from muslfix.transaction.transaction import Transaction
 
         with Transaction(folder) as transaction:
             told = counted(needy, len(needy), "fixing projects", options.progress)
@@ -131,13 +124,15 @@ def plan_project(
         return Record(), Plan()
     record = project.parse_record(content)
     inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
-    tree = DiskTree(project.locate) if check is None else check.on_disk(project.locate)
+    tree = DiskTree(project.locate)
+    if check is not None:
+        tree = DiskTree(project.locate, check.images.examine, check.on_disk(project.locate))
     return record, plan_tree(inside, tree, target, mode, thorough=thorough)
 
 
 def _check_project(project: InstalledProject, record: Record, plan: Plan) -> None:
     """Find out in a dry run what would make it fail."""
-    from muslfix.inplace import check_in_place
+    from muslfix.projects.in_place import check_in_place
 
     check_in_place(project, record, plan)
 
@@ -150,7 +145,7 @@ def _fix_project(
     check: LoadCheck | None,
 ) -> ProjectReport:
     """Plan once more, now that nobody else changes the folder, and do it."""
-    from muslfix.inplace import fix_in_place
+    from muslfix.projects.in_place import fix_in_place
 
     try:
         with transaction.part():

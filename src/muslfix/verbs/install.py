@@ -8,27 +8,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from muslfix.compatibility import check_requires_python, check_tags, unmet_requirements
-from muslfix.environment import check_not_managed, versions_beside
-from muslfix.errors import EnvironmentRefused, InvalidWheel
-from muslfix.layout import Layout, layout_of
-from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.placing import check_conflicts, leaving_files, move_out, place
+from muslfix.errors import EnvironmentRefused, InvalidWheel, spelled_names, told_as_sentences
+from muslfix.modules.verdicts import Mode
 from muslfix.progress import Progress, silent
-from muslfix.project import InstalledProject, scan_legacy, scan_projects
-from muslfix.report import ProjectReport, Report
-from muslfix.sentences import told_as_sentences
-from muslfix.source import Wheel, open_wheels
-from muslfix.spelling import spelled_names
-from muslfix.staging import StagedWheel, direct_url
-from muslfix.target import Target
-from muslfix.terms import Mode
-from muslfix.transaction import Transaction
-from muslfix.unpacking import stage_wheel
+from muslfix.projects.environment import check_not_managed, versions_beside
+from muslfix.projects.project import InstalledProject, scan_legacy, scan_projects
+from muslfix.report.report import ProjectReport, Report
+from muslfix.staging.place import check_conflicts, leaving_files, move_out, place
+from muslfix.staging.tree import StagedWheel, direct_url
+from muslfix.staging.unpack import stage_wheel
+from muslfix.targets.compatibility import check_requires_python, check_tags, unmet_requirements
+from muslfix.targets.schemes import Layout, layout_of
+from muslfix.targets.target import Target
+from muslfix.transaction.transaction import Transaction
+from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
+from muslfix.wheels.wheel import Wheel, open_wheels
 
 if TYPE_CHECKING:
-    from muslfix.module_report import ModuleReport
-    from muslfix.naming import Naming
+    from muslfix.report.modules import ModuleReport
+    from muslfix.staging.rename import Naming
 
 _INSTALLER = b"muslfix\n"
 
@@ -231,8 +229,8 @@ def _naming(
     staged: Sequence[StagedWheel], leaving: Collection[str], target: Target, options: InstallOptions
 ) -> Naming:
     """What names modules, loaded only where there may be one: most wheels have none."""
-    from muslfix.load_check import LoadCheck
-    from muslfix.naming import Naming
+    from muslfix.loader.check import LoadCheck
+    from muslfix.staging.rename import Naming
 
     check = LoadCheck(target, options.root, strict=options.strict) if options.load_check else None
     return Naming(target, options.mode, check, staged, leaving)
@@ -248,7 +246,7 @@ def _compilation(
     if not (sources and is_wanted and target.executable):
         yield lambda: None
         return
-    from muslfix.bytecode import Compilation
+    from muslfix.staging.bytecode import Compilation
 
     with told_as_sentences(staged[0].layout.scheme.platlib):
         compilation = Compilation(target.executable, [(source.place, source.seen) for _, source in sources])

@@ -10,21 +10,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from muslfix.compatibility import check_requires_python, check_tags
-from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError
-from muslfix.farm import for_each
-from muslfix.limits import DEFAULT_LIMITS, Limits
-from muslfix.load_check import LoadCheck
-from muslfix.module_report import ModuleReport, report_module
-from muslfix.plan import Plan
-from muslfix.report import ProjectReport, Report, report_lost_wheel
-from muslfix.rewheel import NewWheel, copy_wheel, dropped_signatures, file_name, plan_for_targets, write_wheel
-from muslfix.sentences import told_as_sentences
-from muslfix.source import Wheel, open_wheel
-from muslfix.spelling import spelled_names
-from muslfix.steps import make_folders, remove_folders
-from muslfix.target import Target
-from muslfix.terms import Mode
+from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, spelled_names, told_as_sentences
+from muslfix.loader.check import LoadCheck
+from muslfix.modules.plan import Plan
+from muslfix.modules.verdicts import Mode
+from muslfix.parallel import for_each
+from muslfix.report.modules import ModuleReport, report_module
+from muslfix.report.report import ProjectReport, Report, report_lost_wheel
+from muslfix.rewheel.rewheel import (
+    NewWheel,
+    copy_wheel,
+    dropped_signatures,
+    file_name,
+    plan_for_targets,
+    write_wheel,
+)
+from muslfix.targets.compatibility import check_requires_python, check_tags
+from muslfix.targets.target import Target
+from muslfix.transaction.steps import make_folders, remove_folders
+from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
+from muslfix.wheels.wheel import Wheel, open_wheel
 
 _BUILD_TAG = re.compile(r"[0-9][0-9A-Za-z_.]*")
 

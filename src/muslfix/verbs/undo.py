@@ -6,24 +6,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from muslfix.environment import (
-    choose,
-    recover_folder,
-    report_failed,
-    report_installed,
-    reports_on_missing,
-    site_folders,
-)
-from muslfix.errors import MuslfixError
-from muslfix.inplace import find_way_back, undo_in_place
+from muslfix.errors import MuslfixError, spelled_names
+from muslfix.modules.verdicts import Mode
 from muslfix.progress import Progress, counted, silent
-from muslfix.project import InstalledProject, normalize_name
-from muslfix.report import FileReport, ProjectReport, Report
-from muslfix.spelling import spelled_names
-from muslfix.target import Target
-from muslfix.terms import Mode
-from muslfix.trace import Change
-from muslfix.transaction import Transaction
+from muslfix.projects.environment import recover_folder
+from muslfix.projects.in_place import find_way_back, undo_in_place
+from muslfix.projects.project import InstalledProject, normalize_name
+from muslfix.projects.trace import Change
+from muslfix.report.report import FileReport, ProjectReport, Report
+from muslfix.targets.target import Target
+from muslfix.transaction.transaction import Transaction
+from muslfix.verbs.selection import choose, report_failed, report_installed, reports_on_missing, site_folders
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from muslfix.environment import choose, report_failed, report_installed, reports_on_missing, site_folders
-from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError
+from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelled_names
 from muslfix.files import hash_file
-from muslfix.layout import local_path
 from muslfix.progress import Progress, counted, silent
-from muslfix.project import InstalledProject, normalize_name, scan_projects
+from muslfix.projects.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
-from muslfix.report import FileReport, ProjectReport, Report
-from muslfix.spelling import spelled_names
-from muslfix.static.root import RootFiles
-from muslfix.target import Target
+from muslfix.report.report import FileReport, ProjectReport, Report
+from muslfix.targets.root_files import RootFiles
+from muslfix.targets.schemes import local_path
+from muslfix.targets.target import Target
+from muslfix.verbs.selection import choose, report_failed, report_installed, reports_on_missing, site_folders
 
 _WORKERS = len(os.sched_getaffinity(0))
 

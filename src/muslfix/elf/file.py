@@ -1,0 +1,220 @@
+"""The parts of an ELF file that a loader reads: its header, program headers, dynamic section and strings.
+
+:class:`ElfFile` is what :mod:`muslfix.elf.facts` (what a file is linked to) and :mod:`muslfix.elf.dynamic`
+(what a loader will do with it) read a file through. Section headers are never looked at: a loader ignores
+them, and a file may lie with them. Every offset and every count is held against the size of the file.
+
+Specification: https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from muslfix.errors import InvalidElf
+
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_TLS = 1, 2, 3, 7
+DT_NULL, DT_STRTAB, DT_STRSZ = 0, 5, 10
+
+# The structures, in the notation of the struct module, by class where they differ.
+_HEADER = {32: "HHIIIIIHHH", 64: "HHIQQQIHHH"}  # behind e_ident, up to e_phnum
+_PROGRAM_HEADER = {32: "IIIIIIII", 64: "IIQQQQQQ"}
+_DYNAMIC_ENTRY = {32: "II", 64: "QQ"}
+
+# Bounds that no real file comes near and a damaged one must not exceed.
+_MAX_PROGRAM_HEADERS = 1_000
+_MAX_DYNAMIC_ENTRIES = 10_000
+MAX_STRING = 4_096
+_MAX_TEXT = 1024 * 1024
+_MAX_STRING_TABLE = 64 * 1024 * 1024
+
+# The byte order of the processor that this runs on, as the struct module writes it.
+_NATIVE = "<" if struct.pack("=H", 1) == b"\1\0" else ">"
+
+
+class Header(NamedTuple):
+    """The fields of the file header behind ``e_ident``."""
+
+    kind: int
+    machine: int
+    version: int
+    entry: int
+    segments_at: int
+    sections_at: int
+    flags: int
+    size: int
+    segment_size: int
+    segment_count: int
+
+
+class Segment(NamedTuple):
+    """What matters of a program header; ``size`` is the one in the file, ``memory`` the one in memory."""
+
+    kind: int
+    offset: int
+    address: int
+    size: int
+    memory: int
+
+
+class ElfFile:
+    """One open ELF file, with its headers and its dynamic section read.
+
+    :param stream: a seekable binary stream of the whole file
+    :raises InvalidElf: if the bytes are not an ELF file, or its headers point outside of it
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.size = stream.seek(0, 2)
+        ident = self.read(0, 16, at_most=True)
+        if ident[:4] != b"\x7fELF":
+            raise InvalidElf(None, "is not an ELF file (it does not begin with \\x7fELF)")
+        if len(ident) < 16:
+            raise InvalidElf(None, f"is an ELF file cut off after {len(ident)} bytes")
+        if ident[4] not in (1, 2) or ident[5] not in (1, 2):
+            raise InvalidElf(None, f"is an ELF file of unknown class {ident[4]} or byte order {ident[5]}")
+        self.bits = 32 * ident[4]
+        self.byte_order = "little" if ident[5] == 1 else "big"
+        self.sign = "<" if ident[5] == 1 else ">"
+        self.header = Header(*self.unpack(_HEADER[self.bits], 16))
+        self.segments = self._read_segments()
+        self._dynamic: dict[int, list[int]] = {}
+        for tag, value in self._read_dynamic():
+            self._dynamic.setdefault(tag, []).append(value)
+        # A damaged file can name one string thousands of times; each is looked up once.
+        self._strings: dict[int, str] = {}
+        self._strings_at: int | None = None
+        self._string_table: bytes | None = None
+        self._text_left = _MAX_TEXT
+
+    def _read_segments(self) -> list[Segment]:
+        header, layout = self.header, _PROGRAM_HEADER[self.bits]
+        if header.segment_count > _MAX_PROGRAM_HEADERS:
+            raise InvalidElf(None, f"claims {header.segment_count} program headers")
+        size = struct.calcsize(self.sign + layout)
+        if header.segment_count and header.segment_size != size:
+            raise InvalidElf(None, f"claims program headers of {header.segment_size} bytes, not {size}")
+        segments = []
+        for number in range(header.segment_count):
+            fields = self.unpack(layout, header.segments_at + number * size)
+            if self.bits == 32:
+                kind, offset, address, _, in_file, memory, _, _ = fields
+            else:
+                kind, _, offset, address, _, in_file, memory, _ = fields
+            segments.append(Segment(kind, offset, address, in_file, memory))
+        return segments
+
+    def _read_dynamic(self) -> Iterator[tuple[int, int]]:
+        """The entries of the dynamic section, up to the one that ends it."""
+        section = next((segment for segment in self.segments if segment.kind == PT_DYNAMIC), None)
+        if section is None:
+            return
+        entry = struct.Struct(self.sign + _DYNAMIC_ENTRY[self.bits])
+        count = min(section.size // entry.size, _MAX_DYNAMIC_ENTRIES)
+        for tag, value in entry.iter_unpack(self.read(section.offset, count * entry.size)):
+            if tag == DT_NULL:
+                return
+            yield tag, value
+        raise InvalidElf(None, "has a dynamic section without an end")
+
+    def values(self, tag: int) -> list[int]:
+        """All values of a tag of the dynamic section, in their order."""
+        return self._dynamic.get(tag, [])
+
+    def value(self, tag: int) -> int:
+        """The last value of a tag, which is the one that a loader takes; 0 if there is none."""
+        values = self.values(tag)
+        return values[-1] if values else 0
+
+    def string(self, index: int) -> str:
+        """The text at an index of the string table, without its NUL, decoded as :func:`os.fsdecode` does.
+
+        :raises InvalidElf: if there is none, or it has no end
+        """
+        if index not in self._strings:
+            self._strings[index] = self._read_string(index)
+            self.charge(len(self._strings[index]))
+        return self._strings[index]
+
+    def charge(self, characters: int) -> None:
+        """Keep account of the text that the facts will hold.
+
+        :raises InvalidElf: if it becomes too much
+        """
+        self._text_left -= characters
+        if self._text_left < 0:
+            raise InvalidElf(None, "has names of more than 1 MiB in its dynamic section")
+
+    def _read_string(self, index: int) -> str:
+        if self._strings_at is None:
+            tables = self.values(DT_STRTAB)
+            if not tables:
+                raise InvalidElf(None, "has a dynamic section without a string table")
+            self._strings_at = self.offset_of(tables[0])
+        text = self.read(self._strings_at + index, MAX_STRING, at_most=True)
+        if b"\0" not in text:
+            raise InvalidElf(None, "has a name without an end in its string table")
+        return text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+    def string_table(self) -> bytes:
+        """The whole string table; empty if there is none.
+
+        :raises InvalidElf: if it is not where it should be
+        """
+        if self._string_table is None:
+            tables, sizes = self.values(DT_STRTAB), self.values(DT_STRSZ)
+            self._string_table = b""
+            if tables and sizes:
+                size = min(sizes[0], _MAX_STRING_TABLE)
+                self._string_table = self.read(self.offset_of(tables[0]), size)
+        return self._string_table
+
+    def offset_of(self, address: int) -> int:
+        """Where in the file lies what will be at an address of memory.
+
+        :raises InvalidElf: if no segment holds it
+        """
+        for segment in self.segments:
+            if segment.kind == PT_LOAD and 0 <= address - segment.address < segment.size:
+                return segment.offset + address - segment.address
+        raise InvalidElf(None, f"points to the address {address:#x}, which no segment holds")
+
+    def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
+        """The numbers of one structure.
+
+        :param layout: in the notation of :mod:`struct`, without the byte order
+        :raises InvalidElf: if it reaches over the end of the file
+        """
+        layout = self.sign + layout
+        return struct.unpack(layout, self.read(offset, struct.calcsize(layout)))
+
+    def column(self, table: bytes | memoryview, layout: str, first: int, step: int) -> list[int]:
+        """One number of each entry of a table.
+
+        :param table: the bytes, whose number is a multiple of the size of an entry
+        :param layout: ``H``, ``I`` or ``Q``: what the table is taken to consist of
+        :param first: where that of the first entry stands
+        :param step: how many numbers an entry has
+        """
+        if self.sign == _NATIVE:  # no number is made but those that are wanted
+            return memoryview(table).cast(layout)[first::step].tolist()  # type: ignore[call-overload,no-any-return]
+        count = len(table) // struct.calcsize(self.sign + layout)
+        return list(struct.unpack(f"{self.sign}{count}{layout}", table)[first::step])
+
+    def read(self, offset: int, size: int, *, at_most: bool = False) -> bytes:
+        """Some bytes of the file.
+
+        :param at_most: whether there may be fewer
+        :raises InvalidElf: if they reach over its end
+        """
+        for end in (offset, offset if at_most else offset + size):
+            if end > self.size:
+                raise InvalidElf(None, f"points to byte {end}, but has {self.size} bytes")
+        self._stream.seek(offset)
+        data = self._stream.read(size)
+        if len(data) < size and not at_most:
+            raise InvalidElf(None, "became shorter while it was read")
+        return data

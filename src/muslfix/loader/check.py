@@ -1,0 +1,156 @@
+"""The load check of one run: for the files of a project, what the loader of the target will do with each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache, cached_property
+
+from muslfix.elf.dynamic import Image
+from muslfix.errors import InvalidTarget
+from muslfix.loader.dlopen import check_load
+from muslfix.loader.facts import Files, LoadedFile, LoadResult, System
+from muslfix.loader.files import ElfImages, OverlaidFiles, TargetFiles
+from muslfix.loader.system import exported_symbols, system_of
+from muslfix.targets.root_files import RootFiles
+from muslfix.targets.target import Target, TargetTree
+
+#: From the path of a file, as RECORD spells it, to what the loader will do with it.
+Loads = Callable[[str], LoadResult]
+
+#: From the path of a file, as RECORD spells it, to where it is on this machine.
+Locate = Callable[[str], str]
+
+# Where the files of a wheel are taken to be, if the target does not tell its own folder.
+_SITE = "/site-packages"
+
+
+class LoadCheck:
+    """What the loader of a target does, found out once for all projects of a run.
+
+    :param target: the Python that will import
+    :param root: a folder that the target will see as ``/``; ``None``: the tree that it was read from, if any
+    :param folders: folders of this machine that may be looked at although the target is not this machine
+    :param strict: whether a module that needs what is missing is refused
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        root: str | None = None,
+        folders: Sequence[str] = (),
+        *,
+        strict: bool = False,
+    ) -> None:
+        #: The files of this machine, each read once.
+        self.images = ElfImages()
+        tree = target.tree if root is None else TargetTree(os.path.abspath(root))
+        self._is_elsewhere = tree is not None
+        self._tree = RootFiles(tree) if tree is not None and os.path.isdir(tree.folder) else None
+        self._target = target
+        self._strict = strict
+        self._folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in folders)
+        self._files = TargetFiles(self.images, self._locate)
+
+    @cached_property
+    def system(self) -> System:
+        """What the loader goes by; found out when it is first needed."""
+        target = self._target
+        if target.program is None and target.executable is not None and self._tree is not None:
+            with suppress(InvalidTarget):  # links lead out of the tree: then it is not known
+                target = replace(target, program=self._tree.seen(target.executable))
+        return system_of(target, self._files)
+
+    def with_symbols(self) -> Target:
+        """The target with the symbols that its interpreter exports, for a machine without its files.
+
+        :raises InvalidTarget: if they cannot be read
+        """
+        symbols = exported_symbols(self.system, self._files)
+        return replace(self._target, symbols=tuple(symbols.items()))
+
+    def _locate(self, path: str) -> str | None:
+        if self._tree is not None:
+            try:
+                return self._tree.locate(path)
+            except InvalidTarget:  # it leads out of the tree, or nowhere
+                return None
+        at_hand = self._target.runs_here and not self._is_elsewhere
+        return path if at_hand or os.path.normpath(path).startswith(self._folders) else None
+
+    def on_disk(self, locate: Locate) -> Loads:
+        """How to ask about the files of a project that is where the target will import it.
+
+        :param locate: from a path as RECORD spells it to where it is on this machine
+        """
+        return lambda path: self._check(self._seen(locate(path)), self._files)
+
+    def _seen(self, path: str) -> str:
+        """A path of this machine as the target sees it."""
+        if self._tree is None:
+            return path
+        top = os.path.realpath(self._tree.tree.folder)
+        below = os.path.relpath(
+            os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)), top
+        )
+        return path if below.startswith("../") else os.path.join(self._tree.tree.seen, below)
+
+    def staged(self, site: str, coming: Mapping[str, str], leaving: Collection[str] = ()) -> Loads:
+        """How to ask about the files of a wheel that is unpacked beside its destination.
+
+        :param site: the folder that RECORD's paths begin at, as the target will see it
+        :param coming: where the files of all wheels of the run are now, by the path that the target will see
+        :param leaving: the files on this machine that go before these come; absolute, no link on the way
+        """
+
+        def overlay(path: str) -> LoadedFile | None:
+            if path not in coming:
+                return None
+            try:
+                return LoadedFile(path, *self.images.open(coming[path]))
+            except OSError:
+                return None
+
+        gone = frozenset(leaving)
+
+        @cache
+        def is_leaving(path: str) -> bool:
+            return bool(gone) and not gone.isdisjoint(self._places(path))
+
+        return self._over(overlay, site.rstrip("/") + "/", is_leaving)
+
+    def _places(self, path: str) -> set[str]:
+        """Where a file of the target is on this machine, by its own name and, if it is a link, by another."""
+        folder, name = os.path.split(path)
+        above, itself = self._locate(folder), self._locate(path)
+        named = set() if above is None else {os.path.join(os.path.realpath(above), name)}
+        return named if itself is None else {*named, os.path.realpath(itself)}
+
+    def in_wheel(self, image_of: Callable[[str], Image | str | None]) -> Loads:
+        """How to ask about the files of a wheel that is not unpacked.
+
+        :param image_of: what is in a file, by its path as RECORD spells it, or the reason why that is no ELF
+            file; ``None`` where the wheel has no such file
+        """
+        scheme = self._target.scheme
+        prefix = (_SITE if scheme is None else scheme.platlib).rstrip("/") + "/"
+
+        def overlay(path: str) -> LoadedFile | None:
+            image = image_of(path[len(prefix) :]) if path.startswith(prefix) else None
+            return None if image is None else LoadedFile(path, path, image)
+
+        return self._over(overlay, prefix)
+
+    def _over(
+        self,
+        overlay: Callable[[str], LoadedFile | None],
+        prefix: str,
+        is_leaving: Callable[[str], bool] = lambda _: False,
+    ) -> Loads:
+        files = OverlaidFiles(self._files, overlay, is_leaving)
+        return lambda path: self._check(os.path.normpath(prefix + path), files)
+
+    def _check(self, path: str, files: Files) -> LoadResult:
+        return check_load(path, self.system, files)._replace(strict=self._strict)

@@ -1,0 +1,144 @@
+"""The shared libraries of a target, found where its loader would find them. Nothing is written or run.
+
+A target can be this machine, or a tree below a folder (:mod:`muslfix.targets.root_files`). Where neither is
+there, only the files of a project can be looked at, and the answer about any other is that it is not known.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from typing import BinaryIO
+
+from muslfix.elf.dynamic import Image, read_image
+from muslfix.elf.facts import ElfFacts
+from muslfix.errors import InvalidElf
+from muslfix.files import open_regular
+from muslfix.loader.facts import Absence, Files, LoadedFile
+
+_MAX_CONFIGURATION = 4 * 1024 * 1024
+
+# path_open in musl's ldso/dynlink.c: with these the loader looks in the next folder.
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG})
+
+
+class ElfImages:
+    """The ELF files of a run, each read once whatever it is called."""
+
+    def __init__(self) -> None:
+        self._images: dict[tuple[int, int, int, int], Image | str] = {}
+
+    def examine(self, path: str) -> ElfFacts | str:
+        """The ELF facts of a file on disk, or the reason why there are none."""
+        try:
+            image = self.open(path)[1]
+        except OSError as error:
+            return f"cannot be read ({error.strerror})"
+        return image if isinstance(image, str) else image.facts
+
+    def open(self, path: str) -> tuple[tuple[int, int], Image | str]:
+        """What is in a file on disk, or the reason why that is no ELF file, and what tells it from others.
+
+        :raises OSError: if it cannot be opened
+        """
+        state = os.stat(path)
+        # An inode alone does not tell a file from one that came in its place.
+        key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+        if key not in self._images:
+            self._images[key] = _read(path, state.st_mode)
+        return key[:2], self._images[key]
+
+
+def _read(path: str, mode: int) -> Image | str:
+    if not stat.S_ISREG(mode):
+        return "cannot be read (not a regular file)"
+    with open_regular(path) as file:
+        return image_of(file)
+
+
+def image_of(stream: BinaryIO) -> Image | str:
+    """What is in an ELF file, or the reason why it is none.
+
+    :param stream: as for :func:`muslfix.elf.facts.read_elf`
+    """
+    try:
+        return read_image(stream)
+    except InvalidElf as error:
+        return error.reason
+
+
+class TargetFiles:
+    """The :class:`~muslfix.loader.facts.Files` of a target.
+
+    :param images: what is read through
+    :param locate: from a path of the target to where it is on this machine, or ``None`` where it is not at
+        hand
+    """
+
+    def __init__(self, images: ElfImages, locate: Callable[[str], str | None]) -> None:
+        self._images = images
+        self._locate = locate
+        self._opened: dict[str, LoadedFile | Absence] = {}
+
+    def open(self, path: str) -> LoadedFile | Absence:
+        """See :class:`~muslfix.loader.facts.Files`."""
+        if path not in self._opened:
+            self._opened[path] = self._open(path)
+        return self._opened[path]
+
+    def _open(self, path: str) -> LoadedFile | Absence:
+        try:
+            place = self._locate(path)
+            if place is None:
+                return Absence.NOT_KNOWN
+            return LoadedFile(path, *self._images.open(place))
+        except ValueError:  # a NUL in it
+            return Absence.NOT_THERE
+        except OSError as error:
+            return Absence.NOT_THERE if error.errno in _NOT_THERE else Absence.BARRED
+
+    def read(self, path: str) -> bytes | None:
+        """A small file of the target, or ``None`` where it is not at hand.
+
+        :raises OSError: if it is not there, or cannot be read
+        """
+        place = self._locate(path)
+        if place is None:
+            return None
+        with open_regular(place) as file:
+            return file.read(_MAX_CONFIGURATION)
+
+
+class OverlaidFiles:
+    """The files of a target with those of a wheel laid over them, which are in it or staged.
+
+    :param below: the files of the target
+    :param overlay: from a path of the target without ``..`` to the file of the wheel that will be there, or
+        ``None`` for any other path
+    :param is_leaving: whether the file below that a path leads to goes before the wheel comes
+    """
+
+    def __init__(
+        self,
+        below: Files,
+        overlay: Callable[[str], LoadedFile | None],
+        is_leaving: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._below = below
+        self._overlay = overlay
+        self._is_leaving = is_leaving
+        self._opened: dict[str, LoadedFile | Absence] = {}
+
+    def open(self, path: str) -> LoadedFile | Absence:
+        """See :class:`~muslfix.loader.facts.Files`."""
+        if path not in self._opened:
+            self._opened[path] = self._open(path)
+        return self._opened[path]
+
+    def _open(self, path: str) -> LoadedFile | Absence:
+        found = self._overlay(os.path.normpath(path))
+        if found is not None:
+            return found._replace(path=path)
+        return Absence.NOT_THERE if self._is_leaving(path) else self._below.open(path)

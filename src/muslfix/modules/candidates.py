@@ -1,0 +1,108 @@
+"""The extension modules of one project on disk: judging them, and giving them new names.
+
+What ``install`` has staged, what another installer left in ``site-packages`` and what a wheel holds is the
+same thing here: a list of paths as RECORD spells them, and a tree to ask of each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from muslfix.elf.facts import ElfFacts
+from muslfix.modules.plan import Candidate, Plan, is_judged, is_loadable, plan, undecided
+from muslfix.modules.tree import Tree
+from muslfix.modules.verdicts import Mode
+from muslfix.suffix import ExtensionFilename
+from muslfix.targets.target import Target
+
+
+def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:
+    """Find the files that may be extension modules, and read what the planner must know of them.
+
+    :param paths: the paths of a project's files, as RECORD spells them
+    :param tree: where they are
+    :param target: decides which files must be read
+    :param thorough: read those with a right name too, to find foreign ones among them
+    """
+    listed = set(paths)
+    named = [(path, ExtensionFilename.parse(path)) for path in sorted(listed)]
+    candidates = [Candidate(path, name) for path, name in named if name is not None]
+    if not thorough:
+        candidates = _without_lost(candidates, tree)
+    unread = undecided(candidates, target)
+    read = [
+        replace(
+            candidate,
+            has_source=candidate.module + ".py" in listed,
+            elf=tree.examine(candidate.path)
+            if candidate in unread or (thorough and is_judged(candidate, target))
+            else None,
+        )
+        for candidate in candidates
+    ]
+    return [replace(c, load=tree.load(c.path)) if is_loadable(c, target) else c for c in read]
+
+
+def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
+    """Drop files that are not there, so that they do not pass for what serves the others of their module.
+
+    Only these are looked for: a file that is alone stays, whether it is there or not.
+    """
+    files = Counter(candidate.module for candidate in candidates)
+    return [c for c in candidates if files[c.module] == 1 or tree.exists(c.path)]
+
+
+def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, thorough: bool) -> Plan:
+    """Plan for the files of one project, from what they are.
+
+    :param paths: as for :func:`scan_candidates`, and so the others
+    """
+    listed = list(paths)
+    candidates = scan_candidates(listed, tree, target, thorough=thorough)
+    if not candidates:
+        return Plan()
+    # Only a file that was read can get a new name, which may be taken.
+    taken = _names_beside([c for c in candidates if c.elf is not None], tree)
+    candidates += _twins(candidates, taken.difference(listed), tree, target)
+    planned = plan(candidates, target, mode, taken=taken)
+    if mode is not Mode.RENAME or not planned.changes:
+        return planned
+    return plan(candidates, target, mode, taken=taken, needed=_needed_names(listed, tree))
+
+
+def _twins(
+    candidates: Iterable[Candidate], unlisted: Collection[str], tree: Tree, target: Target
+) -> list[Candidate]:
+    """Files that somebody has made under the right name, with the very content of the one that lacks it.
+
+    A link that was set by hand, or what another project lists too: the target imports it, so all is well.
+    """
+    found = []
+    for candidate in candidates:
+        path = candidate.module + (target.suffix_for(candidate.name.abi) or "")
+        name = ExtensionFilename.parse(path)
+        if path in unlisted and name is not None and tree.have_one_content(candidate.path, path):
+            found.append(replace(candidate, path=path, name=name))
+    return found
+
+
+def _names_beside(candidates: Iterable[Candidate], tree: Tree) -> frozenset[str]:
+    """All names in the folders of the candidates, whoever they belong to."""
+    folders = {candidate.folder: candidate.path for candidate in candidates}
+    return frozenset(folder + name for folder, path in folders.items() for name in tree.names_beside(path))
+
+
+def _needed_names(paths: Iterable[str], tree: Tree) -> frozenset[str]:
+    """Base names in ``DT_NEEDED`` of all shared objects of the project, and where its links lead to."""
+    needed: set[str] = set()
+    for path in paths:
+        if path.endswith(".so") or ".so." in os.path.basename(path):
+            if link := tree.link_of(path):
+                needed.add(link)  # no base name where it leads to another folder
+            facts = tree.examine(path)
+            if isinstance(facts, ElfFacts):
+                needed.update(os.path.basename(name) for name in facts.needed)
+    return frozenset(needed)

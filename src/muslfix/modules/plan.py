@@ -1,0 +1,276 @@
+"""The planner: from the facts of files and of a target to what must be done. It touches nothing.
+
+For each file whose name is that of an extension module there is one :class:`Verdict`. Names and ELF
+bytes decide; whether an import happens to work does not, because musl's loader accepts some glibc modules
+and crashes later. What is planned twice is planned once: the plan of a fixed tree is empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from muslfix.elf.facts import ElfFacts
+from muslfix.loader.facts import LoadResult
+from muslfix.modules.verdicts import Mode, Verdict
+from muslfix.suffix import ExtensionFilename
+from muslfix.targets.target import Target
+
+# What no system library that comes later can mend, and what the target cannot have at all.
+_HOPELESS = (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY)
+_FOREIGN = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF, *_HOPELESS)
+_MISSING = (Verdict.MISSING_LIBRARY, Verdict.MISSING_SYMBOL)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A file that may be an extension module.
+
+    :param path: relative to the root of its tree, with ``/`` between its parts
+    :param name: the base name, taken apart
+    :param elf: what its bytes prove; the reason, a sentence, where they are no readable ELF file;
+        ``None`` where they were not read
+    :param has_source: whether a ``.py`` of the same module lies beside it
+    :param load: what the target's loader will do with it; ``None`` where that was not asked
+    """
+
+    path: str
+    name: ExtensionFilename
+    elf: ElfFacts | str | None = None
+    has_source: bool = False
+    load: LoadResult | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder with a ``/`` at its end, or empty at the root of the tree."""
+        return self.path[: len(self.path) - len(str(self.name))]
+
+    @property
+    def module(self) -> str:
+        """What an import needs to name the module: the folder and the module's own name."""
+        return self.folder + self.name.module
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the planner says of one candidate.
+
+    :param candidate: the file
+    :param verdict: what it is to the target
+    :param new_path: the path that it is to have, too or instead; ``None`` where nothing is to be done
+    :param mode: how it gets that path; ``None`` where nothing is to be done
+    :param other: path of the file that serves the module, or that occupies the name
+    :param refused: whether the module stays out of reach, so that an installation must not go on
+    :param needed_by_name: whether a rename became a link, since another file needs the old name
+    """
+
+    candidate: Candidate
+    verdict: Verdict
+    new_path: str | None = None
+    mode: Mode | None = None
+    other: str | None = None
+    refused: bool = False
+    needed_by_name: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The decisions about one tree, in the order of their paths."""
+
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Decision, ...]:
+        """Those that give a file a new name."""
+        return tuple(decision for decision in self.decisions if decision.new_path is not None)
+
+    @property
+    def refusals(self) -> tuple[Decision, ...]:
+        """Those that leave a module out of reach."""
+        return tuple(decision for decision in self.decisions if decision.refused)
+
+
+def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Candidate]:
+    """Those whose verdict rests on their bytes, so that these must be read before :func:`plan`.
+
+    The others can be read all the same, and are then judged too: a file with a right name may be foreign.
+
+    :param candidates: the files of one tree
+    """
+    by_module: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        if _abi_fits(candidate, target):
+            by_module.setdefault(candidate.module, []).append(candidate)
+    # Beside another file m.so may be a shared library, which gives the target no module; its bytes tell.
+    return frozenset(
+        candidate
+        for files in by_module.values()
+        if not any(_name_fits(file, target) and (file.name.abi or len(files) == 1) for file in files)
+        for candidate in files
+    )
+
+
+def is_judged(candidate: Candidate, target: Target) -> bool:
+    """Whether the bytes of a file can matter at all: it is for a Python like the target."""
+    return _abi_fits(candidate, target)
+
+
+def is_loadable(candidate: Candidate, target: Target) -> bool:
+    """Whether there is anything to ask a loader: an ELF file for the target's libc and machine.
+
+    :param candidate: with its ELF facts
+    """
+    elf = candidate.elf
+    return (
+        isinstance(elf, ElfFacts)
+        and not _is_plain_library(candidate)
+        and _verdict_alone(replace(candidate, load=None), target) in (Verdict.IMPORTABLE, Verdict.MISNAMED)
+    )
+
+
+def plan(
+    candidates: Iterable[Candidate],
+    target: Target,
+    mode: Mode = Mode.SYMLINK,
+    *,
+    taken: Collection[str] = (),
+    needed: Collection[str] = (),
+) -> Plan:
+    """Decide what each file is to the target, and which new names make its modules importable.
+
+    :param candidates: the files of one tree
+    :param target: the Python that will import
+    :param mode: how new names are to be given
+    :param taken: paths that exist in the tree; those of the candidates need not be among them
+    :param needed: names in ``DT_NEEDED`` of all ELF files of the tree; read for ``RENAME`` only
+    :raises ValueError: if a file would get a new name and was not read, which :func:`undecided` prevents
+    """
+    modules: dict[str, list[Candidate]] = {}
+    for candidate in sorted(candidates, key=lambda candidate: candidate.path):
+        if not _is_plain_library(candidate):
+            modules.setdefault(candidate.module, []).append(candidate)
+    occupied = {*taken, *(c.path for files in modules.values() for c in files)}
+    decisions = []
+    for files in modules.values():
+        decisions += _plan_module(files, target, occupied)
+    return Plan(
+        tuple(
+            _with_load(_with_mode(decision, mode, needed))
+            for decision in sorted(decisions, key=lambda decision: decision.candidate.path)
+        )
+    )
+
+
+def _plan_module(files: list[Candidate], target: Target, occupied: Collection[str]) -> list[Decision]:
+    """Judge the files of one module, first each for itself, then what they are to each other."""
+    verdicts = {candidate: _verdict_alone(candidate, target) for candidate in files}
+    importable = [c for c in files if verdicts[c] is Verdict.IMPORTABLE]
+    misnamed = sorted(
+        (c for c in files if verdicts[c] is Verdict.MISNAMED),
+        key=lambda c: _preference(c, target),
+    )
+    decisions = {candidate: Decision(candidate, verdict) for candidate, verdict in verdicts.items()}
+    server = min(importable, key=lambda c: _preference(c, target)) if importable else None
+    for candidate in misnamed:
+        new_path = candidate.module + (target.suffix_for(candidate.name.abi) or "")
+        if server is not None:
+            decisions[candidate] = Decision(candidate, Verdict.SERVED, other=server.path)
+        elif new_path in occupied:
+            decisions[candidate] = Decision(candidate, Verdict.OCCUPIED, other=new_path)
+        elif candidate.elf is None:
+            raise ValueError(f"the ELF facts of {candidate.path} are needed and were not read")
+        else:
+            decisions[candidate] = Decision(candidate, Verdict.MISNAMED, new_path=new_path)
+            server = candidate
+    if server is None:
+        refusing = (*_FOREIGN, *_MISSING, Verdict.OCCUPIED)
+        return [replace(d, refused=d.verdict in refusing) for d in decisions.values()]
+    return [_unless_served(decision, server, target) for decision in decisions.values()]
+
+
+def _unless_served(decision: Decision, server: Candidate, target: Target) -> Decision:
+    """A file that the target cannot have is no loss where another one serves the module.
+
+    It is one where its own name is right, since the target then loads it, and perhaps before the server.
+    """
+    if decision.verdict not in (*_FOREIGN, *_MISSING):
+        return decision
+    if _name_fits(decision.candidate, target):
+        return replace(decision, refused=True)
+    return Decision(decision.candidate, Verdict.SERVED, other=server.path)
+
+
+def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
+    """What a file is to the target when the other files of its module are not looked at."""
+    if not _abi_fits(candidate, target):
+        return Verdict.OTHER_ABI
+    foreign = None if candidate.elf is None else _foreign_verdict(candidate.elf, target)
+    if foreign is not None:
+        return foreign
+    trouble = _trouble_of(candidate)
+    if trouble in _HOPELESS or (trouble is not None and candidate.load is not None and candidate.load.strict):
+        return trouble
+    return Verdict.IMPORTABLE if _name_fits(candidate, target) else Verdict.MISNAMED
+
+
+def _foreign_verdict(elf: ElfFacts | str, target: Target) -> Verdict | None:
+    """What is wrong with the file itself."""
+    if isinstance(elf, str) or elf.kind != "shared object":
+        return Verdict.NOT_ELF
+    if elf.machine != target.machine:
+        return Verdict.OTHER_MACHINE
+    return None if elf.libcs <= {target.libc} else Verdict.OTHER_LIBC
+
+
+def _trouble_of(candidate: Candidate) -> Verdict | None:
+    """The worst that the loader has to say of a file."""
+    if candidate.load is None or not candidate.load.problems:
+        return None
+    return Verdict(candidate.load.problems[0].trouble.value)
+
+
+def _with_load(decision: Decision) -> Decision:
+    """Say of a file that is or will be within reach what it still lacks."""
+    trouble = _trouble_of(decision.candidate)
+    if trouble is None or decision.verdict not in (Verdict.IMPORTABLE, Verdict.MISNAMED):
+        return decision
+    return replace(decision, verdict=trouble)
+
+
+def _is_plain_library(candidate: Candidate) -> bool:
+    """Whether ``m.so`` is a shared library that only looks like a module: no function to start it."""
+    if candidate.name.abi or candidate.elf is None:
+        return False
+    return isinstance(candidate.elf, str) or not candidate.elf.init_functions
+
+
+def _abi_fits(candidate: Candidate, target: Target) -> bool:
+    return candidate.name.is_for_linux and target.suffix_for(candidate.name.abi) is not None
+
+
+def _name_fits(candidate: Candidate, target: Target) -> bool:
+    return candidate.name.suffix in target.extension_suffixes
+
+
+def _preference(candidate: Candidate, target: Target) -> tuple[int, bool, str]:
+    """Sort key: the order in which the target looks, then the same CPU in the name, then the path."""
+    wanted = target.suffix_for(candidate.name.abi) or ""
+    exact = candidate.name.suffix if _name_fits(candidate, target) else wanted
+    own = ExtensionFilename.of_suffix(wanted)
+    same_cpu = own is not None and _cpu(own.triplet) == _cpu(candidate.name.triplet)
+    return target.extension_suffixes.index(exact), not same_cpu, candidate.path
+
+
+def _cpu(triplet: str | None) -> str:
+    return (triplet or "").partition("-linux-")[0]
+
+
+def _with_mode(decision: Decision, mode: Mode, needed: Collection[str]) -> Decision:
+    """Say how the new name is given; a name that another file needs to be loaded is kept."""
+    if decision.new_path is None:
+        return decision
+    candidate = decision.candidate
+    soname = candidate.elf.soname if isinstance(candidate.elf, ElfFacts) else None
+    if mode is Mode.RENAME and (str(candidate.name) in needed or soname in needed):
+        return replace(decision, mode=Mode.SYMLINK, needed_by_name=True)
+    return replace(decision, mode=mode)

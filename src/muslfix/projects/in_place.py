@@ -1,0 +1,279 @@
+"""Changing an installed project where it is, and changing it back.
+
+What is new is made in a staging folder and moved in: first the new names, then RECORD in one step, then old
+names go. No file that another tool has made is written to: uv's are hard links into its cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from muslfix.errors import InvalidProject, InvalidRecord, spelled_names, told_as_sentences
+from muslfix.files import TRACE, hash_file, read_regular, write_new_file
+from muslfix.modules.verdicts import Mode
+from muslfix.projects.project import MAX_OTHER, InstalledProject, is_inside
+from muslfix.projects.trace import Change, changes_from_json, record_after, record_before, trace_to_json
+from muslfix.record import Record, RecordRow
+from muslfix.targets.target import Target
+from muslfix.transaction.transaction import Transaction
+
+if TYPE_CHECKING:
+    from muslfix.modules.plan import Decision, Plan
+
+_REINSTALL = "install the project again"
+
+
+@spelled_names()
+def fix_in_place(
+    project: InstalledProject, record: Record, plan: Plan, target: Target, transaction: Transaction
+) -> tuple[Change, ...]:
+    """Give the modules of an installed project the names that are planned.
+
+    :param project: the project
+    :param record: its RECORD as it is now
+    :param plan: for its files as they are now
+    :param target: for which it was planned
+    :param transaction: on the project's folder; not committed here
+    :raises InvalidProject: if a file is not the one that RECORD lists
+    :raises DestinationError: if something cannot be written
+    """
+    before = check_in_place(project, record, plan)
+    with transaction.together():
+        changes = tuple(_give_name(project, record, decision, transaction) for decision in plan.changes)
+        trace = trace_to_json((*_without_lost(before, changes), *changes), target).encode()
+        new_record = record_after(record, changes).with_row_added(
+            RecordRow.of(_trace_path(project), hashlib.sha256(trace).digest(), len(trace))
+        )
+        _put(project, TRACE, trace, transaction)
+        _put(project, "RECORD", _encode(new_record), transaction)
+        for change in changes:
+            if change.mode is Mode.RENAME:
+                transaction.move_out(project.locate(change.old))
+    return changes
+
+
+def check_in_place(project: InstalledProject, record: Record, plan: Plan) -> tuple[Change, ...]:
+    """Hold the files that are to get new names against RECORD: their new rows must not repeat what is untrue.
+
+    :return: what muslfix has changed in the project before
+    :raises InvalidProject: if a file is not the one that RECORD lists, or RECORD lists the new name already
+    """
+    before = read_changes(project)
+    for decision in plan.changes:
+        _check_listed(project, record, decision.candidate.path)
+        new = decision.new_path or ""
+        if record.get(new) is not None and new not in {change.new for change in before}:
+            raise InvalidProject(
+                project.locate(new), f"is not there, and RECORD of {project.name} lists it", _REINSTALL
+            )
+    return before
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """How a project becomes again what it was before muslfix.
+
+    :param changes: what muslfix has changed
+    :param coming: the names that come back, each with the one that its file has now
+    :param going: the names that go then
+    :param record: the RECORD that it had
+    """
+
+    changes: tuple[Change, ...] = ()
+    coming: tuple[tuple[str, str], ...] = ()
+    going: tuple[str, ...] = ()
+    record: Record = field(default_factory=Record)
+
+
+def find_way_back(project: InstalledProject) -> WayBack:
+    """Hold an installed project against what muslfix has changed in it.
+
+    :raises InvalidProject: if files have been changed since, so that going back would lose something
+    """
+    changes = read_changes(project)
+    if not changes:
+        return WayBack()
+    record = project.record()
+    try:
+        _check_listed(project, record, _trace_path(project))
+        coming, going = _retrace(project, record, changes)
+        before = record_before(record, changes).without_row(_trace_path(project))
+    except InvalidRecord as error:
+        raise InvalidProject(project.record_path, error.reason, _REINSTALL) from error
+    return WayBack(changes, coming, going, before)
+
+
+def undo_in_place(project: InstalledProject, transaction: Transaction) -> tuple[Change, ...]:
+    """Put names and RECORD of an installed project back to what they were before muslfix.
+
+    :param transaction: on the project's folder; not committed here
+    :return: what has been taken back
+    :raises InvalidProject: if files have been changed since
+    :raises DestinationError: if something cannot be written
+    """
+    back = find_way_back(project)
+    with transaction.together():
+        for old, present in back.coming:
+            staged, _ = _stage_name(project, present, old, Mode.HARDLINK, transaction)
+            _place(staged, project.locate(old), transaction)
+        if back.changes:
+            _put(project, "RECORD", _encode(back.record), transaction)
+            for path in (*back.going, _trace_path(project)):
+                transaction.move_out(project.locate(path))
+    return back.changes
+
+
+def read_changes(project: InstalledProject) -> tuple[Change, ...]:
+    """What muslfix has changed in a project, by its :data:`~muslfix.files.TRACE`.
+
+    :raises InvalidProject: if the file is damaged
+    """
+    path = os.path.join(project.root, project.dist_info, TRACE)
+    try:
+        return changes_from_json(read_regular(path, MAX_OTHER).decode("utf-8", "surrogateescape"))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise InvalidProject(path, f"cannot be read ({error.strerror})") from error
+    except InvalidProject as error:
+        raise InvalidProject(path, error.reason, error.tip) from error
+
+
+def _give_name(
+    project: InstalledProject, record: Record, decision: Decision, transaction: Transaction
+) -> Change:
+    old, new, mode = decision.candidate.path, decision.new_path, decision.mode
+    if new is None or mode is None:
+        raise ValueError(f"nothing is planned for {old}")
+    staged, done = _stage_name(project, old, new, Mode.HARDLINK if mode is Mode.RENAME else mode, transaction)
+    transaction.rename(staged, project.locate(new))
+    if mode is Mode.RENAME:
+        return Change(old, new, mode, record.text_of(old))
+    return Change(old, new, done)
+
+
+def _stage_name(
+    project: InstalledProject, old: str, new: str, mode: Mode, transaction: Transaction
+) -> tuple[str, Mode]:
+    """Make a second name in a staging folder, to be moved beside the first; return its path, and how."""
+    source, target = project.locate(old), project.locate(new)
+    staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
+    with told_as_sentences(target):
+        from muslfix.projects.names import give_name
+
+        return staged, give_name(source, staged, mode)
+
+
+def _put(project: InstalledProject, name: str, content: bytes, transaction: Transaction) -> None:
+    """Write a file of the ``.dist-info`` in one step, whether it exists or not."""
+    path = os.path.join(project.root, project.dist_info, name)
+    staged = os.path.join(transaction.staging_folder(os.path.dirname(path)), name)
+    with told_as_sentences(path):
+        write_new_file(staged, [content], executable=False)
+        if os.path.lexists(path):
+            os.chmod(staged, os.stat(path).st_mode & 0o777)
+    _place(staged, path, transaction)
+
+
+def _place(staged: str, path: str, transaction: Transaction) -> None:
+    if os.path.lexists(path):
+        transaction.replace(staged, path)
+    else:
+        transaction.rename(staged, path)
+
+
+def _without_lost(before: Sequence[Change], changes: Sequence[Change]) -> Iterator[Change]:
+    """The earlier changes without those whose new name somebody has removed, since it is made again."""
+    made = {change.new for change in changes}
+    for number, change in enumerate(before, 1):
+        renamed = any(c.old == change.new and c.mode is Mode.RENAME for c in before[number:])
+        if change.mode is Mode.RENAME or renamed or change.new not in made:
+            yield change
+
+
+def _retrace(
+    project: InstalledProject, record: Record, changes: Sequence[Change]
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Go back from the last change to the first, of which each can have renamed what an earlier one made.
+
+    :return: the names that come back, and those that go, as in :class:`WayBack`
+    :raises InvalidProject: if a file is not there, or not what it was
+    """
+    going: list[str] = []
+    coming: dict[str, str] = {}
+
+    def find(path: str) -> str:
+        if path not in coming:
+            _check_present(project, record, path, gone=path in going)
+        return coming.get(path, path)
+
+    for change in reversed(changes):
+        present = find(change.new)
+        if coming.pop(change.new, None) is None:
+            going.append(present)
+        if change.mode is Mode.RENAME:
+            if change.old not in going and os.path.lexists(project.locate(change.old)):
+                raise InvalidProject(
+                    project.locate(change.old),
+                    "has come since it was renamed, so that cannot be undone",
+                    _REINSTALL,
+                )
+            coming[change.old] = present
+        elif _hash_of(record, find(change.old)) != _hash_of(record, present):
+            raise InvalidProject(
+                project.locate(present), f"is no other name of {change.old}, so it stays", _REINSTALL
+            )
+    return (
+        tuple((path, present) for path, present in coming.items() if path != present),
+        tuple(path for path in going if path not in coming),
+    )
+
+
+def _check_present(project: InstalledProject, record: Record, path: str, *, gone: bool) -> None:
+    if not is_inside(project.root, path):
+        raise InvalidProject(project.locate(path), f"leads out of the folder of {project.name}")
+    if gone or not os.path.isfile(project.locate(path)):
+        raise InvalidProject(project.locate(path), "is gone, so it cannot be undone", _REINSTALL)
+    _check_listed(project, record, path)
+
+
+def _check_listed(project: InstalledProject, record: Record, path: str) -> None:
+    """Hold a file against its row, if that has a hash: it need not."""
+    row = _row_of(record, path)
+    if not row.has_hash:
+        return
+    try:
+        with told_as_sentences(project.locate(path)):
+            actual = hash_file(project.locate(path), row.algorithm or "")
+        digest = row.digest
+    except (InvalidRecord, ValueError) as error:
+        raise InvalidProject(project.record_path, f"has no usable hash for {path}", _REINSTALL) from error
+    if digest != actual:
+        raise InvalidProject(
+            project.locate(path),
+            f"is not the file that RECORD of {project.name} lists: its hash differs",
+            _REINSTALL,
+        )
+
+
+def _hash_of(record: Record, path: str) -> str:
+    return _row_of(record, path).hash
+
+
+def _row_of(record: Record, path: str) -> RecordRow:
+    row = record.get(path)
+    if row is None:
+        raise InvalidRecord(None, f"has no row for {path}")
+    return row
+
+
+def _trace_path(project: InstalledProject) -> str:
+    return f"{project.dist_info}/{TRACE}"
+
+
+def _encode(record: Record) -> bytes:
+    return os.fsencode(record.text)

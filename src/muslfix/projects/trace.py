@@ -1,0 +1,155 @@
+"""``muslfix.json``: what was changed in an installed project, and for which target.
+
+``undo`` reads it. It lies in the ``.dist-info`` folder and is listed in RECORD, so whatever uninstalls the
+project removes it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from muslfix._version import __version__
+from muslfix.errors import InvalidProject, InvalidRecord
+from muslfix.modules.verdicts import Mode
+from muslfix.record import Record, RecordRow
+from muslfix.suffix import ExtensionFilename
+from muslfix.untrusted import parse_json
+
+if TYPE_CHECKING:
+    from muslfix.targets.target import Target
+
+_FORMAT = 1
+
+
+class Change(NamedTuple):
+    """A new name that a module was given.
+
+    :param old: path of the file as its wheel had it, as RECORD spells it
+    :param new: the path that the target imports
+    :param mode: how it was done, which may be less than what was planned, where a file system refuses links
+    :param row: for a renamed file the text of its row in RECORD, with its line end, where there was one
+    """
+
+    old: str
+    new: str
+    mode: Mode
+    row: str | None = None
+
+
+def trace_to_json(changes: Iterable[Change], target: Target, *more: Target) -> str:
+    """The content of the file.
+
+    :param changes: all that was done to the project
+    :param target: for which Python
+    :param more: and for which others, in a wheel for several
+    """
+    facts = {
+        "format": _FORMAT,
+        "muslfix": __version__,
+        "target": _facts_of(target),
+        **({"more_targets": [_facts_of(other) for other in more]} if more else {}),
+        "changes": [change._asdict() for change in changes],
+    }
+    return json.dumps(facts, indent=2) + "\n"
+
+
+def _facts_of(target: Target) -> dict[str, object]:
+    return {
+        "extension_suffixes": list(target.extension_suffixes),
+        "libc": target.libc,
+        "machine": asdict(target.machine),
+    }
+
+
+def changes_from_json(text: str) -> tuple[Change, ...]:
+    """Read what :func:`trace_to_json` wrote; whatever else it may be is refused.
+
+    :raises InvalidProject: if the text is no such file, or names a path that leaves the project's folder
+    """
+    try:
+        facts = parse_json(text)
+        if facts["format"] != _FORMAT:
+            raise InvalidProject(
+                None,
+                f"has format {facts['format']!r:.40}, and this muslfix reads format {_FORMAT}",
+                tip="use the muslfix that wrote it",
+            )
+        changes = tuple(
+            Change(str(change["old"]), str(change["new"]), Mode(change["mode"]), change.get("row"))
+            for change in facts["changes"]
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InvalidProject(None, "is not a file that muslfix wrote") from error
+    for change in changes:
+        _check_change(change)
+    return changes
+
+
+def _check_change(change: Change) -> None:
+    for path in (change.old, change.new):
+        if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+            raise InvalidProject(None, f"names {path!r:.80}, which leaves the folder of the project")
+    if _module(change.old) is None or _module(change.old) != _module(change.new) or change.old == change.new:
+        raise InvalidProject(None, f"names {change.new!r:.80} as another name of {change.old!r:.80}")
+    if not (change.row is None or isinstance(change.row, str)):
+        raise InvalidProject(None, f"has a row for {change.old!r:.80} that is no text")
+
+
+def _module(path: str) -> tuple[str, str] | None:
+    """The folder and the module's own name, which no change touches; ``None`` for what is no module."""
+    name = ExtensionFilename.parse(path)
+    return None if name is None else (path.rpartition("/")[0], name.module)
+
+
+def changed_rows(rows: Iterable[RecordRow], changes: Iterable[Change]) -> Iterator[RecordRow]:
+    """The rows of a RECORD that is being made: a renamed file has its new path, a second name its own row.
+
+    :param rows: the rows without the changes
+    """
+    by_old = {change.old: change for change in changes}
+    for row in rows:
+        change = by_old.get(row.path)
+        if change is None or change.mode is not Mode.RENAME:
+            yield row
+        if change is not None:
+            yield RecordRow(change.new, row.hash, row.size)
+
+
+def record_after(record: Record, changes: Iterable[Change]) -> Record:
+    """A RECORD that exists, with the changes; every other byte stays.
+
+    :raises InvalidRecord: if it does not list a file that was changed
+    """
+    for change in changes:
+        row = record.get(change.old)
+        if row is None:
+            raise InvalidRecord(None, f"has no row for {change.old}")
+        new_row = RecordRow(change.new, row.hash, row.size)
+        if change.mode is Mode.RENAME:
+            record = record.with_row_changed(change.old, new_row)
+        else:
+            record = record.with_row_after(change.old, new_row)
+    return record
+
+
+def record_before(record: Record, changes: Iterable[Change]) -> Record:
+    """The RECORD that :func:`record_after` was given.
+
+    :raises InvalidRecord: if it does not list a file that was changed, or a row is that of another file
+    """
+    for change in reversed(tuple(changes)):
+        row = record.get(change.new)
+        if row is None:
+            raise InvalidRecord(None, f"has no row for {change.new}")
+        if change.mode is not Mode.RENAME:
+            record = record.without_row(change.new)
+            continue
+        record = record.with_row_changed(change.new, RecordRow(change.old, row.hash, row.size))
+        if change.row is not None:
+            record = record.with_text(change.old, change.row)
+            if record.get(change.old) is None:
+                raise InvalidRecord(None, f"cannot hold {change.row!r:.200} as the row of {change.old}")
+    return record

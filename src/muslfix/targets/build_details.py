@@ -1,0 +1,220 @@
+"""``build-details.json``: what an installation of Python 3.14 and later says of itself.
+
+Specification: :pep:`739`, https://packaging.python.org/en/latest/specifications/build-details/. It tells no
+libc, no ELF machine and nothing of environments; those stay to be found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from muslfix.elf.facts import Machine
+from muslfix.errors import InvalidTarget
+from muslfix.suffix import ExtensionFilename, Libc
+from muslfix.targets.cpython import (
+    ALSO_RUN,
+    CPUS,
+    FewFacts,
+    cpu_named,
+    folders_of,
+    own_suffixes,
+    scheme_at,
+    target_of,
+)
+from muslfix.targets.target import Source, Target
+from muslfix.targets.untrusted_facts import check_given, found_or_given
+from muslfix.untrusted import parse_json
+
+#: Name of the file, in the folder of the standard library.
+BUILD_DETAILS = "build-details.json"
+
+#: More than any has, in bytes.
+MAX_SIZE = 256 * 1024
+
+_LEVELS = {"alpha": "a", "beta": "b", "candidate": "rc"}
+
+
+@dataclass(frozen=True)
+class BuildDetails:
+    """What matters of it.
+
+    :param version: in full: ``3.14.0``, ``3.15.0a1``
+    :param abi_flags: ``sys.abiflags``
+    :param platform: ``sysconfig.get_platform()``
+    :param extension_suffixes: ``EXTENSION_SUFFIXES``; empty where the file does not have them, for they are
+        optional
+    :param base_interpreter: as the file has it, or ``None``
+    """
+
+    version: str
+    abi_flags: str
+    platform: str
+    extension_suffixes: tuple[str, ...]
+    base_interpreter: str | None
+
+
+def parse_build_details(content: bytes) -> BuildDetails:
+    """Read the file.
+
+    :raises InvalidTarget: if it is no JSON, of another format, or a value is missing or of the wrong kind
+    """
+    try:
+        data = parse_json(content.decode())
+    except ValueError as error:
+        raise InvalidTarget(None, f"is no JSON ({error})") from error
+    schema = _value(data, "schema_version", str)
+    if schema.partition(".")[0] != "1":
+        raise InvalidTarget(
+            None,
+            f"has schema version {schema!r:.40}, and this muslfix reads version 1",
+            "take a newer muslfix",
+        )
+    name = _value(data, "implementation.name", str)
+    if name != "cpython":
+        raise InvalidTarget(None, f"is of {name!r:.40}; muslfix serves CPython only")
+    platform = _value(data, "platform", str)
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", platform) is None:
+        raise InvalidTarget(None, f"has platform {platform!r:.80}, which is none")
+    suffixes = _texts(data, "suffixes.extensions")
+    for suffix in suffixes:
+        if ExtensionFilename.of_suffix(suffix) is None:
+            raise InvalidTarget(None, f"has {suffix!r:.80} in suffixes.extensions, which is no suffix")
+    return BuildDetails(
+        version=_version(data),
+        abi_flags="".join(_texts(data, "abi.flags")),
+        platform=platform,
+        extension_suffixes=suffixes,
+        base_interpreter=_optional(data, "base_interpreter", str),
+    )
+
+
+def _version(data: object) -> str:
+    where = "language.version_info"
+    numbers = [_value(data, f"{where}.{part}", int) for part in ("major", "minor", "micro")]
+    level, serial = _value(data, f"{where}.releaselevel", str), _value(data, f"{where}.serial", int)
+    if min(numbers) < 0 or max(numbers) > 999 or (level != "final" and level not in _LEVELS):
+        raise InvalidTarget(None, f"has a {where} that is no version")
+    version = ".".join(map(str, numbers))
+    return version if level == "final" else f"{version}{_LEVELS[level]}{serial}"
+
+
+def _texts(data: object, path: str) -> tuple[str, ...]:
+    items = _optional(data, path, list) or []
+    if not all(isinstance(item, str) for item in items):
+        raise InvalidTarget(None, f"has {path} that is no list of texts")
+    return tuple(items)
+
+
+def _optional(data: object, path: str, kind: type) -> Any:
+    """A value that need not be there; what is there must be of its kind."""
+    for part in path.split("."):
+        if not isinstance(data, dict):
+            raise InvalidTarget(None, f"has no object around {path}")
+        if part not in data:
+            return None
+        data = data[part]
+    if not isinstance(data, kind) or isinstance(data, bool):
+        raise InvalidTarget(None, f"has {path} {data!r:.80}, which is not of its kind")
+    return data
+
+
+def _value(data: object, path: str, kind: type) -> Any:
+    value = _optional(data, path, kind)
+    if value is None:
+        raise InvalidTarget(None, f"has no {path}")
+    return value
+
+
+# MERGED static.described: A target of which nothing is at hand but its ``build-details.json`` (:pep:`739`).
+#
+# That file tells names and platform. The machine follows from these; the libc does not where the names spell
+# ``-gnu``, which a Python on musl can import too: it is asked for by name.
+
+#: The facts that the file does not tell, and that can be given.
+NOT_TOLD = ("libc", "libc_version", "executable", "prefix")
+
+_ELSEWHERE = "give its root with --target-root, or what 'muslfix interpreter --json' writes where it runs"
+
+
+def is_build_details(content: bytes) -> bool:
+    """Whether JSON text is meant as build details: a target file has a format and no schema version."""
+    if b"schema_version" not in content:
+        return False
+    try:
+        data = parse_json(content.decode())
+    except ValueError:
+        return False
+    return isinstance(data, dict) and "schema_version" in data and "format" not in data
+
+
+def target_of_build_details(content: bytes, path: str, given: Mapping[str, str]) -> Target:
+    """Make a target of build details.
+
+    :param content: of the file
+    :param path: of the file, for a person
+    :param given: facts that it does not tell, by their names in :data:`NOT_TOLD`
+    :raises InvalidTarget: if they are damaged, contradict themselves or a given fact, or leave open what must
+        be known
+    :raises UsageError: if what is given is no such fact
+    """
+    check_given(given, NOT_TOLD)
+    details = parse_build_details(content)
+    numbers = details.version.split(".")
+    version = int(numbers[0]), int(numbers[1])
+    own = own_suffixes(details.extension_suffixes, version, details.abi_flags)
+    names = [name for name in map(ExtensionFilename.of_suffix, own) if name is not None]
+    if not names:
+        raise InvalidTarget(None, "has no suffix of its own ABI in suffixes.extensions", _ELSEWHERE)
+    prefix, relative = given.get("prefix"), folders_of(version, details.abi_flags)
+    interpreter = details.base_interpreter or ""
+    told = ", ".join(fact for fact in NOT_TOLD if fact in given)
+    return target_of(
+        FewFacts(
+            version=details.version,
+            abi_flags=details.abi_flags,
+            extension_suffixes=details.extension_suffixes,
+            platform=details.platform,
+            libc=_libc(names, given),
+            libc_version=given.get("libc_version"),
+            machine=_machine(details, names[0], version),
+            executable=given.get("executable", interpreter if interpreter.startswith("/") else None),
+            prefix=prefix,
+            scheme=None if prefix is None else scheme_at(prefix, relative),
+            prefix_scheme=relative,
+            source=Source("build-details", f"the build details {path}" + (told and f", {told} as given")),
+        )
+    )
+
+
+def _libc(names: Iterable[ExtensionFilename], given: Mapping[str, str]) -> Libc:
+    """The libc: no Python on glibc imports ``-musl``."""
+    found = "musl" if any(name.spelled_libc is Libc.MUSL for name in names) else None
+    text = found_or_given(None, "libc", found, given)
+    if text not in ("musl", "glibc"):
+        raise InvalidTarget(
+            None,
+            f"has no libc {text!r:.40}"
+            if text
+            else "does not tell the libc, and a Python on either can import such names",
+            "give it with --target-fact libc=musl or --target-fact libc=glibc",
+        )
+    return Libc(text)
+
+
+def _machine(details: BuildDetails, name: ExtensionFilename, version: tuple[int, int]) -> Machine:
+    """The machine that the triplet names, since a 64-bit kernel tells its own CPU to 32-bit programs too."""
+    named = cpu_named(details.platform.partition("-")[2])
+    spelled = [cpu for cpu in CPUS for libc in Libc if cpu.triplet(libc, version) == name.triplet]
+    machines = list(dict.fromkeys(cpu.machine for cpu in (spelled or ([named] if named else []))))
+    if len(machines) != 1:
+        raise InvalidTarget(None, f"does not tell a machine that is known: {details.platform}", _ELSEWHERE)
+    pair = None if named is None else (named.machine.name, machines[0].name)
+    if named is not None and named.machine != machines[0] and pair not in ALSO_RUN:
+        raise InvalidTarget(
+            None,
+            f"contradicts itself: its platform is {details.platform}, and its modules end in {name.suffix}",
+        )
+    return machines[0]

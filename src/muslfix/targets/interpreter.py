@@ -1,0 +1,290 @@
+"""Ask the target interpreter for its facts, or read them from a file.
+
+An interpreter is asked once, by a script of the standard library (:mod:`muslfix.targets._probe`), and its ELF
+file is read here: what it is linked to stands in the ``PT_INTERP`` of the file that runs, and nowhere
+else as surely. ``platform.libc_ver()`` is wrong on musl, a machine can have the loaders of both libcs,
+and gcompat plays glibc.
+
+Nothing else is run but the musl loader, which tells its version when it is called without arguments:
+https://peps.python.org/pep-0656/.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any, NamedTuple
+
+from muslfix.elf.facts import ElfFacts, read_elf
+from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget, UsageError, spelled_names
+from muslfix.files import open_regular
+from muslfix.suffix import Libc, libc_of_loader
+from muslfix.targets._probe import MARK, facts
+from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
+from muslfix.targets.untrusted_facts import target_from_facts, target_from_json
+
+_MAX_TARGET_FILE = 1024 * 1024
+_LOADER_TIMEOUT = 5.0
+
+# What a Python says first of itself is not checked yet.
+_NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
+
+# Patterns, compiled where they are needed: no run needs all of them.
+_ANSWER = rb"(?m)^" + MARK.encode() + rb"(\{.*\})$"
+_MUSL_VERSION = rb"(?m)\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)"
+_GLIBC_VERSION = r"glibc (\d+(?:\.\d+)+)"
+
+_IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
+
+
+@spelled_names()
+def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
+    """The path of the interpreter that is meant; a virtual environment's own path, links and all.
+
+    :param explicit: what the user asked for: a path, a name on ``PATH``, or the folder of an
+        environment; ``None`` means the active virtual environment if there is one, else the
+        interpreter that runs muslfix
+    :param environ: the environment variables
+    :return: an absolute path
+    :raises InterpreterError: if there is no such interpreter
+    """
+    if explicit is None:
+        active = environ.get("VIRTUAL_ENV")
+        if active:
+            return _interpreter_in(active, tip="deactivate it, or name an interpreter with --python")
+        if not sys.executable:
+            raise InterpreterError(
+                None, "it is not known which Python runs muslfix", "name one with --python"
+            )
+        return sys.executable
+    if os.sep not in explicit and not os.path.lexists(os.path.join(explicit, "bin", "python")):
+        import shutil
+
+        found = shutil.which(explicit, path=environ.get("PATH", os.defpath))
+        if found is not None:
+            return os.path.abspath(found)
+        if not os.path.lexists(explicit):
+            raise InterpreterError(explicit, "is no program on PATH", "name an interpreter, or give its path")
+    if os.path.isdir(explicit):
+        return _interpreter_in(explicit)
+    return os.path.abspath(explicit)
+
+
+def _interpreter_in(folder: str, tip: str | None = None) -> str:
+    """The interpreter of a virtual environment, or of any other prefix."""
+    for name in ("python", "python3"):
+        path = os.path.join(os.path.abspath(folder), "bin", name)
+        if os.path.lexists(path):
+            return path
+    reason = "has no bin/python" if os.path.isdir(folder) else "is no folder, so it holds no environment"
+    raise InterpreterError(folder, reason, tip or "name the folder of a virtual environment, or a program")
+
+
+@spelled_names()
+def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Target:
+    """Read a target from the JSON file that ``muslfix interpreter --json`` wrote.
+
+    :param path: of that file, or of a ``build-details.json`` (:pep:`739`)
+    :param given: facts that the latter does not tell: ``libc``, ``libc_version``, ``executable``, ``prefix``
+    :raises InvalidTarget: if it cannot be read, or its facts are incomplete or contradict each other
+    :raises UsageError: if what is given is no such fact, or the file has them all
+    """
+    given = given or {}
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            data = file.read(_MAX_TARGET_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise InvalidTarget(path, f"cannot be read ({_why(error)})") from error
+    if len(data) > _MAX_TARGET_FILE:
+        raise InvalidTarget(path, "is larger than 1 MiB, so it is no target file")
+    try:
+        if b"schema_version" in data:
+            from muslfix.targets.build_details import is_build_details, target_of_build_details
+
+            if is_build_details(data):
+                return target_of_build_details(data, path, given)
+        target = target_from_json(data.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidTarget(path, f"is no JSON ({error})") from error
+    except InvalidTarget as error:
+        raise InvalidTarget(path, error.reason, error.tip) from error
+    if given:
+        raise UsageError(path, "tells all facts of its target itself, so none can be given beside it")
+    return replace(target, source=Source("target-file", f"the target file {path}"))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, or a pipe that somebody writes to, as a shell's ``<(...)``; wait for no writer to come."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+@spelled_names()
+def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
+    """Run an interpreter and make a target of what it and its ELF file say.
+
+    :param executable: path of a Python, or of a script that runs one
+    :param timeout: seconds until it counts as hanging, and is killed with all that it started
+    :raises InterpreterError: if it cannot be run, does not answer, or is none that muslfix serves
+    """
+    path = os.path.abspath(executable)
+    answer = _ask_itself() if _is_itself(path) else _ask(path, timeout)
+    _check_identity(path, answer)
+    program = _read_program(path, answer)
+    try:
+        target = target_from_facts(_facts_of(program, answer, timeout))
+    except InvalidTarget as error:
+        raise InterpreterError(path, f"gives facts that cannot be: {error.reason}", error.tip) from error
+    return replace(target, runs_here=True, source=Source("interpreter", f"the interpreter {path}"))
+
+
+def _is_itself(path: str) -> bool:
+    """Whether it is the interpreter that runs this, and no variable makes it tell of another."""
+    return path == sys.executable and not any(name.startswith("_PYTHON") for name in os.environ)
+
+
+def _ask_itself() -> dict[str, Any]:
+    """The answer of the probe without a second process."""
+    return facts()
+
+
+def _ask(path: str, timeout: float) -> dict[str, Any]:
+    """The answer of the probe, which may still say anything."""
+    import pkgutil
+
+    from muslfix.targets.programs import run_program, why_no_answer, why_not_started
+    from muslfix.untrusted import parse_json
+
+    source = pkgutil.get_data("muslfix.targets", "_probe.py") or b""
+    try:
+        outcome = run_program([path, "-I", "-S", "-B", "-c", source.decode()], timeout)
+    except (OSError, ValueError) as error:
+        raise why_not_started(path, error) from error
+    if outcome.stopped is not None:
+        raise InterpreterError(path, outcome.stopped)
+    answers = re.findall(_ANSWER, outcome.stdout)
+    if outcome.status != 0 or not answers:
+        raise why_no_answer(path, outcome)
+    if len(answers) > 1:
+        raise InterpreterError(path, f"answered {len(answers)} times", "it should run one Python, and once")
+    try:
+        # The answer is in the bytes of the file system, so that paths keep theirs.
+        answer = parse_json(os.fsdecode(answers[0]))
+    except ValueError as error:
+        raise InterpreterError(path, f"gave a damaged answer ({error})") from error
+    return dict(answer)  # the pattern lets nothing but an object through
+
+
+def _check_identity(path: str, answer: dict[str, Any]) -> None:
+    """Say what it is rather than which fact is missing: others answer no more than this."""
+    implementation, version = str(answer.get("implementation")), str(answer.get("version"))
+    if implementation != "cpython":
+        name = _IMPLEMENTATIONS.get(implementation, implementation)
+        raise InterpreterError(path, f"is {name:.80}; muslfix serves CPython only")
+    numbers = _NUMBERS.match(version)
+    if numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_VERSION:
+        raise InterpreterError(path, f"is Python {version:.80}; {OLDEST}")
+
+
+class _Program(NamedTuple):
+    """The ELF file of the interpreter.
+
+    :param path: where it is
+    :param elf: its facts
+    :param libc: the libc that its ``PT_INTERP`` names
+    :param loader: the dynamic loader in effect: ``PT_INTERP``, or one that was called by hand, links resolved
+    """
+
+    path: str
+    elf: ElfFacts
+    libc: Libc
+    loader: str
+
+
+def _read_program(path: str, answer: dict[str, Any]) -> _Program:
+    """Read the ELF file of the interpreter: the first one, of those it may be, that needs a loader.
+
+    The file that runs is not always ``sys.executable``: that can be a wrapper. And it is not always the
+    interpreter: where somebody calls the loader by hand, the file that runs is the loader.
+    """
+    reason, called_by_hand = "does not tell which file it is", None
+    for candidate in (answer.get("image"), answer.get("executable")):
+        if not isinstance(candidate, str) or not candidate.startswith("/"):
+            continue
+        try:
+            with open_regular(candidate) as file:
+                elf = read_elf(file)
+        except (OSError, ValueError) as error:
+            reason = f"runs {candidate:.4096}, which cannot be read ({_why(error)})"
+        except InvalidElf as error:
+            reason = f"runs {candidate:.4096}, which {error.reason}"
+        else:
+            if elf.interpreter is not None:
+                program = os.path.realpath(candidate)
+                return _Program(
+                    program, elf, _libc_of(path, elf.interpreter), called_by_hand or elf.interpreter
+                )
+            reason, called_by_hand = "is linked statically, so it can load no extension module", candidate
+    raise InterpreterError(path, reason)
+
+
+def _libc_of(path: str, loader: str) -> Libc:
+    libc = libc_of_loader(loader)
+    if libc is None:
+        raise InterpreterError(path, f"has the loader {loader}, which is neither musl's nor glibc's")
+    return libc
+
+
+def _facts_of(program: _Program, answer: dict[str, Any], timeout: float) -> dict[str, Any]:
+    """The facts in the shape that :func:`muslfix.targets.target.target_from_facts` checks."""
+    if program.libc is Libc.MUSL:
+        libc_version = _musl_version(program.loader, min(timeout, _LOADER_TIMEOUT))
+    else:
+        libc_version = _glibc_version(answer)
+    return {
+        **answer,
+        "format": FORMAT,
+        "soabi": _soabi_of(answer),
+        "libc": program.libc.value,
+        "libc_version": libc_version,
+        "machine": asdict(program.elf.machine),
+        "loader": program.loader,
+        "program": program.path,
+    }
+
+
+def _soabi_of(answer: dict[str, Any]) -> str | None:
+    """The SOABI, from what is imported: ``sysconfig`` can say another after cross compiling."""
+    suffixes = answer.get("extension_suffixes")
+    for suffix in suffixes if isinstance(suffixes, list) else ():
+        if isinstance(suffix, str) and suffix.startswith(".cpython-") and suffix.endswith(".so"):
+            return suffix[1 : -len(".so")]
+    return None
+
+
+def _glibc_version(answer: dict[str, Any]) -> str | None:
+    match = re.match(_GLIBC_VERSION, str(answer.get("glibc_version")))
+    return None if match is None else match.group(1)
+
+
+def _musl_version(loader: str, timeout: float) -> str | None:
+    """What musl's loader writes to stderr when it gets nothing to do.
+
+    :return: ``None`` where it is missing, for another machine, or silent: that costs some wheel tags
+    """
+    from muslfix.targets.programs import run_program
+
+    try:
+        outcome = run_program([loader], timeout)
+    except (OSError, ValueError):
+        return None
+    match = re.search(_MUSL_VERSION, outcome.stderr)
+    return None if match is None else match.group(1).decode()

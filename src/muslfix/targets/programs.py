@@ -1,0 +1,181 @@
+"""Running programs that may do anything, and saying in a sentence why one did not do what it should."""
+
+from __future__ import annotations
+
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from muslfix.elf.facts import read_elf
+from muslfix.errors import InterpreterError, InvalidElf
+from muslfix.targets._probe import MARK
+from muslfix.targets.target import OLDEST
+
+_TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
+_NAME_TIP = "name an interpreter with --python"
+
+# No answer is nearly as long. What prints more is no Python, or one with a very talkative wrapper.
+_MAX_OUTPUT = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended: its exit status (negative: a signal), or why it was stopped by us."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+    stopped: str | None = None
+
+
+def run_program(command: list[str], timeout: float) -> Outcome:
+    """Run a program with nothing to read, in a process group of its own, for a bounded time and output.
+
+    :raises OSError: if it cannot be started
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+        start_new_session=True,
+    ) as process:
+        outputs = {stream: bytearray() for stream in (process.stdout, process.stderr) if stream is not None}
+        stopped: str | None = None
+        try:
+            for stream, chunk in _chunks(process, outputs, timeout):
+                outputs[stream] += chunk
+                if len(outputs[stream]) > _MAX_OUTPUT:
+                    stopped = "printed more than 1 MiB instead of an answer, and was stopped"
+                    break
+        except subprocess.TimeoutExpired:
+            stopped = f"did not answer within {timeout:g} seconds, and was stopped"
+        finally:
+            _kill(process)
+        stdout, stderr = (bytes(output) for output in outputs.values())
+    return Outcome(process.returncode, stdout, stderr, stopped)
+
+
+def _environment() -> dict[str, str]:
+    """The environment variables, without those that could make an interpreter tell of another.
+
+    ``-I`` ignores most; ``_PYTHON_SYSCONFIGDATA_NAME`` and the like are read by ``sysconfig`` itself.
+    """
+    return {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("PYTHON")}
+
+
+def _chunks(process: subprocess.Popen[bytes], streams: Any, timeout: float) -> Iterator[tuple[Any, bytes]]:
+    """What a process prints, until it has ended.
+
+    :raises subprocess.TimeoutExpired: if it has not ended in time
+    """
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        for stream in streams:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, timeout)
+            # Something in the background can hold the streams open when the process itself has ended.
+            ended = process.poll() is not None
+            ready = selector.select(min(left, 0.1))
+            if ended and not ready:
+                return
+            for key, _ in ready:
+                chunk = os.read(key.fd, 65536)
+                if chunk:
+                    yield key.fileobj, chunk
+                else:
+                    selector.unregister(key.fileobj)
+    process.wait(timeout=max(0.0, deadline - time.monotonic()))
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that has not ended, and its group with it."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def why_no_answer(path: str, outcome: Outcome) -> InterpreterError:
+    """The sentence for a program that ran and did not answer."""
+    if outcome.status < 0:
+        return InterpreterError(path, f"crashed: it was ended by {_signal_name(-outcome.status)}")
+    words = _line(outcome.stderr, -1) or _line(outcome.stdout, 0)
+    if re.search(rb"[Uu]nknown option:? -I", outcome.stderr):
+        return InterpreterError(path, f"is a Python older than 3.4; {OLDEST}")
+    if outcome.status and MARK.encode() in outcome.stderr:  # it echoes the script, so it is no Python
+        return InterpreterError(path, f"is no Python: it ended with status {outcome.status}", _NAME_TIP)
+    if outcome.status:
+        said = f": {words}" if words else ""
+        return InterpreterError(path, f"is no working Python: it ended with status {outcome.status}{said}")
+    if words:
+        return InterpreterError(path, f"is no Python: it printed {words!r} instead of an answer")
+    return InterpreterError(path, "is no Python: it ended without an answer")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _line(output: bytes, number: int) -> str:
+    """The first or last line that is not blank, fit to be shown in a sentence."""
+    lines = output.decode("utf-8", "replace").split("\n")
+    shown = ["".join(c if c.isprintable() else " " for c in line).strip() for line in lines]
+    filled = [line[:200] for line in shown if line]
+    return filled[number] if filled else ""
+
+
+def why_not_started(path: str, error: OSError | ValueError) -> InterpreterError:
+    """The sentence for a program that the system did not start, from what is there to see."""
+    if os.path.isdir(path):
+        return InterpreterError(path, "is a folder", "give the program in it")
+    if not os.path.exists(path):
+        if os.path.islink(path):
+            return InterpreterError(path, f"is a link to {os.readlink(path)}, which does not exist")
+        if isinstance(error, FileNotFoundError):
+            return InterpreterError(path, "does not exist", _NAME_TIP)
+    if isinstance(error, PermissionError):
+        return InterpreterError(path, "is not executable", "give an interpreter that this user may run")
+    try:
+        return _why_not_loaded(path)
+    except (OSError, ValueError):
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return InterpreterError(path, f"cannot be started ({why})")
+
+
+def _why_not_loaded(path: str) -> InterpreterError:
+    """The sentence for a file that is there, may be executed, and still cannot be.
+
+    :raises OSError: if it cannot be read
+    """
+    with open(path, "rb") as file:
+        first = file.read(256)
+        if first.startswith(b"#!"):
+            program = _line(first[2:], 0)
+            return InterpreterError(path, f"is a script for {program}, which cannot be started")
+        if not first.startswith(b"\x7fELF"):
+            return InterpreterError(path, "is no program: neither an ELF file nor a script", _NAME_TIP)
+        try:
+            elf = read_elf(file)
+        except InvalidElf as error:
+            return InterpreterError(path, f"is no program: it {error.reason}", _NAME_TIP)
+    if elf.interpreter is not None and not os.path.exists(elf.interpreter):
+        return InterpreterError(
+            path, f"needs the loader {elf.interpreter}, which is not on this machine", _TARGET_FILE_TIP
+        )
+    return InterpreterError(
+        path, f"is a program for {elf.machine}, which this machine cannot run", _TARGET_FILE_TIP
+    )

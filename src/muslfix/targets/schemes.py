@@ -1,0 +1,143 @@
+"""Where the files of a wheel go: the layouts that pip knows, as values.
+
+There are two views of each folder. On *this* machine the installer writes to it; the *target* will see it
+under a path that differs when ``--root`` is given, and that is what scripts and bytecode must name.
+"""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from muslfix.errors import UsageError
+from muslfix.targets.target import Scheme, Target, TargetTree
+
+if TYPE_CHECKING:
+    from muslfix.targets.root_files import RootFiles
+
+
+class Layout(NamedTuple):
+    """The folders of one installation.
+
+    :param scheme: absolute paths on this machine
+    :param seen: the same folders as the target will see them
+    :param is_environment: whether this is the target's own environment, so that its marker of :pep:`668`
+        counts and projects installed there are visible to it
+    """
+
+    scheme: Scheme
+    seen: Scheme
+    is_environment: bool = False
+
+    @property
+    def site_folders(self) -> tuple[str, ...]:
+        """The folders that hold ``.dist-info`` folders, each once."""
+        return tuple(dict.fromkeys((self.scheme.purelib, self.scheme.platlib)))
+
+
+def layout_of(
+    target: Target, *, folder: str | None = None, prefix: str | None = None, root: str | None = None
+) -> Layout:
+    """Choose the folders as pip does for ``--target``, ``--prefix`` and ``--root``.
+
+    :param target: the Python that will import
+    :param folder: ``--target``: one flat folder with modules and below it ``bin``, ``include``, …
+    :param prefix: ``--prefix``: another prefix, laid out like the target's own
+    :param root: ``--root``: everything below this folder, which the target will see as ``/``; links in it are
+        followed inside of it only
+    :raises UsageError: if the options contradict each other, or if without any of them the files would go
+        to a target that cannot be run here, hence is not known to be on this machine
+    :raises InvalidTarget: if links lead out of the tree that the target was read from
+    """
+    if folder is not None and (prefix is not None or root is not None):
+        raise UsageError(None, "--target cannot be combined with --prefix or --root")
+    if folder is not None:
+        seen = _flat(os.path.abspath(folder))
+    elif prefix is not None:
+        seen = _below(os.path.abspath(prefix), target.prefix_scheme)
+    else:
+        seen = _own_folders(target, root)
+    own = folder is None and prefix is None
+    if root is not None:
+        tree = TargetTree(os.path.abspath(root))
+        return Layout(_placed(seen, tree), seen, is_environment=own and _is_same(tree, target.tree))
+    if own and target.tree is not None:
+        return Layout(_placed(seen, target.tree), seen, is_environment=True)
+    return Layout(seen, seen, is_environment=own)
+
+
+def _own_folders(target: Target, root: str | None) -> Scheme:
+    """The folders of the target's own environment, as it sees them."""
+    if root is None and target.tree is None and not target.runs_here:
+        raise UsageError(
+            None,
+            "the target cannot be run here, so its own folders are not those of this machine",
+            tip="say with --target, --prefix or --root where the files shall go",
+        )
+    if target.scheme is None:
+        raise UsageError(
+            None,
+            "the target does not tell its own folders",
+            tip="give --target-fact prefix=/usr/local, say, or name --target or --prefix",
+        )
+    return target.scheme
+
+
+def local_path(target: Target, path: str) -> str:
+    """Where a path that the target sees is on this machine.
+
+    :raises InvalidTarget: if links lead out of the tree that the target was read from
+    """
+    return path if target.tree is None else _files_of(target.tree).locate(path)
+
+
+def _files_of(tree: TargetTree) -> RootFiles:
+    """The files of a target that is not this machine itself, which few are."""
+    from muslfix.targets.root_files import RootFiles
+
+    return RootFiles(tree)
+
+
+def _is_same(tree: TargetTree, other: TargetTree | None) -> bool:
+    return (
+        other is not None
+        and other.seen == tree.seen
+        and (os.path.realpath(other.folder) == os.path.realpath(tree.folder))
+    )
+
+
+def for_project(layout: Layout, name: str) -> Layout:
+    """The same layout with the folder of C headers that belongs to one project.
+
+    :param name: the project's normalised name, as pip and uv take it
+    """
+    return layout._replace(
+        scheme=replace(layout.scheme, headers=os.path.join(layout.scheme.headers, name)),
+        seen=replace(layout.seen, headers=os.path.join(layout.seen.headers, name)),
+    )
+
+
+def _flat(folder: str) -> Scheme:
+    return Scheme(
+        purelib=folder,
+        platlib=folder,
+        headers=os.path.join(folder, "include"),
+        scripts=os.path.join(folder, "bin"),
+        data=folder,
+    )
+
+
+def _below(prefix: str, relative: Scheme) -> Scheme:
+    paths = {key: os.path.normpath(os.path.join(prefix, path)) for key, path in asdict(relative).items()}
+    return Scheme(**paths)
+
+
+def _placed(scheme: Scheme, tree: TargetTree) -> Scheme:
+    """The folders on this machine; it would follow an absolute link out of the tree."""
+    if not os.path.isdir(tree.folder):
+        return Scheme(
+            **{key: os.path.join(tree.folder, path.lstrip("/")) for key, path in asdict(scheme).items()}
+        )
+    files = _files_of(tree)
+    return Scheme(**{key: files.locate(path) for key, path in asdict(scheme).items()})

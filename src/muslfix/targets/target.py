@@ -1,0 +1,217 @@
+"""The target: the Python that will import what is installed.
+
+A :class:`Target` is facts only. It does not matter here whether they came from a running interpreter
+(:mod:`muslfix.targets.interpreter`), from a file that another machine wrote, or by hand: the planner and the
+installer see no difference, so a glibc host can prepare an image for Alpine.
+
+Sources: https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/,
+https://docs.python.org/3/library/importlib.html#importlib.machinery.EXTENSION_SUFFIXES
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from muslfix.suffix import ExtensionFilename, Libc
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
+
+    from muslfix.elf.facts import Machine
+
+#: The version of the JSON form that :meth:`Target.to_json` writes.
+FORMAT = 1
+
+#: The oldest Python that is served, and what to tell an older one.
+OLDEST_VERSION = (3, 6)
+OLDEST = "muslfix serves CPython {}.{} and later".format(*OLDEST_VERSION)
+
+#: What facts can come from, the best first.
+SOURCES = ("interpreter", "target-file", "build-details", "root", "spec")
+
+ENVIRONMENTS = ("virtual environment", "conda", "system")
+
+# The glibc versions that have a name of their own in older tags (PEP 513, 571, 599).
+_LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+# The CPUs that manylinux is defined for, as compatibility tags spell them; 32-bit x86 and ARM are judged
+# by the machine, since the tag does not tell x32 from i686, nor soft float from hard.
+_MANYLINUX_CPUS = frozenset({"x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "loongarch64", "riscv64"})
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """Where the parts of a wheel go; the keys of a wheel's ``.data`` folders.
+
+    :param purelib: folder of pure modules
+    :param platlib: folder of extension modules; often the same
+    :param headers: folder below which each project has a folder of C headers
+    :param scripts: folder of programs
+    :param data: folder for all other data: the prefix of the environment
+
+    Specification: https://docs.python.org/3/library/sysconfig.html#installation-paths
+    """
+
+    purelib: str
+    platlib: str
+    headers: str
+    scripts: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the facts of a target come from.
+
+    :param kind: one of :data:`SOURCES`
+    :param sentence: which one, for a person: ``the interpreter /usr/bin/python3``
+    """
+
+    kind: str
+    sentence: str
+
+
+class TargetTree(NamedTuple):
+    """Where the files of a target that cannot run are on this machine.
+
+    :param folder: an absolute path here
+    :param seen: the path under which the target sees this folder: ``/`` for a root file system
+    """
+
+    folder: str
+    seen: str = "/"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Facts of one Python, as far as importing and installing go.
+
+    :param implementation: ``sys.implementation.name``; muslfix serves ``cpython``
+    :param version: ``major.minor.micro`` with any suffix: ``3.9.18``, ``3.15.0a1``
+    :param abi_flags: ``sys.abiflags``: some of ``t``, ``d``, ``m``, mostly empty
+    :param soabi: ``cpython-39-x86_64-linux-gnu``, or ``None`` where it is not known
+    :param extension_suffixes: ``EXTENSION_SUFFIXES``, in its order, each with its leading dot
+    :param platform: ``sysconfig.get_platform()``: ``linux-x86_64``
+    :param libc: the libc that the interpreter is linked to
+    :param libc_version: ``1.2.5``; ``None`` where it is not known
+    :param machine: the machine of the interpreter's ELF file
+    :param loader: path of its dynamic loader (``PT_INTERP``), or ``None``
+    :param executable: path by which scripts call the interpreter, or ``None``
+    :param prefix: ``sys.prefix``, or ``None`` where it is not known
+    :param scheme: paths of its own environment, or ``None`` where they are not known
+    :param prefix_scheme: the same for another prefix, each path relative to it
+    :param environment: ``virtual environment``, ``conda`` or ``system``
+    :param externally_managed: path of the :pep:`668` marker, or ``None``
+    :param markers: the environment of :pep:`508` markers, as sorted pairs
+    :param program: path of the interpreter's ELF file, links resolved; ``None`` where it is not known
+    :param symbols: what the interpreter's process and its libc export, by the name of the file, as
+        :meth:`muslfix.elf.symbols.Exports.to_texts` writes it; mostly empty, since the files tell it
+    :param runs_here: whether ``executable`` can be started on this machine; not part of the JSON form
+    :param source: where the facts come from; not part of the JSON form
+    :param tree: where its files are on this machine, if it was read from them; not part of the JSON form
+    """
+
+    implementation: str
+    version: str
+    abi_flags: str
+    soabi: str | None
+    extension_suffixes: tuple[str, ...]
+    platform: str
+    libc: Libc
+    libc_version: str | None
+    machine: Machine
+    loader: str | None
+    executable: str | None
+    prefix: str | None
+    scheme: Scheme | None
+    prefix_scheme: Scheme
+    environment: str
+    externally_managed: str | None
+    markers: tuple[tuple[str, str], ...]
+    program: str | None = None
+    symbols: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    runs_here: bool = field(default=False, compare=False)
+    source: Source | None = field(default=None, compare=False)
+    tree: TargetTree | None = field(default=None, compare=False)
+
+    @property
+    def version_info(self) -> tuple[int, int]:
+        """Major and minor version: ``(3, 9)``."""
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+    def suffix_for(self, abi: str) -> str | None:
+        """The first suffix with this ABI part among those that the target imports.
+
+        :param abi: ``cpython-39``, ``abi3``, or empty for the bare ``.so``
+        :return: with its leading dot, or ``None`` where the target imports no such ABI part
+        """
+        for suffix in self.extension_suffixes:
+            name = ExtensionFilename.of_suffix(suffix)
+            if name is not None and name.abi == abi:
+                return suffix
+        return None
+
+    def tags(self) -> list[Tag]:
+        """The compatibility tags of wheels that fit the target, best first."""
+        from packaging import tags
+
+        version, platforms = self.version_info, list(self._platform_tags())
+        interpreter = "cp{}{}".format(*version)
+        abis = [interpreter + self.abi_flags]
+        if "d" in self.abi_flags and version >= (3, 8):  # a debug build loads normal modules too
+            abis.append(interpreter + self.abi_flags.replace("d", ""))
+        return [
+            *tags.cpython_tags(version, abis, platforms),
+            *tags.compatible_tags(version, interpreter, platforms),
+        ]
+
+    def _platform_tags(self) -> Iterator[str]:
+        platform = self.platform.replace("-", "_").replace(".", "_")
+        if self.machine.bits == 32:  # a 32-bit Python under a 64-bit kernel
+            aliases = {"linux_x86_64": "linux_i686", "linux_aarch64": "linux_armv8l"}
+            platform = aliases.get(platform, platform)
+        cpu = platform[len("linux_") :]
+        cpus = ["armv8l", "armv7l"] if cpu == "armv8l" else [cpu]
+        for cpu in cpus:  # the order of packaging 26.3: what was built here comes first
+            yield f"linux_{cpu}"
+        for cpu in cpus:
+            yield from self._libc_tags(cpu)
+
+    def _libc_tags(self, cpu: str) -> Iterator[str]:
+        """``musllinux_*`` (PEP 656) or ``manylinux_*`` (PEP 600) tags, newest libc first."""
+        if self.libc_version is None:
+            return
+        major, minor = (int(part) for part in self.libc_version.split(".")[:2])
+        if self.libc is Libc.MUSL:
+            yield from (f"musllinux_{major}_{m}_{cpu}" for m in range(minor, -1, -1))
+            return
+        if not self._is_manylinux(cpu):
+            return
+        for m in range(minor, 4 if cpu in ("x86_64", "i686") else 16, -1):
+            yield f"manylinux_{major}_{m}_{cpu}"
+            if m in _LEGACY_MANYLINUX:
+                yield f"{_LEGACY_MANYLINUX[m]}_{cpu}"
+
+    def _is_manylinux(self, cpu: str) -> bool:
+        """Whether manylinux tags are defined for the machine; ``armv8l`` is an ARM in 32-bit mode."""
+        if cpu in ("armv7l", "armv8l"):
+            return (self.machine.name, self.machine.convention) == ("arm", "hard-float")
+        if cpu == "i686":
+            return self.machine.name == "386"
+        return cpu in _MANYLINUX_CPUS
+
+    def to_json(self) -> str:
+        """The target as JSON text, for ``--target-file``."""
+        facts = asdict(self)
+        for name in ("runs_here", "source", "tree"):
+            del facts[name]
+        facts["markers"] = dict(self.markers)
+        facts["symbols"] = dict(self.symbols)
+        for name in ("program", "symbols"):  # which older target files do not have
+            if not facts[name]:
+                del facts[name]
+        return json.dumps({"format": FORMAT, **facts}, indent=2) + "\n"

@@ -1,0 +1,282 @@
+"""Targets made of facts that may be anything: the answer of a probe, a target file, a text written by hand.
+
+Each fact must be there, of its kind, and fit the others; what is wrong is named by its path in the data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from muslfix.elf.facts import Machine
+from muslfix.errors import InvalidTarget, UsageError
+from muslfix.suffix import ExtensionFilename, Libc
+from muslfix.targets.target import ENVIRONMENTS, FORMAT, OLDEST, OLDEST_VERSION, Scheme, Target
+from muslfix.untrusted import parse_json
+
+# The names of https://packaging.python.org/en/latest/specifications/dependency-specifiers/. All must be
+# there: packaging takes a missing one from the Python that runs muslfix.
+_MARKERS = (
+    "implementation_name", "implementation_version", "os_name", "platform_machine", "platform_release",
+    "platform_python_implementation", "platform_system", "platform_version", "python_full_version",
+    "python_version", "sys_platform",
+)  # fmt: skip
+
+# Compatibility tags are made for each version up to this one, so it is bounded.
+_VERSION = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}(\.[0-9]{1,9}((a|b|c|rc)[0-9]{1,9})?)?")
+_PLATFORM = re.compile(r"linux-[A-Za-z0-9_.-]{1,64}")
+
+# In characters; no path of Linux is longer (PATH_MAX).
+_MAX_TEXT = 4_096
+_MAX_SYMBOLS = 50_000
+_MAX_SUFFIXES = 100
+
+
+def target_from_json(text: str) -> Target:
+    """Read and check what :meth:`Target.to_json` wrote, or a person by hand.
+
+    :raises InvalidTarget: if it is no JSON, of another format, or a fact is missing, of the wrong kind or
+        contradicts another; the reason names the value
+    """
+    try:
+        data = parse_json(text)
+    except ValueError as error:
+        raise InvalidTarget(None, f"is no JSON ({error})") from error
+    return target_from_facts(data)
+
+
+def target_from_facts(data: object) -> Target:
+    """Make a target from untrusted data of the shape that :meth:`Target.to_json` writes.
+
+    :param data: what a JSON parser returned
+    :raises InvalidTarget: as :func:`target_from_json`
+    """
+    facts = _Facts(data, "")
+    if facts.value("format", int) != FORMAT:
+        raise InvalidTarget(
+            None,
+            f"has format {data['format']}, and this muslfix reads format {FORMAT}",  # type: ignore[index]
+            tip="write it again with 'muslfix interpreter --json' of this version",
+        )
+    machine, markers = facts.facts("machine"), facts.facts("markers")
+    symbols = facts.facts("symbols") if "symbols" in facts.names else None
+    target = Target(
+        implementation=facts.text("implementation"),
+        version=facts.text("version"),
+        abi_flags=facts.text("abi_flags"),
+        soabi=facts.text_or_none("soabi"),
+        extension_suffixes=facts.texts("extension_suffixes"),
+        platform=facts.text("platform"),
+        libc=facts.libc("libc"),
+        libc_version=facts.text_or_none("libc_version"),
+        machine=Machine(
+            name=machine.text("name"),
+            bits=machine.value("bits", int),
+            byte_order=machine.text("byte_order"),
+            convention=machine.text("convention"),
+        ),
+        loader=facts.text_or_none("loader"),
+        executable=facts.text_or_none("executable"),
+        prefix=facts.text_or_none("prefix"),
+        scheme=facts.scheme_or_none("scheme"),
+        prefix_scheme=facts.scheme("prefix_scheme"),
+        environment=facts.text("environment"),
+        externally_managed=facts.text_or_none("externally_managed"),
+        markers=tuple(sorted((name, markers.text(name)) for name in markers.names)),
+        program=facts.text_or_none("program") if "program" in facts.names else None,
+        symbols=tuple((name, symbols.texts(name, _MAX_SYMBOLS)) for name in symbols.names) if symbols else (),
+    )
+    check_target(target)
+    return target
+
+
+class _Facts:
+    """An untrusted JSON object, read with the kind that each value must have."""
+
+    def __init__(self, data: object, path: str) -> None:
+        if not isinstance(data, dict):
+            raise InvalidTarget(None, f"{path or 'the whole'} is no JSON object")
+        self._data: Mapping[str, Any] = data
+        self._path = path
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(self._data)
+
+    def value(self, name: str, kind: type) -> Any:
+        if name not in self._data:
+            raise InvalidTarget(None, f"{self._path}{name} is missing")
+        value = self._data[name]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise InvalidTarget(None, f"{self._path}{name} is {value!r:.80}, which is not of its kind")
+        return value
+
+    def text(self, name: str) -> str:
+        text: str = self.value(name, str)
+        if len(text) > _MAX_TEXT:
+            raise InvalidTarget(None, f"{self._path}{name} has {len(text)} characters, which is too long")
+        if any(ord(character) < 32 for character in text):
+            raise InvalidTarget(None, f"{self._path}{name} has control characters: {text!r:.80}")
+        return text
+
+    def text_or_none(self, name: str) -> str | None:
+        return None if self._data.get(name, "") is None else self.text(name)
+
+    def texts(self, name: str, at_most: int = _MAX_SUFFIXES) -> tuple[str, ...]:
+        items = self.value(name, list)
+        if len(items) > at_most:
+            raise InvalidTarget(None, f"{self._path}{name} has {len(items)} entries, which is too many")
+        numbered = _Facts({str(n): item for n, item in enumerate(items)}, f"{self._path}{name}.")
+        return tuple(numbered.text(str(n)) for n in range(len(items)))
+
+    def facts(self, name: str) -> _Facts:
+        return _Facts(self.value(name, dict), f"{self._path}{name}.")
+
+    def libc(self, name: str) -> Libc:
+        text = self.text(name)
+        try:
+            return Libc(text)
+        except ValueError:
+            raise InvalidTarget(None, f"{self._path}{name} is {text!r}; it can be glibc or musl") from None
+
+    def scheme(self, name: str) -> Scheme:
+        paths = self.facts(name)
+        return Scheme(**{key.name: paths.text(key.name) for key in fields(Scheme)})
+
+    def scheme_or_none(self, name: str) -> Scheme | None:
+        return None if self._data.get(name, "") is None else self.scheme(name)
+
+
+def check_target(target: Target) -> None:
+    """Refuse facts that cannot all be true.
+
+    :raises InvalidTarget: by the first that is wrong
+    """
+    if target.implementation != "cpython":
+        raise InvalidTarget(None, f"implementation is {target.implementation}; muslfix serves CPython only")
+    if _VERSION.fullmatch(target.version) is None:
+        raise InvalidTarget(None, f"version is {target.version!r}, which is no version")
+    if target.version_info < OLDEST_VERSION:
+        raise InvalidTarget(None, f"version is {target.version}; {OLDEST}")
+    if not target.platform.startswith("linux-"):
+        raise InvalidTarget(None, f"platform is {target.platform}; muslfix serves Linux only")
+    if _PLATFORM.fullmatch(target.platform) is None:
+        raise InvalidTarget(None, f"platform is {target.platform!r:.80}, which is no platform")
+    if target.machine.bits not in (32, 64) or target.machine.byte_order not in ("little", "big"):
+        raise InvalidTarget(None, f"machine is {target.machine}, which no machine is")
+    if target.environment not in ENVIRONMENTS:
+        raise InvalidTarget(
+            None, f"environment is {target.environment!r}; it can be one of {', '.join(ENVIRONMENTS)}"
+        )
+    _check_markers(target)
+    _check_suffixes(target)
+    _check_libc_version(target)
+    _check_paths(target)
+
+
+def _check_markers(target: Target) -> None:
+    markers = dict(target.markers)
+    for name in _MARKERS:
+        if name not in markers:
+            raise InvalidTarget(None, f"markers.{name} is missing")
+    if markers["python_version"] != "{}.{}".format(*target.version_info):
+        raise InvalidTarget(
+            None, f"markers.python_version is {markers['python_version']}, and version is {target.version}"
+        )
+
+
+def _check_suffixes(target: Target) -> None:
+    if not target.extension_suffixes:
+        raise InvalidTarget(None, "extension_suffixes is empty: this Python can import no extension module")
+    for suffix in target.extension_suffixes:
+        if ExtensionFilename.of_suffix(suffix) is None:
+            raise InvalidTarget(None, f"extension_suffixes has {suffix!r}, which is no suffix")
+    own = "cpython-{}{}{}".format(*target.version_info, target.abi_flags)
+    if target.suffix_for(own) is None:
+        raise InvalidTarget(
+            None, f"extension_suffixes has no suffix for {own}, the ABI of version {target.version}"
+        )
+    if target.soabi is not None and f".{target.soabi}.so" not in target.extension_suffixes:
+        raise InvalidTarget(None, f"soabi is {target.soabi}, which is not in extension_suffixes")
+
+
+def _check_libc_version(target: Target) -> None:
+    if target.libc_version is not None:
+        parts = target.libc_version.split(".")
+        if len(parts) < 2 or not all(part.isdecimal() and len(part) < 4 for part in parts[:2]):
+            raise InvalidTarget(None, f"libc_version is {target.libc_version!r}, which is no version")
+
+
+def _check_paths(target: Target) -> None:
+    scheme = {} if target.scheme is None else asdict(target.scheme)
+    paths = {f"scheme.{name}": path for name, path in scheme.items()}
+    for name, path in {
+        "prefix": target.prefix,
+        "executable": target.executable,
+        "program": target.program,
+        **paths,
+    }.items():
+        if path is not None and not path.startswith("/"):
+            raise InvalidTarget(None, f"{name} is {path!r}, which is no absolute path")
+        if path is not None and any(ord(character) < 32 for character in path):
+            raise InvalidTarget(None, f"{name} has control characters: {path!r:.80}")
+    for name, path in asdict(target.prefix_scheme).items():
+        if path.startswith("/") or ".." in path.split("/"):
+            raise InvalidTarget(None, f"prefix_scheme.{name} is {path!r}, which leaves the prefix")
+
+
+# MERGED given: Facts that a person gives by name, where they cannot be found: ``--target-fact
+# libc_version=1.2.5``.
+
+#: The facts that can be given, and what they are; the names are those of a target file.
+FACTS = {
+    "version": "the version in full, such as 3.10.14",
+    "libc_version": "the version of its libc, such as 1.2.5",
+    "platform": "linux- and what 'uname -m' says on it, such as linux-armv7l",
+    "executable": "the path by which scripts call it",
+    "prefix": "its sys.prefix, such as /usr/local",
+}
+
+
+def check_given(given: Mapping[str, str], allowed: Collection[str] = tuple(FACTS)) -> None:
+    """Refuse a fact that cannot be given, or is empty.
+
+    :param allowed: the names that make sense here
+    :raises UsageError: if there is one
+    """
+    for name, value in given.items():
+        if name not in allowed:
+            raise UsageError(
+                None, f"{name!r:.60} is no fact that can be given", tip=f"those are {', '.join(allowed)}"
+            )
+        if not value:
+            raise UsageError(None, f"the fact {name} is given without a value")
+        if name in ("executable", "prefix") and not value.startswith("/"):
+            raise UsageError(None, f"the fact {name} is {value!r:.60}, which is no absolute path")
+
+
+def found_or_given(path: str | None, name: str, found: str | None, given: Mapping[str, str]) -> str | None:
+    """A fact: what was found, else what was given.
+
+    :param path: where it was looked for, for the error
+    :param name: of the fact
+    :raises InvalidTarget: if the two contradict each other
+    """
+    value = given.get(name)
+    if found is not None and value is not None and found != value:
+        raise InvalidTarget(path, f"says that {name} is {found}, which contradicts the given {value}")
+    return value if found is None else found
+
+
+def version_of(path: str | None, found: str, given: Mapping[str, str]) -> str:
+    """The version: the one found may be without its third part, which then can be given.
+
+    :param path: where it was found, for the error
+    :raises InvalidTarget: if the two contradict each other
+    """
+    value = given.get("version", found)
+    if value != found and not (found.count(".") == 1 and value.startswith(found + ".")):
+        raise InvalidTarget(path, f"says that version is {found}, which contradicts the given {value}")
+    return value

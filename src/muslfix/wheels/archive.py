@@ -1,0 +1,216 @@
+"""A zip archive whose members can be trusted to be what its directory says.
+
+What :mod:`zipfile` tolerates and an installer must not is refused before the first member is read: by
+:mod:`~muslfix.wheels.zip_directory` what could be read in two ways, by :mod:`~muslfix.wheels.zip_names`
+names, kinds and sizes, by :mod:`~muslfix.wheels.zip_members` what the two headers of a member say. Sizes and
+CRCs are compared with the bytes while a member is read, so that there is no second pass.
+
+Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import stat
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from typing import Any, BinaryIO, Protocol, cast
+
+from muslfix.errors import InvalidWheel
+from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
+from muslfix.wheels.zip_directory import read_directory
+from muslfix.wheels.zip_members import Member, locate_members
+from muslfix.wheels.zip_names import judge_entries
+
+__all__ = ["Archive", "Member", "open_archive", "read_text"]
+
+# A member up to this size is inflated by one call, which is what lets threads run side by side: zlib
+# releases the GIL once for it. A larger one is streamed, so that memory stays bounded.
+_WHOLE = 4 * 1024 * 1024
+_CHUNK = 1024 * 1024
+# Of RECORD, METADATA and their like; RECORD of 16 000 files has 2 MB.
+_LONGEST_TEXT = 32 * 1024 * 1024
+
+
+class Codec(Protocol):
+    """What is used of :mod:`zlib`, and of modules that offer the same."""
+
+    @property
+    def error(self) -> type[Exception]:
+        """What is raised where data cannot be inflated."""
+
+    @property
+    def decompressobj(self) -> Any:
+        """Makes an object that inflates; see :func:`zlib.decompressobj`."""
+
+    @property
+    def crc32(self) -> Any:
+        """Computes a checksum; see :func:`zlib.crc32`."""
+
+
+#: Always there.
+STANDARD = cast("Codec", zlib)
+
+_FASTER = ("isal.isal_zlib", "zlib_ng.zlib_ng")
+
+
+@cache
+def fastest() -> Codec:
+    """The fastest one that can be imported here."""
+    for name in _FASTER:
+        try:
+            module = import_module(name)
+            if isinstance(module.error, type) and callable(module.decompressobj) and callable(module.crc32):
+                return cast("Codec", module)
+        except Exception:  # noqa: BLE001,S112,PERF203 - compiled for another machine it may fail in any way
+            continue
+    return STANDARD
+
+
+class Archive:
+    """An open archive, safe to read from several threads.
+
+    Members are read and not mapped: that is as fast, what was read counts as memory no longer than it is
+    used, and a file that becomes shorter meanwhile is an error and not the end of the process.
+
+    :param path: the file
+    :param descriptor: by which it is read
+    :param members: its files by name, in the order of the directory
+    """
+
+    def __init__(self, path: str, descriptor: int, members: dict[str, Member]) -> None:
+        self.path = path
+        self.members = members
+        self.descriptor = descriptor
+
+    def chunks(self, member: Member, codec: Codec = STANDARD) -> Iterable[bytes]:
+        """The bytes of a member, inflated, in pieces of bounded size.
+
+        :param codec: what inflates them
+        :raises InvalidWheel: if they cannot be inflated, or size or CRC are not those of the directory; then
+            some of the bytes may have been given out already
+        """
+        content = self._whole(member, codec) if is_small(member) else None
+        return self._verified(member, codec) if content is None else (content,)
+
+    def _verified(self, member: Member, codec: Codec) -> Iterator[bytes]:
+        size, crc = 0, 0
+        try:
+            for chunk in self._inflated(member, codec) if member.deflated else self._slices(member, _CHUNK):
+                size += len(chunk)
+                crc = codec.crc32(chunk, crc)
+                if size > member.size:
+                    break
+                yield chunk
+        except (codec.error, zlib.error) as error:
+            raise InvalidWheel(self.path, f"{member.name} is damaged ({error})") from error
+        if size != member.size:
+            raise InvalidWheel(self.path, f"{member.name} does not have the {member.size} bytes it claims")
+        if crc != member.crc:
+            raise InvalidWheel(self.path, f"{member.name} is damaged: its CRC-32 is wrong")
+
+    def read(self, member: Member) -> bytes:
+        """All bytes of a member at once.
+
+        :raises InvalidWheel: as :meth:`chunks`
+        """
+        return b"".join(self.chunks(member))
+
+    def sha256(self) -> str:
+        """The SHA-256 of the whole archive, in hexadecimal."""
+        hasher, at = hashlib.sha256(), 0
+        while chunk := self._read(_CHUNK, at):
+            hasher.update(chunk)
+            at += len(chunk)
+        return hasher.hexdigest()
+
+    def _whole(self, member: Member, codec: Codec) -> bytes | None:
+        """The bytes of a small member, or ``None`` where something is wrong with them."""
+        content = self._read(member.compressed_size, member.offset)
+        if member.deflated:
+            try:
+                inflate = codec.decompressobj(-zlib.MAX_WBITS)
+                content = inflate.decompress(content, member.size + 1)
+            except (codec.error, zlib.error):
+                return None
+            if not inflate.eof or inflate.unused_data:
+                return None
+        well = len(content) == member.size and codec.crc32(content) == member.crc
+        return content if well else None
+
+    def _inflated(self, member: Member, codec: Codec) -> Iterator[bytes]:
+        inflate = codec.decompressobj(-zlib.MAX_WBITS)
+        for chunk in self._slices(member, _CHUNK):
+            yield inflate.decompress(chunk, _CHUNK)
+            while inflate.unconsumed_tail:
+                yield inflate.decompress(inflate.unconsumed_tail, _CHUNK)
+        yield inflate.flush()
+        if not inflate.eof or inflate.unused_data:
+            raise zlib.error("the compressed data does not end where it should")
+
+    def _slices(self, member: Member, step: int) -> Iterator[bytes]:
+        end = member.offset + member.compressed_size
+        for start in range(member.offset, end, max(step, 1)):
+            yield self._read(min(step, end - start), start)
+
+    def _read(self, length: int, offset: int) -> bytes:
+        try:
+            return os.pread(self.descriptor, length, offset)
+        except OSError as error:
+            raise InvalidWheel(self.path, f"cannot be read ({error.strerror})") from error
+
+
+def is_small(member: Member) -> bool:
+    """Whether the bytes of a member come in one piece."""
+    return max(member.size, member.compressed_size) <= (_WHOLE if member.deflated else _CHUNK)
+
+
+@contextmanager
+def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive]:
+    """Open a zip archive and judge all of it but the bytes of its members.
+
+    :param limits: how large it may become
+    :raises InvalidWheel: if it cannot be read, is no zip archive, or has a directory that an honest tool does
+        not write
+    """
+    with _open(path) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidWheel(path, "is no regular file")
+        if status.st_size == 0:
+            raise InvalidWheel(path, "is empty")
+        with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
+            entries, directory = read_directory(path, data, limits)
+            judge_entries(path, entries, status.st_size, limits)
+            members = locate_members(path, data, entries, directory)
+        yield Archive(path, file.fileno(), members)
+
+
+def read_text(archive: Archive, name: str) -> str:
+    """The text of a member.
+
+    :raises InvalidWheel: if it is missing, too large for a text, damaged or no UTF-8
+    """
+    if name not in archive.members:
+        raise InvalidWheel(archive.path, f"has no {name}")
+    if archive.members[name].size > _LONGEST_TEXT:
+        raise InvalidWheel(archive.path, f"has a {name} of more than {_LONGEST_TEXT} bytes")
+    try:
+        return archive.read(archive.members[name]).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidWheel(archive.path, f"has a {name} that is no UTF-8") from error
+
+
+def _open(path: str) -> BinaryIO:
+    try:
+        # O_NONBLOCK: a pipe is refused, not waited for.
+        return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    except FileNotFoundError as error:
+        raise InvalidWheel(path, "does not exist") from error
+    except OSError as error:
+        raise InvalidWheel(path, f"cannot be read ({error.strerror})") from error

@@ -1,0 +1,163 @@
+"""RECORD of a wheel, held against the archive before anything of it is installed.
+
+What a later uninstall removes stands in RECORD, so it must name the files of the wheel, all of them and no
+others. The hashes themselves are compared while the files are read (:mod:`muslfix.wheels.wheel`).
+
+Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#the-dist-info-directory
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Iterator
+
+from installer.utils import parse_entrypoints
+
+from muslfix.errors import InvalidRecord, InvalidWheel
+from muslfix.record import Record, RecordRow
+from muslfix.wheels.archive import Archive, Member, read_text
+
+#: Files beside RECORD that sign it, so that it cannot list them.
+SIGNATURES = ("RECORD.jws", "RECORD.p7s")
+
+#: The hashes that may stand in RECORD, and the length of each in bytes.
+_STRONG_HASHES = {"sha256": 32, "sha384": 48, "sha512": 64}
+_BASE64 = string.ascii_letters + string.digits + "-_"
+#: pip compares nothing, so some wheels on PyPI are wrong (FMPy 0.3, selenium 4.1): this is the way out.
+RECORD_TIP = (
+    "the wheel was not made well, or was changed; with --ignore-record it is installed without being compared"
+)
+
+
+def judge_record(archive: Archive, dist_info: str) -> Record:
+    """Hold RECORD against the archive: the same files, each with a strong hash and its size.
+
+    :param dist_info: name of the ``.dist-info`` folder
+    :raises InvalidWheel: with the first thing that is wrong
+    """
+    try:
+        record = Record.parse(read_text(archive, f"{dist_info}/RECORD"))
+    except InvalidRecord as error:
+        raise InvalidWheel(archive.path, f"has a damaged RECORD: it {error.reason}", RECORD_TIP) from error
+    rows = {row.path: row for row in record.rows}
+    if len(rows) < len(record.rows) or not rows.keys() <= archive.members.keys():
+        _refuse_rows(archive, record)
+    without_hash = {f"{dist_info}/{name}" for name in ("RECORD", *SIGNATURES)}
+    for name, member in archive.members.items():
+        row = rows.get(name)
+        if (row is None or not _is_usual(row, member)) and name not in without_hash:
+            _judge_row(archive.path, row, member)
+    return record
+
+
+def _is_usual(row: RecordRow, member: Member) -> bool:
+    """Whether a row is as nearly all are, so that there is nothing to judge: a wheel can have thousands."""
+    kind, digest = row.hash[:7], row.hash[7:]
+    is_hash = kind == "sha256=" and len(digest) == 43 and not digest.strip(_BASE64)
+    return is_hash and row.size == str(member.size)
+
+
+def _refuse_rows(archive: Archive, record: Record) -> None:
+    for path, count in Counter(row.path for row in record.rows).items():
+        if path not in archive.members:
+            raise InvalidWheel(archive.path, f"lists {path!r:.200} in RECORD, {_absence(path)}", RECORD_TIP)
+        if count > 1:
+            raise InvalidWheel(archive.path, f"lists {path!r:.200} {count} times in RECORD", RECORD_TIP)
+
+
+def _absence(path: str) -> str:
+    if path.startswith(("/", "\\")) or ".." in path.replace("\\", "/").split("/") or path[1:2] == ":":
+        return "which leads out of the wheel"
+    return "and has no such file"
+
+
+def _judge_row(path: str, row: RecordRow | None, member: Member) -> None:
+    if row is None:
+        raise InvalidWheel(path, f"does not list {member.name!r:.200} in RECORD", RECORD_TIP)
+    if not row.has_hash:
+        raise InvalidWheel(path, f"has no hash for {member.name!r:.200} in RECORD", RECORD_TIP)
+    try:
+        digest = row.digest or b""
+    except InvalidRecord as error:
+        raise InvalidWheel(path, f"has a damaged RECORD: it {error.reason}", RECORD_TIP) from error
+    if row.algorithm not in _STRONG_HASHES:
+        raise InvalidWheel(
+            path,
+            f"has only a hash of kind {row.algorithm!r:.50} for {member.name!r:.200} in RECORD",
+            RECORD_TIP,
+        )
+    if len(digest) != _STRONG_HASHES[row.algorithm]:
+        raise InvalidWheel(path, f"has a hash of wrong length for {member.name!r:.200} in RECORD", RECORD_TIP)
+    if row.size and row.size != str(member.size):
+        raise InvalidWheel(
+            path,
+            f"says in RECORD that {member.name!r:.200} has {row.size:.20} bytes; it has {member.size}",
+            RECORD_TIP,
+        )
+
+
+# MERGED wheel_scripts: The programs that a wheel brings, by file or by entry point, judged by the names they
+# will have.
+#
+# Specification: https://packaging.python.org/en/latest/specifications/entry-points/
+
+#: The programs of the environment itself; a wheel that brings one of these takes it over.
+INTERPRETER_NAME = re.compile(r"(python|pythonw|pypy)[0-9.]*t?", re.IGNORECASE)
+
+_LONGEST_NAME = 255  # bytes, of a file
+
+
+def judge_scripts(archive: Archive, dist_info: str, data: str) -> frozenset[str]:
+    """Judge the names under which programs will be installed.
+
+    :param dist_info: name of the ``.dist-info`` folder
+    :param data: name of the ``.data`` folder
+    :return: the files that are not to be installed, for an entry point makes that script: setuptools once put
+        the scripts that it had made for entry points into wheels as well (so ``wheel`` 0.22 itself), and pip
+        leaves them out (``is_entrypoint_wrapper`` in its ``operations/install/wheel.py``)
+    :raises InvalidWheel: if two have one name, or a name is none or that of the interpreter
+    """
+    made: dict[str, str] = {}
+    for name in _entry_points(archive, f"{dist_info}/entry_points.txt"):
+        if name.casefold() in made:
+            raise InvalidWheel(archive.path, f"has two entry points for a script of the name {name!r:.200}")
+        made[name.casefold()] = name
+    scripts = f"{data}/scripts/"
+    files = {name[len(scripts) :]: name for name in archive.members if name.startswith(scripts)}
+    programs = f"{data}/data/bin/"
+    others = [name[len(programs) :] for name in archive.members if name.startswith(programs)]
+    for name in (*made.values(), *files, *others):
+        if INTERPRETER_NAME.fullmatch(name):
+            raise InvalidWheel(archive.path, f"has a script {name!r}, which would replace the interpreter")
+    if f"{data}/data/pyvenv.cfg" in archive.members:
+        raise InvalidWheel(archive.path, "has a 'pyvenv.cfg', which would make its environment another one")
+    return frozenset(files[name] for name in made.values() if name in files)
+
+
+def _entry_points(archive: Archive, member: str) -> Iterator[str]:
+    """The names of the scripts that entry points ask for."""
+    if member not in archive.members:
+        return
+    text = read_text(archive, member)
+    try:
+        found = [(name, f"{module}.{function}") for name, module, function, _ in parse_entrypoints(text)]
+    except Exception as error:  # installer lets out configparser's errors and AssertionError
+        reason = " ".join(str(error).split()) or "an entry is not of the form name = module:function"
+        raise InvalidWheel(archive.path, f"has a damaged entry_points.txt: {reason:.300}") from error
+    for name, function in found:
+        if not _is_file_name(name):
+            raise InvalidWheel(archive.path, f"has an entry point with a bad name: {name!r:.200}")
+        if not all(part.isidentifier() for part in function.split(".")):
+            raise InvalidWheel(archive.path, f"has an entry point for what is no function: {name!r:.200}")
+        yield name
+
+
+def _is_file_name(name: str) -> bool:
+    return (
+        name not in ("", ".", "..")
+        and not {"/", "\\"} & set(name)
+        and name.isprintable()
+        and len(name.encode()) <= _LONGEST_NAME
+    )

@@ -1,0 +1,477 @@
+"""``muslfix run``: the command's terminal, signals and exit status, and the fix behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jsonschema
+import pytest
+from fix_support import FOREIGN, RIGHT, WRONG, lay, make_demo, served_by, speed
+from support import Cli, make_environment, site_packages, snapshot
+from tools_support import environment_with_muslfix, muslfix_command, process_environment
+
+import muslfix
+from muslfix.cli.runner import _Relay
+
+SCHEMA = json.loads((Path(muslfix.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
+TRUE = ("--", "true")
+
+
+@pytest.fixture
+def site(environment: Path) -> Path:
+    """A folder of modules with a misnamed project."""
+    return lay(site_packages(environment))
+
+
+def python(code: str) -> list[str]:
+    return ["--", sys.executable, "-c", code]
+
+
+# -- the fix ----------------------------------------------------------------------------------------
+
+
+def test_one_line_for_each_project_that_was_fixed(cli: Cli, environment: Path, site: Path) -> None:
+    lay(site, "other")
+    lay(site, "pure", {"pure.py": b""})
+    done = cli("run", "--python", environment, *TRUE)
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "demo 1.0: fixed, 1 extension module given a name that the target imports",
+        "other 1.0: fixed, 1 extension module given a name that the target imports",
+    ]
+    again = cli("run", "--python", environment, *TRUE)
+    assert (again.status, again.out, again.err) == (0, "", "")
+
+
+def test_more_is_told_where_it_is_asked_for(cli: Cli, environment: Path, site: Path) -> None:
+    lines = cli("run", "-v", "--python", environment, *TRUE).out.splitlines()
+    assert lines[0].startswith(f"demo/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}")
+    assert lines[1] == "demo 1.0: fixed, 1 extension module file, 1 given a new name"
+
+
+def test_quiet(cli: Cli, environment: Path, site: Path) -> None:
+    (site / "legacy.egg-info").mkdir()
+    done = cli("run", "-q", "--python", environment, *TRUE)
+    assert (done.status, done.out, done.err) == (0, "", "")
+    assert len(speed(site)) == 2
+
+
+def test_json(cli: Cli, environment: Path, site: Path) -> None:
+    done = cli("run", "--json", "--python", environment, "--", "echo", "of the command")
+    first, _, rest = done.out.partition("\n")
+    report = json.loads(rest)
+    jsonschema.validate(report, SCHEMA)
+    assert (done.status, first) == (0, "of the command")
+    assert [(project["name"], project["action"]) for project in report["projects"]] == [("demo", "fixed")]
+
+
+def test_the_options_of_fix(cli: Cli, environment: Path, site: Path, tmp_path: Path) -> None:
+    folder = lay(tmp_path / "lib", "inside")
+    lay(folder, "owned", installer="apk")
+    done = cli("run", "--python", environment, "--path", folder, "--mode", "rename", *TRUE)
+    assert done.out.splitlines() == [
+        "inside 1.0: fixed, 1 extension module given a name that the target imports"
+    ]
+    assert speed(folder, "inside") == [f"_speed{RIGHT}"]
+    done = cli("run", "--python", environment, "--path", folder, "--break-system-packages", *TRUE)
+    assert done.out.startswith("owned 1.0: fixed")
+    assert speed(site) == [f"_speed{WRONG}"]
+
+
+def test_a_target_file(cli: Cli, tmp_path: Path) -> None:
+    """What is installed for another machine: ``pip install --target lib --platform …``."""
+    folder = lay(tmp_path / "lib")
+    (tmp_path / "target.json").write_text(cli("interpreter", "--json").out, encoding="utf-8")
+    done = cli("run", "--target-file", tmp_path / "target.json", "--path", folder, *TRUE)
+    assert (done.status, len(done.out.splitlines())) == (0, 1)
+
+
+def test_what_was_not_looked_at_is_a_warning(cli: Cli, environment: Path, site: Path) -> None:
+    (site / "legacy-1.0.egg-info").mkdir()
+    lay(site, "edit", {"edit.pth": b"/src\n", "edit-1.0.dist-info/direct_url.json": b""})
+    (site / "edit-1.0.dist-info" / "direct_url.json").write_text('{"dir_info": {"editable": true}}')
+    done = cli("run", "--python", environment, *TRUE)
+    assert done.status == 0
+    assert re.fullmatch(
+        r"warning: edit 1\.0: not looked at: it is an editable installation.*\n"
+        r"warning: legacy \S+: not looked at: .+ has no RECORD.*\n",
+        done.err,
+    )
+    assert done.out.startswith("demo 1.0: fixed")
+
+
+def test_a_refused_module_fails_the_run(cli: Cli, environment: Path, site: Path) -> None:
+    lay(site, "foreign", {f"foreign/_speed{WRONG}": FOREIGN})
+    done = cli("run", "--python", environment, *TRUE)
+    assert done.status == 1
+    fixed, refused, tip = done.out.splitlines()
+    assert fixed.startswith("demo 1.0: fixed, ")
+    assert refused.startswith(f"foreign 1.0: foreign/_speed{WRONG}: other-libc: it is linked to ")
+    assert tip.startswith("tip: ")
+    assert cli("run", "--python", environment, *TRUE).status == 1
+
+
+def test_a_project_that_fails_fails_the_run(cli: Cli, environment: Path, site: Path) -> None:
+    lay(site, "broken", record=lambda _text: '"unfinished, .so')
+    done = cli("run", "--python", environment, *TRUE)
+    assert done.status == 1
+    failed, tip, fixed = done.out.splitlines()
+    assert re.fullmatch(r"broken 1\.0: failed: .+RECORD: .+", failed)
+    assert tip.startswith("tip: ")
+    assert fixed.startswith("demo 1.0: fixed, ")
+
+
+def test_an_interpreter_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
+    done = cli("run", "--python", tmp_path / "none", "--", "echo", "ran")
+    assert (done.status, done.out) == (1, "ran\n")
+    assert re.fullmatch(r"error: .+/none: does not exist\ntip: .+\n", done.err)
+
+
+# -- the words --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [[], ["--"], ["-v"], ["--mode", "copy", "--"]])
+def test_without_a_command_it_is_a_matter_of_usage(cli: Cli, words: list[str]) -> None:
+    done = cli("run", *words)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("error: no command is given\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "got"),
+    [
+        (["--"], ["--mode", "x", "--", "-v", "--json", ""]),
+        (["-q", "--"], ["--", "--"]),
+        ([], ["-v", "--mode", "x", "a b", "*"]),
+        (["--mode", "copy"], ["--mode", "x"]),
+    ],
+)
+def test_the_command_gets_its_words_as_they_are(
+    cli: Cli, environment: Path, words: list[str], got: list[str]
+) -> None:
+    code = "import sys; print(sys.argv[1:])"
+    done = cli("run", "--python", environment, *words, sys.executable, "-c", code, *got)
+    assert (done.status, done.out, done.err) == (0, f"{got}\n", "")
+
+
+def test_an_unknown_option_is_a_matter_of_usage(cli: Cli) -> None:
+    assert cli("run", "--nonsense", *TRUE).status == 2
+
+
+def test_a_dry_run_runs_nothing(cli: Cli, environment: Path, site: Path) -> None:
+    before = snapshot(environment)
+    words = ("run", "--dry-run", "--python", environment)
+    done = cli(*words, "--", "rm", "-r", f"{environment}/a b")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        f"would run: rm -r '{environment}/a b'",
+        f"would fix: the environment of {environment}/bin/python",
+    ]
+    done = cli(*words, "--json", "--path", "lib", "--", "pip", "install", "-t", "other", "x")
+    report = json.loads(done.out)
+    jsonschema.validate(report, SCHEMA)
+    assert (done.status, report["dry_run"], report["projects"]) == (0, True, [])
+    assert done.err.splitlines() == [
+        "would run: pip install -t other x",
+        f"would fix: lib of {environment}/bin/python",
+    ]
+    assert snapshot(environment) == before
+
+
+# -- the environment --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three environments with a misnamed project in each: active, of a project, named by the command."""
+    for name in ("active", "project/.venv", "named"):
+        lay(site_packages(make_environment(tmp_path / name)), name.partition("/")[0])
+    for tool in ("pip", "uv", "poetry"):
+        program = tmp_path / "named" / "bin" / tool
+        program.write_text(f"#!{tmp_path}/named/bin/python\n")
+        program.chmod(0o755)
+    (tmp_path / "project" / "sub").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "named" / "bin"), prepend=os.pathsep)
+    monkeypatch.chdir(tmp_path / "project" / "sub")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "active", "fixed"),
+    [
+        (["--python", "@/project/.venv", "--", "@/named/bin/pip"], True, "project"),
+        (["--", "@/named/bin/python", "-m", "pip", "--version"], True, "named"),
+        (["--", "pip", "install"], True, "named"),
+        (["--", "uv", "pip", "install"], True, "active"),
+        (["--", "uv", "pip", "install"], False, "project"),
+        (["--", "uv", "sync"], True, "project"),
+        (["--", "poetry", "install"], True, "active"),
+        (["--", "poetry", "install"], False, "project"),
+        (["--", "true"], True, "active"),
+    ],
+)
+def test_the_environment_that_the_command_works_in(
+    cli: Cli, world: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], active: bool, fixed: str
+) -> None:
+    if "-m" in words:  # no environment here has pip
+        (site_packages(world / "named") / "pip.py").write_text("")
+    if active:
+        monkeypatch.setenv("VIRTUAL_ENV", str(world / "active"))
+    done = cli("run", *(word.replace("@", str(world)) for word in words))
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith(f"{fixed} 1.0: fixed")
+    assert len(done.out.splitlines()) == 1
+
+
+def test_the_environment_may_be_made_by_the_command(cli: Cli, tmp_path: Path) -> None:
+    code = f"import venv; venv.create({str(tmp_path / 'new')!r}, symlinks=True)"
+    done = cli("run", "--python", tmp_path / "new", *python(code))
+    assert (done.status, done.out, done.err) == (0, "", "")
+
+
+def test_a_folder_as_destination(cli: Cli, world: Path, tmp_path: Path) -> None:
+    lay(tmp_path / "lib", "inside")
+    done = cli("run", "--", "pip", "install", "--target", tmp_path / "lib", "x")
+    assert done.out.startswith("inside 1.0: fixed")
+    assert len(done.out.splitlines()) == 1
+
+
+def test_doubt_is_a_warning_unless_the_place_is_named(cli: Cli, world: Path, tmp_path: Path) -> None:
+    done = cli("run", "--", "pip", "install", "--user", "x")
+    assert done.status == 0
+    assert done.err.startswith("warning: with --user the command installs to a place that is not looked at; ")
+    assert cli("run", "--path", tmp_path, "--", "pip", "install", "--user", "x").err == ""
+    assert cli("run", "--python", world / "named", "--", "uv", "tool", "install", "x").err == ""
+
+
+# -- how it ends ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [1, 2, 77, 255])
+def test_the_exit_status_is_passed_on(cli: Cli, environment: Path, site: Path, status: int) -> None:
+    before = snapshot(environment)
+    done = cli("run", "--python", environment, *python(f"raise SystemExit({status})"))
+    assert (done.status, done.out, done.err) == (status, "", "")
+    assert snapshot(environment) == before
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGSEGV", "SIGINT"])
+def test_a_command_that_is_killed(cli: Cli, name: str) -> None:
+    number = getattr(signal, name)
+    code = f"import os, signal; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), {int(number)})"
+    assert cli("run", *python(code)).status == 128 + number
+
+
+def test_a_command_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
+    for command in ("no-such-command", str(tmp_path / "none")):
+        done = cli("run", "--", command)
+        assert (done.status, done.out) == (127, "")
+        assert done.err == f"error: {command}: there is no such command\n"
+
+
+def test_a_command_that_cannot_be_run(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no program")
+    for path, reason in ((tmp_path, "Permission denied"), (tmp_path / "text", "Permission denied")):
+        done = cli("run", "--", path)
+        assert (done.status, done.err) == (126, f"error: {path}: cannot be run ({reason})\n")
+    (tmp_path / "text").chmod(0o755)
+    done = cli("run", "--", tmp_path / "text")
+    assert (done.status, done.err) == (126, f"error: {tmp_path}/text: cannot be run (Exec format error)\n")
+    done = cli("run", "--", "a\0b")
+    assert (done.status, done.err) == (126, "error: a\\x00b: cannot be run (embedded null byte)\n")
+
+
+# -- signals ----------------------------------------------------------------------------------------
+
+#: A command that waits for a signal after it has sent it to muslfix, as somebody outside would.
+WAITS = """
+import os, signal, sys
+number, status = int(sys.argv[1]), sys.argv[2]
+signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+if status == "default":
+    signal.signal(number, signal.SIG_DFL)
+os.kill(os.getppid(), number)
+if status == "default":
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+    signal.pause()
+signal.sigwait([number])
+sys.exit(int(status))
+"""
+
+
+def spawn(*words: str, before: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``muslfix run`` in a session of its own, without a terminal."""
+    return subprocess.run(
+        [*muslfix_command(), "run", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        timeout=60,
+        env=process_environment(),
+        preexec_fn=before,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_from_outside_is_passed_on(environment: Path, site: Path, number: signal.Signals) -> None:
+    before = snapshot(environment)
+    words = ["--python", str(environment), *python(WAITS), str(int(number))]
+    assert spawn(*words, "5").returncode == 5
+    assert spawn(*words, "default").returncode == 128 + number
+    assert snapshot(environment) == before
+    done = spawn(*words, "0")  # the command has finished its work all the same
+    assert (done.returncode, done.stdout[:15]) == (0, "demo 1.0: fixed")
+
+
+def test_a_signal_that_comes_before_the_command_has_started_reaches_it() -> None:
+    relay = _Relay()
+    relay.pass_on(signal.SIGTERM, None)
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
+        relay.attach(process)
+        assert process.wait() == -signal.SIGTERM
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    code = "import signal, sys; sys.exit(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)"
+
+    def ignore() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    assert spawn(*python(code)).returncode == 0
+    assert spawn(*python(code), before=ignore).returncode == 1
+
+
+def test_the_handlers_are_ours_again_afterwards(cli: Cli) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+    before = [signal.getsignal(number) for number in numbers]
+    cli("run", *TRUE)
+    cli("run", "--", "no-such-command")
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+# -- the terminal -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def terminal(*words: str | os.PathLike[str]) -> Iterator[tuple[int, Callable[[], int]]]:
+    """``muslfix run`` at a terminal of its own: what is typed and shown there, and its exit status."""
+    command = [os.fspath(word) for word in (*muslfix_command(), "run", *words)]
+    process, master = pty.fork()
+    if process == 0:
+        os.execve(command[0], command, process_environment())
+
+    def status() -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+    try:
+        yield master, status
+    finally:
+        os.close(master)
+
+
+def read_until(master: int, text: str) -> str:
+    """What is shown up to a text."""
+    shown = ""
+    while text not in shown:
+        shown += os.read(master, 1024).decode()
+    return shown.replace("\r\n", "\n")
+
+
+def test_the_command_has_the_terminal(environment: Path, site: Path) -> None:
+    code = """
+import os, sys
+print([os.isatty(number) for number in (0, 1, 2)], os.getpgrp() == os.tcgetpgrp(0))
+os.set_terminal_size(0, (33, 44)) if hasattr(os, "set_terminal_size") else None
+print("got", input("say: "))
+"""
+    with terminal("--python", environment, *python(code)) as (master, status):
+        assert read_until(master, "say: ").startswith("[True, True, True] True\n")
+        os.write(master, b"something\n")
+        shown = read_until(master, "given a name")
+        assert "got something\ndemo 1.0: fixed" in shown
+        assert status() == 0
+
+
+@pytest.mark.parametrize(("key", "number"), [(b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)])
+def test_a_key_reaches_the_command_once_and_it_has_the_last_word(
+    environment: Path, site: Path, key: bytes, number: signal.Signals
+) -> None:
+    code = f"""
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [{int(number)}])
+print("ready", flush=True)
+signal.sigwait([{int(number)}])
+print("twice" if signal.sigtimedwait([{int(number)}], 0.2) else "once", flush=True)
+sys.exit(int(input()))
+"""
+    for answer, expected in ((b"7\n", 7), (b"0\n", 0)):
+        with terminal("--python", environment, *python(code)) as (master, status):
+            read_until(master, "ready")
+            os.write(master, key)
+            assert "twice" not in read_until(master, "ce\r\n")
+            os.write(master, answer)
+            if expected == 0:
+                read_until(master, "given a name")
+            assert status() == expected
+
+
+def test_ctrl_c_ends_a_command_that_does_not_mind(environment: Path, site: Path) -> None:
+    code = "import signal; signal.signal(2, signal.SIG_DFL); print('ready', flush=True); signal.pause()"
+    before = snapshot(environment)
+    with terminal("--python", environment, *python(code)) as (master, status):
+        read_until(master, "ready")
+        os.write(master, b"\x03")
+        assert status() == 130
+    assert snapshot(environment) == before
+
+
+def test_open_files_are_passed_on(cli: Cli) -> None:
+    """Below make, or in a shell with a file of its own, the command finds what it was given."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    try:
+        assert cli("run", *python(f"import os; os.write({writer}, b'through')")).status == 0
+        assert os.read(reader, 99) == b"through"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_the_help_tells_the_exit_status(cli: Cli) -> None:
+    shown = cli("run", "--help").out
+    assert "usage: muslfix run [options] -- COMMAND..." in shown
+    assert "127" in shown
+    for line in re.findall(r"^  (.*muslfix run .+)$", shown, re.MULTILINE):
+        assert shlex.split(line)
+
+
+# -- in an image ------------------------------------------------------------------------------------
+
+
+@pytest.mark.network
+def test_the_line_of_a_dockerfile(tmp_path: Path) -> None:
+    """``RUN python -m muslfix run -- pip install …``, with muslfix in the same environment."""
+    environment = environment_with_muslfix(tmp_path / "opt")
+    line = f"python -m muslfix run -- pip install --no-index --no-deps {make_demo(tmp_path)}"
+    path = os.pathsep.join([str(environment / "bin"), os.environ["PATH"]])
+    done = subprocess.run(
+        ["sh", "-c", line],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=process_environment(PATH=path),
+        cwd="/",
+    )
+    assert done.stdout.splitlines()[-1].startswith("demo 1.0: fixed, 2 extension modules given a name")
+    assert served_by(environment) == f"_speed{RIGHT}"

@@ -1,0 +1,380 @@
+"""What the tests of fix, undo and verify need: misnamed projects of our own, laid out or really installed.
+
+The modules are for the Python that runs the tests, so that what is fixed can be imported: the fixture ELF
+file of its libc and machine, under the name that the other libc would have.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import layout
+from lab_support import run
+from support import FIXTURES, Result, run_python, site_packages
+from wheelmaker import make_wheel
+
+from muslfix.modules.verdicts import Mode
+from muslfix.report.report import Report
+from muslfix.report.text import to_text
+from muslfix.targets.interpreter import probe_interpreter
+from muslfix.targets.target import Target
+from muslfix.verbs.fix import FixOptions
+from muslfix.verbs.fix import fix as fix_projects
+from muslfix.verbs.undo import UndoOptions
+from muslfix.verbs.undo import undo as undo_projects
+from muslfix.verbs.verify import VerifyOptions
+from muslfix.verbs.verify import verify as verify_projects
+
+MODES = ("symlink", "hardlink", "copy", "rename")
+
+
+def _libc() -> str:
+    try:
+        return "glibc" if os.confstr("CS_GNU_LIBC_VERSION") else "musl"
+    except (OSError, ValueError):
+        return "musl"
+
+
+LIBC = _libc()
+OTHER_LIBC = {"glibc": "musl", "musl": "glibc"}[LIBC]
+_SPELLING = re.compile(r"(?P<head>.+-linux-)(?P<libc>gnu|musl)(?P<tail>\w*\.so)")
+
+#: The suffix that the running Python imports, the one with the other libc's spelling, one without a triplet.
+RIGHT = EXTENSION_SUFFIXES[0]
+_MATCH = _SPELLING.fullmatch(RIGHT)
+_ELF = FIXTURES / "elf" / f"{platform.machine()}-{LIBC}.so"
+if _MATCH is None or not _ELF.exists():
+    pytest.skip(f"there is no fixture for a Python that imports {RIGHT}", allow_module_level=True)
+WRONG = _MATCH["head"] + {"gnu": "musl", "musl": "gnu"}[_MATCH["libc"]] + _MATCH["tail"]
+BARE = RIGHT.partition("-" + platform.machine())[0] + ".so"
+
+#: A module for the running Python, and one for a Python with the other libc.
+MODULE = _ELF.read_bytes()
+FOREIGN = (FIXTURES / "elf" / f"{platform.machine()}-{OTHER_LIBC}.so").read_bytes()
+
+# The fast module, what is imported without a word where it is not found, and a package without that.
+_INIT = """\
+import os, sys
+from {name}._speed import answer
+served_by = os.path.basename(sys.modules["{name}._speed"].__file__)
+def main():
+    print(answer(), served_by)
+"""
+_SLOW = "def answer():\n    return 42\n"
+ODD = 'demo/a, "b".txt'
+
+
+def demo_files(name: str = "demo") -> dict[str, bytes]:
+    """The files of a misnamed project: two modules, one of them with a ``.py`` of the same name beside it."""
+    return {
+        f"{name}/__init__.py": _INIT.format(name=name).encode(),
+        f"{name}/_speed.py": _SLOW.encode(),
+        f"{name}/_speed{WRONG}": MODULE,
+        ODD.replace("demo", name): b"text\n",
+        f"{name}/sub/__init__.py": b"",
+        f"{name}/sub/_speed{WRONG}": MODULE,
+    }
+
+
+def small_files(name: str = "demo") -> dict[str, bytes]:
+    """The same with one module and no more."""
+    return {f"{name}/__init__.py": b"", f"{name}/_speed{WRONG}": MODULE}
+
+
+def make_demo(
+    folder: Path, name: str = "demo", version: str = "1.0", files: Mapping[str, bytes] | None = None
+) -> Path:
+    """A wheel of such a project, which all installers take for the running Python."""
+    python = "cp{}{}".format(*sys.version_info)
+    tag = re.sub(r"\W", "_", sysconfig.get_platform())
+    contents = dict(demo_files(name) if files is None else files)
+    contents[f"{name}-{version}.data/scripts/{name}-script"] = b"#!python\nprint(42)\n"
+    path = folder / f"{name}-{version}-{python}-{python}{sys.abiflags}-{tag}.whl"
+    return make_wheel(path, contents, scripts={name: f"{name}:main"})
+
+
+# -- RECORD, by rules of our own --------------------------------------------------------------------
+
+
+def hash_of(content: bytes, algorithm: str = "sha256") -> str:
+    """As in a row of RECORD."""
+    digest = hashlib.new(algorithm, content).digest()
+    return f"{algorithm}=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def row_of(path: str, content: bytes, line_end: str = "\n") -> str:
+    """A row of RECORD as installers write it, with its line end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator=line_end).writerow([path, hash_of(content), len(content)])
+    return text.getvalue()
+
+
+def dist_info(site: Path, name: str = "demo") -> Path:
+    """The one ``.dist-info`` folder of a project."""
+    (found,) = site.glob(f"{name}-*.dist-info")
+    return found
+
+
+def record_of(site: Path, name: str = "demo") -> str:
+    """The text of RECORD; line ends are left alone."""
+    return (dist_info(site, name) / "RECORD").read_bytes().decode("utf-8", "surrogateescape")
+
+
+def write_record(site: Path, text: str | bytes, name: str = "demo") -> None:
+    """Another RECORD."""
+    content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+    (dist_info(site, name) / "RECORD").write_bytes(content)
+
+
+def trace_of(site: Path, name: str = "demo") -> dict[str, Any]:
+    """What ``muslfix.json`` says."""
+    facts: dict[str, Any] = json.loads((dist_info(site, name) / "muslfix.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def trace_row(site: Path, name: str = "demo", line_end: str = "\n") -> str:
+    """The row of ``muslfix.json``."""
+    path = dist_info(site, name) / "muslfix.json"
+    return row_of(f"{path.parent.name}/{path.name}", path.read_bytes(), line_end)
+
+
+def fixed_record(text: str, site: Path, mode: str, line_end: str, name: str = "demo") -> str:
+    """What RECORD must be after a fix, made from what it was by a rule of our own: new rows, no other byte.
+
+    A new name's row stands behind the old one's, or in its place; that of ``muslfix.json`` at the end, but
+    before RECORD's own if that is the last.
+    """
+    lines = []
+    for line in text.splitlines(keepends=True):
+        new = line.replace(WRONG, RIGHT)
+        lines += [line] if new == line else [new] if mode == "rename" else [line, new]
+    at = len(lines) - lines[-1].startswith(f"{dist_info(site, name).name}/RECORD,")
+    lines.insert(at, trace_row(site, name, line_end))
+    return "".join(lines)
+
+
+# -- trees ------------------------------------------------------------------------------------------
+
+
+def lay(
+    site: Path,
+    name: str = "demo",
+    files: Mapping[str, bytes] | None = None,
+    *,
+    version: str = "1.0",
+    line_end: str = "\n",
+    installer: str = "pip",
+    record: Callable[[str], str | bytes] | None = None,
+) -> Path:
+    """Put a project into a folder as an installer would.
+
+    :param record: makes RECORD from the right one
+    """
+    folder = f"{name}-{version}.dist-info"
+    contents = {
+        **(small_files(name) if files is None else files),
+        f"{folder}/INSTALLER": f"{installer}\n".encode(),
+        f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+    }
+    for path, content in contents.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_bytes(content)
+    text = "".join(row_of(path, content, line_end) for path, content in contents.items())
+    text += f"{folder}/RECORD,,{line_end}"
+    write_record(site, text if record is None else record(text), name)
+    return site
+
+
+def states(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """All that is to be known of each file, link and folder, and the bytes: equal if nobody wrote at all."""
+    found = {}
+    for path in (folder, *sorted(folder.rglob("*"))):
+        state = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path.relative_to(folder))] = (
+            state.st_mode,
+            state.st_ino,
+            state.st_nlink if content is not None else 0,
+            state.st_size if content is not None else 0,
+            state.st_mtime_ns,
+            content,
+        )
+    return found
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What no muslfix may leave behind."""
+    return [path for path in folder.rglob("*") if path.name.startswith(".muslfix-")]
+
+
+def quiet(output: str) -> bool:
+    """Whether the output tells of no change."""
+    return all(": nothing to fix" in line for line in output.splitlines())
+
+
+def speed(site: Path, name: str = "demo") -> list[str]:
+    """The files of the module, sorted; a link has ``->`` and where it leads behind its name."""
+    return sorted(
+        path.name + (f" -> {os.readlink(path)}" if path.is_symlink() else "")
+        for path in (site / name).iterdir()
+        if path.suffix == ".so"
+    )
+
+
+def served_by(environment: Path, name: str = "demo") -> str:
+    """The file that an import takes."""
+    return run_python(environment, f"import {name}; assert {name}.answer() == 42; print({name}.served_by)")
+
+
+# -- muslfix ----------------------------------------------------------------------------------------
+
+
+@cache
+def running() -> Target:
+    """The running Python."""
+    return probe_interpreter(sys.executable)
+
+
+def target_with(suffix: str) -> Target:
+    """The same Python, had it another platform."""
+    others = tuple(other for other in EXTENSION_SUFFIXES[1:] if "linux" not in other)
+    return replace(running(), extension_suffixes=(suffix, *others))
+
+
+def target_file(folder: Path) -> Path:
+    """The running Python as a file for ``--target-file``: commands then start no process to ask it."""
+    path = folder / "target.json"
+    path.write_text(running().to_json(), encoding="utf-8")
+    return path
+
+
+def fix_all(site: Path, mode: str = "symlink") -> Report:
+    """Fix all projects of a folder."""
+    return fix_projects([], running(), FixOptions(Mode(mode), (str(site),)))
+
+
+def undo_all(site: Path) -> Report:
+    """Undo all that was fixed in a folder."""
+    return undo_projects([], running(), UndoOptions((str(site),)))
+
+
+def verify_all(site: Path) -> Report:
+    """Verify all projects of a folder."""
+    return verify_projects([], running(), VerifyOptions((str(site),)))
+
+
+def lines(report: Report) -> list[str]:
+    """What a person would read."""
+    return list(to_text(report, verbose=True))
+
+
+def actions(report: Report) -> dict[str, str]:
+    """What was done with each project."""
+    return {project.name: project.action for project in report.projects}
+
+
+def problems(report: Report) -> dict[str, str]:
+    """What is the matter with each project of which something is."""
+    return {project.name: project.problem for project in report.projects if project.problem is not None}
+
+
+# -- the tools of others ----------------------------------------------------------------------------
+
+
+def pip(environment: Path, *words: str | os.PathLike[str]) -> Result:
+    """The pip beside the tests, at work in another environment."""
+    if importlib.util.find_spec("pip") is None:
+        pytest.skip("there is no pip beside the tests")
+    options = ["--isolated", "--no-input", "--disable-pip-version-check"]
+    python = environment / "bin" / "python"
+    program = [sys.executable, "-I", "-m", "pip"]
+    return run([*program, "--python", python, *options, *words])
+
+
+def find_uv(folder: Path) -> Path:
+    """uv: beside the tests, on ``PATH``, or in the lab; else the test is skipped.
+
+    :param folder: where the lab's is unpacked
+    """
+    beside = os.path.dirname(sys.executable)
+    found = shutil.which("uv", path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
+    if found:
+        return Path(found)
+    for wheel in layout.wheels(layout.lab_folder(), "tools"):
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.endswith(".data/scripts/uv"):
+                    program = Path(archive.extract(name, folder))
+                    program.chmod(0o755)
+                    return program
+    if os.environ.get("MUSLFIX_REQUIRE_LAB"):
+        pytest.fail("there is no uv: not beside the tests, not on PATH, not in the lab")
+    pytest.skip("there is no uv: not beside the tests, not on PATH, not in the lab")
+
+
+class Uv:
+    """uv with a cache of its own, and without any index.
+
+    :param program: its path
+    :param cache: folder for its cache
+    """
+
+    def __init__(self, program: Path, cache: Path) -> None:
+        self.program = program
+        self.cache = cache
+
+    def __call__(self, environment: Path, command: str, *words: str | os.PathLike[str]) -> Result:
+        """``uv pip COMMAND`` in an environment."""
+        python = environment / "bin" / "python"
+        options = ["--offline", "--no-config", "--no-progress", "--cache-dir", str(self.cache)]
+        return run([self.program, "pip", command, *options, "--python", python, *words])
+
+
+def well(result: Result) -> Result:
+    """The result of a tool that must have done its work."""
+    assert result.status == 0, result.out + result.err
+    return result
+
+
+def install_by_installer(environment: Path, wheel: Path) -> None:
+    """What ``python -m installer`` does."""
+    from installer import install
+    from installer.destinations import SchemeDictionaryDestination
+    from installer.sources import WheelFile
+
+    site = str(site_packages(environment))
+    scheme = {
+        "purelib": site,
+        "platlib": site,
+        "headers": str(environment / "include"),
+        "scripts": str(environment / "bin"),
+        "data": str(environment),
+    }
+    python = str(environment / "bin" / "python")
+    destination = SchemeDictionaryDestination(scheme, interpreter=python, script_kind="posix")
+    with WheelFile.open(wheel) as source:
+        install(source, destination, {"INSTALLER": b"installer\n"})
+
+
+def names_of(paths: Iterable[Path]) -> list[str]:
+    """Base names, sorted."""
+    return sorted(path.name for path in paths)

@@ -1,0 +1,28 @@
+"""Reports to show: on modules that are fine, fixed, and in trouble."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from muslfix.modules.verdicts import Mode, Verdict
+from muslfix.report.modules import ModuleReport
+from muslfix.report.report import ProjectReport
+
+
+def module(path: str, **changes: Any) -> ModuleReport:
+    plain = ModuleReport(path, Verdict.IMPORTABLE, None, None, refused=False, sentence="fine", tip=None)
+    return replace(plain, **changes)
+
+
+FINE = module("fine.so")
+
+
+FIXED = module("fixed.so", verdict=Verdict.MISNAMED, new_path="new.so", mode=Mode.COPY, sentence="fixed")
+
+
+BAD = module("bad.so", verdict=Verdict.OTHER_LIBC, refused=True, sentence="bad", tip="do something")
+
+
+def project(action: str = "installed", **facts: Any) -> ProjectReport:
+    return replace(ProjectReport("Demo", "1.0", "/w/demo.whl", "/site", action, None), **facts)

@@ -1,0 +1,271 @@
+"""What the loaders of targets that are not here will do: symbols, versions, folders, what is not known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from support import FIXTURES
+
+from muslfix.elf.dynamic import DynamicFacts, Image, VersionNeed, read_image
+from muslfix.elf.facts import ElfFacts, Machine
+from muslfix.elf.symbols import Exports, References
+from muslfix.loader.dlopen import check_load, start
+from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System, Trouble
+from muslfix.suffix import Libc
+
+X86 = Machine("x86_64", 64, "little")
+SITE = "/site/p"
+MODULE = f"{SITE}/m.so"
+ELF = ElfFacts(X86, "shared object")
+
+
+class FakeFiles:
+    """Files by path; what is below ``unseen`` is not known."""
+
+    def __init__(self, files: dict[str, Image | str], unseen: str | None = None) -> None:
+        self._files = files
+        self._unseen = unseen
+
+    def open(self, path: str) -> LoadedFile | Absence:
+        if path in self._files:
+            return LoadedFile(path, path, self._files[path])
+        hidden = self._unseen is not None and path.startswith(self._unseen)
+        return Absence.NOT_KNOWN if hidden else Absence.NOT_THERE
+
+
+def image(
+    *references: str,
+    exports: Exports | None = None,
+    elf: ElfFacts = ELF,
+    needed: tuple[str, ...] = (),
+    **facts: object,
+) -> Image:
+    """A file that refers to symbols, each ``name`` or ``name@VERSION``."""
+    wanted = [text.partition("@") for text in references]
+    named = References([name for name, _, _ in wanted], [version for _, _, version in wanted])
+    dynamic = DynamicFacts(references=named, needed=needed, exports=exports or Exports())
+    return Image(elf, dynamic._replace(**facts))  # type: ignore[arg-type]
+
+
+PROGRAM = LoadedFile("/usr/bin/python3", "program", image(exports=Exports(frozenset({"PyLong_FromLong"}))))
+MUSL = System(
+    Libc.MUSL, (1, 2, 3), X86, "/lib/ld-musl-x86_64.so.1", ("/lib", "/usr/lib"), {}, Started(PROGRAM)
+)
+GLIBC = System(Libc.GLIBC, (2, 36), X86, "/lib64/ld-linux-x86-64.so.2", ("/lib",), {}, Started(PROGRAM))
+
+
+def load(module: Image, system: System = MUSL, unseen: str | None = None, **files: Image | str) -> LoadResult:
+    """What a loader does with a module; the names of files have ``__`` for ``/`` and ``_`` for a dot."""
+    paths = {"/" + name.replace("__", "/").replace("_", "."): found for name, found in files.items()}
+    return check_load(MODULE, system, FakeFiles({MODULE: module, **paths}, unseen))
+
+
+def troubles(result: LoadResult) -> list[tuple[Trouble, str]]:
+    return [(problem.trouble, problem.subject) for problem in result.problems]
+
+
+@pytest.mark.parametrize(
+    ("references", "version", "missing"),
+    [
+        (["getpid", "PyLong_FromLong"], (1, 2, 3), {}),
+        (["statx"], (1, 2, 3), {"statx": "1.2.5"}),
+        (["statx"], (1, 2, 5), {}),
+        (["qsort_r", "reallocarray"], (1, 1, 24), {"qsort_r": "1.2.3", "reallocarray": "1.2.2"}),
+        (["fopen64", "readdir64_r"], (1, 2, 3), {}),
+        (["fopen64", "readdir64_r"], (1, 2, 5), {}),
+        (["nonsense"], (1, 2, 5), {"nonsense": None}),
+    ],
+)
+def test_symbols_by_the_version_of_musl(
+    references: list[str], version: tuple[int, ...], missing: dict[str, str | None]
+) -> None:
+    """Where the file of the libc is not at hand, its version tells what it has."""
+    result = load(image(*references), MUSL._replace(version=version))
+    assert troubles(result) == [(Trouble.MISSING_SYMBOL, name) for name in references if name in missing]
+    for problem in result.problems:
+        since = missing[problem.subject]
+        assert (since is None) == ("from" not in problem.reason)
+        assert since is None or since in problem.reason
+
+
+@pytest.mark.parametrize("version", [None, (1, 3, 0)])
+def test_a_musl_that_is_not_known(version: tuple[int, ...] | None) -> None:
+    result = load(image("nonsense"), MUSL._replace(version=version))
+    assert result.loads is None
+    assert "nonsense" in result.unknown[0]
+
+
+def test_a_program_that_is_not_known() -> None:
+    blind = MUSL._replace(started=Started())
+    assert load(image("getpid"), blind).loads is True
+    assert load(image("PyLong_FromLong"), blind).loads is None
+    assert troubles(load(image("PyLong_FromLong", "statx"), blind)) == [(Trouble.MISSING_SYMBOL, "statx")]
+
+
+def test_symbols_of_a_target_file() -> None:
+    exports = {"python": Exports(frozenset({"PyMem_Free"})), "libc.so": Exports(frozenset({"getpid"}))}
+    told = MUSL._replace(started=Started(exports=exports))
+    assert load(image("PyMem_Free", "getpid"), told).loads is True
+    assert troubles(load(image("PyMem_Free", "fork"), told)) == [(Trouble.MISSING_SYMBOL, "fork")]
+
+
+@pytest.mark.parametrize(
+    "name", ["libc.so", "libc.so.6", "libc.musl-x86_64.so.1", "libpthread.so.0", "libm.so.6", "librt.so.1",
+             "libdl.so.2", "libutil.so.1", "libxnet.so", "/lib/ld-musl-x86_64.so.1"],
+)  # fmt: skip
+def test_names_that_musl_takes_for_itself(name: str) -> None:
+    assert load(image(needed=(name,))).loads is True
+
+
+@pytest.mark.parametrize("name", ["libcrypt.so.1", "libz.so.1", "libmm.so", "xlibc.so.6", "", "x" * 256])
+def test_names_that_it_does_not(name: str) -> None:
+    assert troubles(load(image(needed=(name,)))) == [(Trouble.MISSING_LIBRARY, name)]
+
+
+def test_a_file_that_is_a_libc_is_the_libc() -> None:
+    libc = image(exports=Exports(frozenset({"__libc_start_main", "stdin"})))
+    result = load(image("getpid", needed=("/opt/other.so",)), opt__other_so=libc)
+    assert result == LoadResult((MODULE,))
+
+
+def test_places_that_cannot_be_looked_at() -> None:
+    result = load(image(needed=("libz.so.1",)), unseen="/usr/")
+    assert (result.problems, result.loads) == ((), None)
+    assert "/usr/lib" in result.unknown[0]
+    assert load(image(needed=("libz.so.1",)), unseen="/lib", usr__lib__libz_so_1=image()).loads is True
+
+
+def test_what_is_missing_may_define_any_symbol() -> None:
+    result = load(image("compress", needed=("libz.so.1",)))
+    assert troubles(result) == [(Trouble.MISSING_LIBRARY, "libz.so.1")]
+    assert not result.kills
+
+
+@pytest.mark.parametrize(
+    ("libc", "version", "loads"),
+    [
+        (Libc.MUSL, (1, 1, 24), False), (Libc.MUSL, (1, 2, 3), False), (Libc.MUSL, (1, 2, 4), True),
+        (Libc.MUSL, (1, 2, 5), True), (Libc.MUSL, None, None), (Libc.GLIBC, (2, 35), False),
+        (Libc.GLIBC, (2, 36), True), (Libc.GLIBC, None, None),
+    ],
+)  # fmt: skip
+def test_relative_relocations(libc: Libc, version: tuple[int, ...] | None, loads: bool | None) -> None:
+    system = (MUSL if libc is Libc.MUSL else GLIBC)._replace(version=version)
+    result = load(image(has_relative_relocations=True), system)
+    assert result.loads is loads
+    assert result.kills is (loads is False)
+
+
+def test_relative_relocations_that_say_so_themselves() -> None:
+    needs = (VersionNeed("libc.so.6", "GLIBC_ABI_DT_RELR"),)
+    libc = image(
+        exports=Exports(frozenset(), {"GLIBC_2.35": frozenset("x")}, True, frozenset({"GLIBC_2.35"}))
+    )
+    module = image(has_relative_relocations=True, needed_versions=needs, needed=("libc.so.6",))
+    result = load(module, GLIBC._replace(version=(2, 35)), lib__libc_so_6=libc)
+    assert troubles(result) == [(Trouble.MISSING_SYMBOL, "version GLIBC_ABI_DT_RELR")]
+    assert not result.kills
+
+
+@pytest.mark.parametrize(
+    ("elf", "system", "foreign"),
+    [
+        (replace(ELF, machine=Machine("aarch64", 64, "little")), MUSL, True),
+        (replace(ELF, machine=Machine("aarch64", 64, "little")), GLIBC, True),
+        (replace(ELF, glibc_evidence=("needs libc.so.6",)), MUSL, True),
+        (replace(ELF, glibc_evidence=("needs libc.so.6",)), GLIBC, False),
+        (replace(ELF, musl_evidence=("needs libc.so",)), GLIBC, True),
+        (replace(ELF, musl_evidence=("needs libc.so",)), MUSL, False),
+    ],
+)
+def test_foreign_libraries(elf: ElfFacts, system: System, foreign: bool) -> None:
+    result = load(image(needed=("liba.so",)), system, lib__liba_so=image(elf=elf))
+    expected = [(Trouble.FOREIGN_LIBRARY, "/lib/liba.so")] if foreign else []
+    assert troubles(result) == expected
+
+
+def test_glibc_passes_over_a_library_for_another_machine() -> None:
+    other = image(elf=replace(ELF, machine=Machine("386", 32, "little")))
+    module = image(needed=("liba.so",), runpath="/opt")
+    assert load(module, GLIBC, opt__liba_so=other, lib__liba_so=image()).loads is True
+    assert troubles(load(module, MUSL, opt__liba_so=other, lib__liba_so=image())) == [
+        (Trouble.FOREIGN_LIBRARY, "/opt/liba.so")
+    ]
+
+
+def test_the_cache_of_glibc_and_libraries_without_default_folders() -> None:
+    module = image(needed=("liba.so",))
+    cached = GLIBC._replace(cache={"liba.so": ("/opt/liba.so",)})
+    assert load(module, cached, opt__liba_so=image()).files == (MODULE, "/opt/liba.so")
+    alone = image(needed=("liba.so",), no_default_libraries=True)
+    assert troubles(load(alone, GLIBC, lib__liba_so=image())) == [(Trouble.MISSING_LIBRARY, "liba.so")]
+    assert load(alone, cached, opt__liba_so=image()).loads is True
+
+
+def test_damage() -> None:
+    damaged = Image(ELF, "has a hash table without an end")
+    result = load(image(needed=("liba.so",)), lib__liba_so=damaged)
+    assert troubles(result) == [(Trouble.CRASHES, "/lib/liba.so")]
+    result = load(image(needed=("liba.so",)), lib__liba_so="is not an ELF file")
+    assert troubles(result) == [(Trouble.MISSING_LIBRARY, "/lib/liba.so")]
+
+
+def test_a_module_that_is_not_there() -> None:
+    assert check_load(MODULE, MUSL, FakeFiles({})).loads is None
+
+
+def test_what_a_program_starts_with() -> None:
+    libc = image(exports=Exports(frozenset({"getpid"})))
+    files = FakeFiles(
+        {
+            "/bin/python": image(needed=("libpython3.so", "libc.so"), runpath="$ORIGIN/../lib"),
+            "/bin/../lib/libpython3.so": image(exports=Exports(frozenset({"Py_Main"}))),
+            "/lib/ld-musl-x86_64.so.1": libc,
+        }
+    )
+    system = MUSL._replace(started=Started())
+    started = start("/bin/python", system, files)
+    assert [file.path for file in started.libraries] == ["/bin/../lib/libpython3.so"]
+    assert started.libc is not None
+    running = system._replace(started=started)
+    more = FakeFiles({MODULE: image("Py_Main", "getpid", needed=("libpython3.so",))})
+    assert check_load(MODULE, running, more).loads is True
+    more = FakeFiles({MODULE: image("fork")})
+    assert troubles(check_load(MODULE, running, more)) == [(Trouble.MISSING_SYMBOL, "fork")]
+
+
+@pytest.mark.parametrize(
+    ("fixture", "expected"),
+    [
+        ("x86_64-musl.so", []),
+        ("x86_64-musl-alpine.so", []),
+        ("x86_64-musl-relr.so", [Trouble.CRASHES]),
+        ("x86_64-musl-missing-library.so", [Trouble.MISSING_LIBRARY]),
+        ("x86_64-musl-missing-symbol.so", [Trouble.MISSING_SYMBOL]),
+    ],
+)
+def test_fixtures(fixture: str, expected: list[Trouble]) -> None:
+    with (FIXTURES / "elf" / fixture).open("rb") as file:
+        found = read_image(file)
+    names = {"PyModule_Create2", "PyLong_FromLong"}
+    program = PROGRAM._replace(image=image(exports=Exports(frozenset(names))))
+    result = load(found, MUSL._replace(started=Started(program)))
+    assert [problem.trouble for problem in result.problems] == expected
+
+
+def test_exports_survive_as_texts(tmp_path: Path) -> None:
+    del tmp_path
+    for name in ("x86_64-musl-library.so", "x86_64-glibc.so"):
+        found = read_image(BytesIO((FIXTURES / "elf" / name).read_bytes())).dynamic
+        assert isinstance(found, DynamicFacts)
+        assert Exports.of_texts(found.exports.to_texts()) == found.exports
+    full = Exports(
+        frozenset("ab"),
+        {"V1": frozenset("bc"), "": frozenset("d"), "*": frozenset("e")},
+        True,
+        frozenset({"V1", "V2"}),
+    )
+    assert Exports.of_texts(full.to_texts()) == full

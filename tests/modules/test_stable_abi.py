@@ -1,0 +1,113 @@
+"""Names of the stable ABI with a triplet: for Pythons that do not know them, and for the other libc."""
+
+from __future__ import annotations
+
+import pytest
+from rootmaker import ELF, known_target
+from support import Cli
+from wheelmaker import make_wheel
+
+from muslfix.elf.facts import read_elf
+from muslfix.modules.plan import Candidate, plan
+from muslfix.suffix import ExtensionFilename
+from muslfix.targets.spec import parse_target_spec
+from muslfix.targets.target import Target
+
+TARGETS = {
+    "3.15": known_target("cpython-3.15-musl-x86_64"),
+    "3.15t": known_target("cpython-3.15t-musl-x86_64"),
+    "3.15-gnu": parse_target_spec("cp315-gnu-x86_64-glibc2.41"),
+    "3.15-none": parse_target_spec("cp315-none-x86_64-musl"),
+    "3.14": parse_target_spec("cp314-musl-x86_64"),
+    "3.14t": parse_target_spec("cp314t-musl-x86_64"),
+    "3.11": known_target("docker-alpine-cpython-3.11-x86_64"),
+    "3.9": known_target("docker-alpine-cpython-3.9-x86_64"),
+    "debian-12": known_target("debian-12-cpython-3.11-x86_64"),
+    "debian-13": known_target("debian-13-cpython-3.13-x86_64"),
+    "openwrt": parse_target_spec("openwrt-3.11-x86_64"),
+}
+GNU, MUSL = "x86_64-linux-gnu", "x86_64-linux-musl"
+
+
+def candidate(name: str, elf: str) -> Candidate:
+    """A file with a name and the content of one of the ELF files."""
+    parsed = ExtensionFilename.parse(name)
+    assert parsed is not None
+    with (ELF / f"{elf}.so").open("rb") as stream:
+        return Candidate(name, parsed, read_elf(stream))
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "elf", "outcome"),
+    [
+        # Those that know the triplet: their own comes first, the plain name is right too.
+        ("3.15", f"m.abi3-{MUSL}.so", "x86_64-musl", "importable"),
+        ("3.15", "m.abi3.so", "x86_64-musl", "importable"),
+        ("3.15", f"m.abi3-{GNU}.so", "x86_64-musl", f"m.abi3-{MUSL}.so"),
+        ("3.15", f"m.abi3-{GNU}.so", "x86_64-neutral", f"m.abi3-{MUSL}.so"),
+        ("3.15", f"m.abi3-{GNU}.so", "x86_64-glibc", "other-libc"),
+        ("3.15", f"m.abi3-{MUSL}.so", "x86_64-glibc", "other-libc"),
+        ("3.15", "m.abi3.so", "x86_64-glibc", "other-libc"),
+        ("3.15", "m.abi3-aarch64-linux-musl.so", "x86_64-musl", f"m.abi3-{MUSL}.so"),
+        ("3.15", f"m.abi3-{MUSL}.so", "aarch64-musl", "other-machine"),
+        ("3.15", "m.abi3-darwin.so", "x86_64-musl", "other-abi"),
+        ("3.15", f"m.abi3t-{GNU}.so", "x86_64-musl", f"m.abi3t-{MUSL}.so"),
+        ("3.15", "m.abi3t.so", "x86_64-musl", "importable"),
+        ("3.15-gnu", f"m.abi3-{MUSL}.so", "x86_64-neutral", f"m.abi3-{GNU}.so"),
+        ("3.15-gnu", f"m.abi3-{GNU}.so", "x86_64-glibc", "importable"),
+        ("3.15-gnu", f"m.abi3-{MUSL}.so", "x86_64-musl", "other-libc"),
+        ("3.15-none", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
+        # The free-threaded one has no abi3 at all.
+        ("3.15t", f"m.abi3t-{GNU}.so", "x86_64-musl", f"m.abi3t-{MUSL}.so"),
+        ("3.15t", "m.abi3t.so", "x86_64-musl", "importable"),
+        ("3.15t", "m.abi3.so", "x86_64-musl", "other-abi"),
+        ("3.15t", f"m.abi3-{MUSL}.so", "x86_64-musl", "other-abi"),
+        # Those that do not know it get the plain name.
+        ("3.14", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
+        ("3.14", f"m.abi3-{GNU}.so", "x86_64-musl", "m.abi3.so"),
+        ("3.14", f"m.abi3-{GNU}.so", "x86_64-glibc", "other-libc"),
+        ("3.14", f"m.abi3t-{MUSL}.so", "x86_64-musl", "other-abi"),
+        ("3.14t", "m.abi3t.so", "x86_64-musl", "other-abi"),
+        ("3.11", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
+        ("3.9", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
+        ("openwrt", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
+        ("debian-12", f"m.abi3-{GNU}.so", "x86_64-glibc", "m.abi3.so"),
+        # Debian lets 3.13 import its own triplet, behind the plain name.
+        ("debian-13", f"m.abi3-{GNU}.so", "x86_64-glibc", "importable"),
+        ("debian-13", f"m.abi3-{MUSL}.so", "x86_64-neutral", "m.abi3.so"),
+    ],
+)
+def test_names_of_the_stable_abi(target: str, name: str, elf: str, outcome: str) -> None:
+    (decision,) = plan([candidate(name, elf)], TARGETS[target]).decisions
+    assert (decision.new_path or decision.verdict.value) == outcome
+    if decision.new_path is not None:
+        again = plan([candidate(name, elf), candidate(decision.new_path, elf)], TARGETS[target])
+        assert again.changes == ()
+
+
+@pytest.mark.parametrize("target", ["3.15", "3.14", "3.9", "debian-12", "debian-13", "openwrt"])
+def test_a_module_with_both_names_is_served(target: str) -> None:
+    whom: Target = TARGETS[target]
+    elf = f"x86_64-{whom.libc}"
+    files = [candidate(name, elf) for name in ("m.abi3.so", f"m.abi3-{GNU}.so", f"m.abi3-{MUSL}.so")]
+    decisions = {decision.candidate.path: decision for decision in plan(files, whom).decisions}
+    assert decisions["m.abi3.so"].verdict == "importable"
+    assert all(decision.new_path is None for decision in decisions.values())
+
+
+def test_a_wheel_built_on_315_for_an_older_python(tmp_path: object, cli: Cli) -> None:
+    """Setuptools and CMake write such names when they build on 3.15; the tag still says abi3."""
+    content = (ELF / "x86_64-musl.so").read_bytes()
+    wheel = make_wheel(
+        f"{tmp_path}/demo-1.0-cp39-abi3-musllinux_1_1_x86_64.whl", {f"demo/m.abi3-{MUSL}.so": content}
+    )
+    for spec, name in {
+        "upstream-3.9-x86_64-musl1.2.5": "m.abi3.so",
+        "uv-3.10-musl-x86_64-musl1.2.5": "m.abi3.so",
+        "cp315-gnu-x86_64-musl1.2.5": f"m.abi3-{GNU}.so",
+    }.items():
+        told = cli(
+            "install", wheel, "--target-spec", spec, "--target", f"{tmp_path}/{spec}", "--mode", "copy"
+        )
+        assert told.status == 0, told.err
+        assert f"the target looks for {name}, which is now a copy of it" in told.out

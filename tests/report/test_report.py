@@ -1,0 +1,432 @@
+"""What muslfix says: a golden table of sentences, and the JSON form held against its schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from reports import BAD, FINE, FIXED, project
+from support import FIXTURES
+
+from muslfix.elf.facts import ElfFacts, read_elf
+from muslfix.errors import InvalidElf
+from muslfix.loader.facts import LoadResult, Problem, Trouble
+from muslfix.loader.musl_floor import MuslFloor
+from muslfix.modules.plan import Candidate, Decision, plan
+from muslfix.modules.verdicts import Mode, Verdict
+from muslfix.report.modules import ModuleReport, report_module
+from muslfix.report.report import ACTIONS, FINDINGS, FORMAT, FileReport, ProjectReport, Report
+from muslfix.report.text import to_text
+from muslfix.suffix import ExtensionFilename
+from muslfix.targets.interpreter import read_target_file
+from muslfix.targets.target import Target
+
+SCHEMA = json.loads(files("muslfix").joinpath("report.schema.json").read_text(encoding="utf-8"))
+
+
+def target(name: str) -> Target:
+    return read_target_file(str(FIXTURES / "targets" / f"{name}.json"))
+
+
+MUSL = target("lab-cpython-3.9-musl-x86_64")
+GLIBC = target("docker-debian-cpython-3.9-x86_64")
+GNU_SUFFIX, MUSL_SUFFIX = ".cpython-39-x86_64-linux-gnu.so", ".cpython-39-x86_64-linux-musl.so"
+
+
+def candidate(path: str, elf: str | None, *, has_source: bool = False) -> Candidate:
+    """A file as it would be found; ``elf`` is a fixture, or else no ELF file."""
+    name = ExtensionFilename.parse(path)
+    assert name is not None
+    facts: ElfFacts | str | None = None
+    if elf is not None:
+        try:
+            with open(
+                FIXTURES / "elf" / elf if (FIXTURES / "elf" / elf).exists() else __file__, "rb"
+            ) as stream:
+                facts = read_elf(stream)
+        except InvalidElf as error:
+            facts = error.reason
+    return Candidate(path, name, facts, has_source)
+
+
+def troubled(trouble: Trouble, needed_by: str, reason: str, count: int = 1) -> Candidate:
+    """A misnamed module that the loader has something to say about."""
+    problems = tuple(Problem(trouble, f"/lib/x{n}", needed_by, reason, "do it") for n in range(count))
+    return replace(candidate(f"m{GNU_SUFFIX}", "x86_64-musl.so"), load=LoadResult(problems=problems))
+
+
+def said(
+    *candidates: Candidate, to: Target = MUSL, taken: tuple[str, ...] = ()
+) -> list[tuple[str, str | None]]:
+    """What is said of files: the line, and the tip."""
+    decisions = plan(candidates, to, taken=taken).decisions
+    reports = [report_module(decision, to, dry_run=True) for decision in decisions]
+    return [(str(report), report.tip) for report in reports]
+
+
+SLOW = "; today Python silently imports the .py of the same name, which is slower"
+WHEEL_FOR = "take a {} wheel of this project, or build it from source for the target"
+
+SENTENCES: dict[str, tuple[list[tuple[str, str | None]], list[tuple[str, str | None]]]] = {
+    "importable": (
+        said(candidate(f"p/m{MUSL_SUFFIX}", "x86_64-musl.so"), candidate("p/n.abi3.so", "x86_64-musl.so")),
+        [
+            (f"p/m{MUSL_SUFFIX}: importable: the target imports names that end in {MUSL_SUFFIX}", None),
+            ("p/n.abi3.so: importable: the target imports names that end in .abi3.so", None),
+        ],
+    ),
+    "served": (
+        said(candidate(f"p/m{GNU_SUFFIX}", "x86_64-musl.so"), candidate("p/m.abi3.so", "x86_64-musl.so"))[1:],
+        [(f"p/m{GNU_SUFFIX}: served: for this module the target imports m.abi3.so", None)],
+    ),
+    "misnamed": (
+        said(candidate(f"p/m{GNU_SUFFIX}", "x86_64-musl.so")),
+        [(f"p/m{GNU_SUFFIX}: misnamed: the target looks for m{MUSL_SUFFIX}, which would link to it", None)],
+    ),
+    "misnamed and slow": (
+        said(candidate(f"m{GNU_SUFFIX}", "x86_64-musl.so", has_source=True)),
+        [
+            (
+                f"m{GNU_SUFFIX}: misnamed: the target looks for m{MUSL_SUFFIX}, which would link to it{SLOW}",
+                None,
+            )
+        ],
+    ),
+    "other Python": (
+        said(candidate("m.cpython-38-x86_64-linux-gnu.so", None)),
+        [
+            (
+                "m.cpython-38-x86_64-linux-gnu.so: other-abi: it is for cpython-38, and the target is CPython"
+                " 3.9.2",
+                None,
+            )
+        ],
+    ),
+    "other implementation": (
+        said(candidate("m.pypy39-pp73-x86_64-linux-gnu.so", None)),
+        [
+            (
+                "m.pypy39-pp73-x86_64-linux-gnu.so: other-abi: it is for pypy39-pp73, and the target is"
+                " CPython 3.9.2",
+                None,
+            )
+        ],
+    ),
+    "other system": (
+        said(candidate("m.cpython-39-darwin.so", None)),
+        [("m.cpython-39-darwin.so: other-abi: it is for another platform (darwin)", None)],
+    ),
+    "glibc on musl": (
+        said(candidate(f"m{GNU_SUFFIX}", "x86_64-glibc.so")),
+        [
+            (
+                f"m{GNU_SUFFIX}: other-libc: it is linked to glibc (needs libc.so.6, needs version"
+                " GLIBC_2.2.5 of libc.so.6), and the target uses musl",
+                WHEEL_FOR.format("musllinux"),
+            )
+        ],
+    ),
+    "musl on glibc": (
+        said(candidate(f"m{GNU_SUFFIX}", "x86_64-musl-alpine.so"), to=GLIBC),
+        [
+            (
+                f"m{GNU_SUFFIX}: other-libc: it is linked to musl (needs libc.musl-x86_64.so.1), and the"
+                " target uses glibc",
+                WHEEL_FOR.format("manylinux"),
+            )
+        ],
+    ),
+    "both libcs": (
+        said(candidate(f"m{GNU_SUFFIX}", "x86_64-mixed.so")),
+        [
+            (
+                f"m{GNU_SUFFIX}: other-libc: it is linked to glibc and musl (needs libc.so.6, needs"
+                " libc.musl-x86_64.so.1), and the target uses musl",
+                WHEEL_FOR.format("musllinux"),
+            )
+        ],
+    ),
+    "other machine": (
+        said(candidate(f"m{GNU_SUFFIX}", "arm-hard-musl.so")),
+        [
+            (
+                f"m{GNU_SUFFIX}: other-machine: it is for arm 32-bit little-endian hard-float, and the target"
+                " is x86_64 64-bit little-endian",
+                "take the wheel for the target's CPU",
+            )
+        ],
+    ),
+    "occupied": (
+        said(candidate(f"p/m{GNU_SUFFIX}", "x86_64-musl.so"), taken=(f"p/m{MUSL_SUFFIX}",)),
+        [
+            (
+                f"p/m{GNU_SUFFIX}: occupied: the target imports m{MUSL_SUFFIX}, a name that another file has",
+                f"see what m{MUSL_SUFFIX} is, and remove it if it is not wanted",
+            )
+        ],
+    ),
+    "no ELF": (
+        said(candidate(f"m{GNU_SUFFIX}", "no such fixture")),
+        [
+            (
+                f"m{GNU_SUFFIX}: not-elf: it is not an ELF file (it does not begin with \\x7fELF)",
+                "the wheel is damaged or not for Linux; take another one",
+            )
+        ],
+    ),
+    "crashes": (
+        said(troubled(Trouble.CRASHES, "", "is bad")),
+        [(f"m{GNU_SUFFIX}: crashes: x0 is bad", "do it")],
+    ),
+    "foreign library": (
+        said(troubled(Trouble.FOREIGN_LIBRARY, "/lib/m.so", "is bad", 3)),
+        [(f"m{GNU_SUFFIX}: foreign-library: m.so needs x0, which is bad; and 2 more", "do it")],
+    ),
+    "missing library": (
+        said(troubled(Trouble.MISSING_LIBRARY, "/lib/m.so", "is nowhere")),
+        [
+            (
+                f"m{GNU_SUFFIX}: missing-library: m.so needs x0, which is nowhere; the target looks for"
+                f" m{MUSL_SUFFIX}, which would link to it",
+                "do it",
+            )
+        ],
+    ),
+    "missing symbol": (
+        said(troubled(Trouble.MISSING_SYMBOL, "/lib/m.so", "nothing defines")),
+        [
+            (
+                f"m{GNU_SUFFIX}: missing-symbol: m.so needs x0, which nothing defines; the target looks for"
+                f" m{MUSL_SUFFIX}, which would link to it",
+                "do it",
+            )
+        ],
+    ),
+    "program": (
+        said(candidate(f"m{GNU_SUFFIX}", "x86_64-static-program")),
+        [
+            (
+                f"m{GNU_SUFFIX}: not-elf: it is a program, not a shared object",
+                "the wheel is damaged or not for Linux; take another one",
+            )
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("found", "expected"), SENTENCES.values(), ids=SENTENCES)
+def test_sentences(found: list[tuple[str, str | None]], expected: list[tuple[str, str | None]]) -> None:
+    assert found == expected
+
+
+def test_each_verdict_has_its_sentence() -> None:
+    heads = {line.split(": ")[1] for found, _ in SENTENCES.values() for line, _ in found}
+    assert heads == {verdict.value for verdict in Verdict}
+
+
+def test_much_evidence_is_cut_short() -> None:
+    elf = candidate(f"m{GNU_SUFFIX}", "x86_64-glibc.so").elf
+    assert isinstance(elf, ElfFacts)
+    much = replace(elf, glibc_evidence=("a", "b", "c", "d", "e"))
+    name = ExtensionFilename("m", "cpython-39", "x86_64-linux-gnu")
+    decision = Decision(Candidate(f"m{GNU_SUFFIX}", name, much), Verdict.OTHER_LIBC, refused=True)
+    assert "is linked to glibc (a, b, c, …), and" in report_module(decision, MUSL).sentence
+
+
+MISNAMED = Decision(
+    candidate(f"p/m{GNU_SUFFIX}", "x86_64-musl.so"), Verdict.MISNAMED, f"p/m{MUSL_SUFFIX}", Mode.SYMLINK
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "done", "would"),
+    [
+        (Mode.SYMLINK, "which now links to it", "which would link to it"),
+        (Mode.HARDLINK, "which is now a hard link to it", "which would be a hard link to it"),
+        (Mode.COPY, "which is now a copy of it", "which would be a copy of it"),
+        (Mode.RENAME, "which is now its name", "which would be its name"),
+    ],
+)
+def test_what_was_done_or_would_be(mode: Mode, done: str, would: str) -> None:
+    decision = replace(MISNAMED, mode=mode)
+    head = f"the target looks for m{MUSL_SUFFIX}, "
+    assert report_module(decision, MUSL).sentence == head + done
+    assert report_module(decision, MUSL, dry_run=True).sentence == head + would
+    assert report_module(decision, MUSL).mode is mode
+
+
+def test_what_was_done_in_another_way() -> None:
+    report = report_module(MISNAMED, MUSL, Mode.COPY)
+    assert report.mode is Mode.COPY
+    assert report.sentence.endswith("which is now a copy of it (the file system refuses a symlink)")
+    kept = report_module(replace(MISNAMED, needed_by_name=True), MUSL)
+    assert kept.sentence.endswith("links to it (another file of the project needs the old name)")
+    slow = replace(MISNAMED, candidate=replace(MISNAMED.candidate, has_source=True))
+    assert report_module(slow, MUSL).sentence.endswith(
+        "; without it Python silently imports the .py of the same name, which is slower"
+    )
+
+
+def test_a_tip_is_given_where_something_is_refused() -> None:
+    refused = Decision(candidate(f"m{GNU_SUFFIX}", "x86_64-glibc.so"), Verdict.OTHER_LIBC, refused=True)
+    assert report_module(refused, MUSL).tip is not None
+    served = report_module(replace(refused, refused=False), MUSL)
+    assert (served.tip, served.mode, served.new_path) == (None, None, None)
+
+
+# -- projects ---------------------------------------------------------------------------------------
+
+
+def lines(*projects: ProjectReport, verbose: bool = False, dry_run: bool = False) -> list[str]:
+    return list(to_text(Report("install", dry_run, projects), verbose=verbose))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (project(), "Demo 1.0: installed"),
+        (project("replaced", previous="0.9"), "Demo 1.0: installed in place of 0.9"),
+        (project("kept", previous="1.0"), "Demo 1.0: kept: this version is installed already"),
+        (project(modules=(FINE,)), "Demo 1.0: installed, 1 extension module file, nothing to fix"),
+        (project(modules=(FINE, FINE)), "Demo 1.0: installed, 2 extension module files, nothing to fix"),
+        (
+            project("fixed", modules=(FINE, FIXED)),
+            "Demo 1.0: fixed, 2 extension module files, 1 given a new name",
+        ),
+        (
+            project("checked", modules=(FIXED, BAD)),
+            "Demo 1.0: checked, 2 extension module files, 1 given a new name, 1 out of the target's reach",
+        ),
+        (
+            project("checked", modules=(BAD,)),
+            "Demo 1.0: checked, 1 extension module file, 1 out of the target's reach",
+        ),
+        (project("undone"), "Demo 1.0: put back"),
+        (project("differs"), "Demo 1.0: not as RECORD says"),
+        (project("failed", problem="it is broken", modules=(FINE,)), "Demo 1.0: failed: it is broken"),
+        (project("skipped", problem="it is odd"), "Demo 1.0: not looked at: it is odd"),
+        (project("left-alone", problem="it is apk's"), "Demo 1.0: left alone: it is apk's"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_lines_about_projects(given: ProjectReport, expected: str) -> None:
+    assert lines(given)[-1] == expected
+    would = lines(given, dry_run=True)[-1]
+    done = given.action in ("installed", "replaced", "fixed", "undone")
+    assert would == expected.replace("Demo 1.0: ", "Demo 1.0: would be " if done else "Demo 1.0: ").replace(
+        "given", "would be given"
+    )
+
+
+def test_what_is_named_and_what_only_if_asked() -> None:
+    whole = project(modules=(FINE, FIXED, BAD), files=(FileReport("x", "missing", "it is not there"),))
+    brief = [
+        "fixed.so: misnamed: fixed",
+        "bad.so: other-libc: bad",
+        "tip: do something",
+        "x: missing: it is not there",
+        "Demo 1.0: installed, 3 extension module files, 1 given a new name, 1 out of the target's reach",
+    ]
+    assert lines(whole) == brief
+    assert lines(whole, verbose=True) == ["fine.so: importable: fine", *brief]
+    for action in ("unchanged", "verified", "checked"):
+        assert lines(project(action)) == []
+        assert lines(project(action), verbose=True) == [f"Demo 1.0: {ACTIONS[action]}"]
+    assert lines(project("failed", problem="broken", tip="mend it")) == [
+        "Demo 1.0: failed: broken",
+        "tip: mend it",
+    ]
+
+
+def test_whether_all_is_well() -> None:
+    assert project(modules=(FINE, FIXED)).is_well
+    assert not project(modules=(FINE, BAD)).is_well
+    assert [action for action in ACTIONS if not project(action).is_well] == ["skipped", "differs", "failed"]
+    assert Report("fix", dry_run=False, projects=(project(), project("kept"))).is_well
+    assert not Report("fix", dry_run=False, projects=(project(), project("failed"))).is_well
+    assert Report("fix", dry_run=False, projects=()).is_well
+    report = Report(
+        "fix", dry_run=False, projects=(project(modules=(FINE, FIXED)), project(modules=(FIXED,)))
+    )
+    assert report.changes == 2
+
+
+# -- JSON -------------------------------------------------------------------------------------------
+
+
+def validate(report: Report) -> Any:
+    data = json.loads(report.to_json())
+    jsonschema.Draft202012Validator(SCHEMA).validate(data)
+    return data
+
+
+def test_json_has_all_that_the_values_have() -> None:
+    whole = project(
+        modules=(FINE, FIXED, BAD), files=tuple(FileReport("x", f, "s") for f in FINDINGS), warnings=("odd",)
+    )
+    report = Report("install", dry_run=True, projects=(whole,), warnings=("all odd",))
+    assert validate(report) == {"format": FORMAT, **json.loads(json.dumps(asdict(report)))}
+    assert report.to_json().endswith("}\n")
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_action_is_in_the_schema(action: str) -> None:
+    validate(Report("install", dry_run=False, projects=(project(action),)))
+
+
+def test_the_schema_knows_no_more_than_there_is() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    definitions = SCHEMA["$defs"]
+    enums = {
+        "action": set(ACTIONS),
+        "verdict": {verdict.value for verdict in Verdict},
+        "mode": {mode.value for mode in Mode} | {None},
+        "finding": set(FINDINGS),
+        "trouble": {trouble.value for trouble in Trouble},
+    }
+    kinds = {
+        "project": ProjectReport, "module": ModuleReport, "file": FileReport, "problem": Problem,
+        "musl": MuslFloor,
+    }  # fmt: skip
+    assert definitions.keys() == kinds.keys()
+    for name, kind in kinds.items():
+        properties = definitions[name]["properties"]
+        assert sorted(definitions[name]["required"]) == sorted(properties)
+        assert sorted(properties) == sorted(field.name for field in fields(kind))
+        for key, value in properties.items():
+            assert value["description"].endswith(".")
+            if "enum" in value:
+                assert set(value["enum"]) == enums[key]
+    assert sorted(SCHEMA["properties"]) == sorted(["format", *(field.name for field in fields(Report))])
+    objects = [SCHEMA, *definitions.values()]
+    assert all(value["additionalProperties"] is False for value in objects)
+    assert SCHEMA["properties"]["format"]["const"] == FORMAT
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"format": 2}, {"more": 1}, {"projects": [{}]}, {"dry_run": "no"}, {"command": "fly"}],
+    ids=str,
+)
+def test_the_schema_refuses_what_is_no_report(damage: dict[str, Any]) -> None:
+    data = {**json.loads(Report("install", dry_run=False, projects=()).to_json()), **damage}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(data)
+
+
+def test_the_schema_names_the_commands() -> None:
+    """Those that make reports; the others print something else."""
+    from muslfix.cli.dispatch import _COMMANDS
+
+    commands = set(_COMMANDS)
+    assert set(SCHEMA["properties"]["command"]["enum"]) <= commands
+
+
+def test_a_path_that_is_no_text_is_written_all_the_same(tmp_path: Path) -> None:
+    data = validate(Report("install", dry_run=False, projects=(project(source="/caf\udce9"),)))
+    assert data["projects"][0]["source"] == "/caf\udce9"

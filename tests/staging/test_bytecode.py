@@ -1,0 +1,201 @@
+"""Bytecode, made by a real interpreter for another place than the one where its source lies."""
+
+from __future__ import annotations
+
+import ctypes
+import marshal
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from importlib.util import cache_from_source
+from pathlib import Path
+
+import pytest
+from faults import Work, forked
+
+from muslfix.errors import InterpreterError
+from muslfix.staging.bytecode import _SCRIPT, _WORTH_A_PROCESS, Compilation
+
+
+def written(folder: Path, name: str, content: str | bytes) -> tuple[str, str]:
+    """A source file, and where the target will see it."""
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path), f"/seen/{name}"
+
+
+def with_orphans(work: Work) -> Work:
+    """The same work, done by another process; it ends when all have ended that were started, orphans too.
+
+    https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html
+    """
+    set_child_subreaper = 36
+
+    def wait_for_all() -> int:
+        assert ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0) == 0
+        status = forked(work)
+        with suppress(ChildProcessError):  # once there are none
+            while True:
+                os.wait()
+        return abs(status)
+
+    return wait_for_all
+
+
+def compile_sources(executable: str, sources: list[tuple[str, str]]) -> list[str | None]:
+    with Compilation(executable, sources) as compilation:
+        return compilation.finish()
+
+
+def test_each_file_has_its_bytecode_or_none(tmp_path: Path) -> None:
+    sources = [
+        written(tmp_path, "good.py", "def f():\n    return 1\n"),
+        written(tmp_path, "template.py", "{{ this is no Python }}"),
+        written(tmp_path, "empty.py", ""),
+        written(tmp_path, "latin.py", b"# coding: latin-1\nx = '\xe4'\n"),
+        written(tmp_path, "no_text.py", b"x = '\xe4'\n"),
+        written(tmp_path, "nul.py", b"x = 1\0"),
+        written(tmp_path, os.fsdecode(b"odd \xff name.py"), "x = 1\n"),
+        written(tmp_path, "warns.py", "x = '\\d' is 'x'\n"),
+        (str(tmp_path / "lost.py"), "/seen/lost.py"),
+    ]
+    (tmp_path / "lost.py").touch()
+    sources_there = sources[:-1]
+    made = compile_sources(sys.executable, sources_there)
+    bad = {"template.py", "no_text.py", "nul.py"}
+    for (path, seen), bytecode in zip(sources_there, made):
+        if os.path.basename(path) in bad:
+            assert bytecode is None
+        else:
+            assert bytecode == cache_from_source(path)
+            code = marshal.loads(Path(bytecode).read_bytes()[16:])
+            assert code.co_filename == seen
+    assert set(os.listdir(tmp_path)) == {os.path.basename(path) for path, _ in sources} | {"__pycache__"}
+
+
+def test_when_it_is_left_nothing_is_compiled_any_more(tmp_path: Path) -> None:
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 40_000) for n in range(20)]
+    before = threading.enumerate()
+    with Compilation(sys.executable, sources):
+        pass
+    assert threading.enumerate() == before
+    made = [path for path, _ in sources if os.path.exists(cache_from_source(path))]
+    assert len(made) < len(sources) / 2
+
+
+def test_large_sources_are_shared_out_and_come_back_in_their_order(tmp_path: Path) -> None:
+    body = "x = 1\n" * (_WORTH_A_PROCESS // 6)
+    sources = [written(tmp_path, f"m{n}.py", "" if n % 3 == 2 else body[: n * 996 + 6]) for n in range(6)]
+    sources += [written(tmp_path, f"large{n}.py", body) for n in range(3)]
+    sources.insert(4, written(tmp_path, "bad.py", "this is no Python"))
+    made = compile_sources(sys.executable, sources)
+    assert made == [None if path.endswith("bad.py") else cache_from_source(path) for path, _ in sources]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cores", "expected"),
+    [
+        ([10], 4, 1),
+        ([10, 20, 30], 4, 1),  # too little for a second process
+        ([_WORTH_A_PROCESS, 10, 20], 4, 2),
+        ([_WORTH_A_PROCESS] * 9, 2, 2),
+        ([_WORTH_A_PROCESS * 9], 4, 1),
+    ],
+)
+def test_how_many_processes_share_the_files(
+    tmp_path: Path, sizes: list[int], cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    python, log = tmp_path / "python", tmp_path / "log"
+    python.write_text(f'#!/bin/sh\necho started >> {log}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    sources = [written(tmp_path, f"m{n}.py", "#" * size) for n, size in enumerate(sizes)]
+    made = compile_sources(str(python), sources)
+    assert made == [cache_from_source(path) for path, _ in sources]
+    assert log.read_text().count("started") == expected
+
+
+def test_each_file_is_compiled_once_by_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+    python, log = tmp_path / "python", tmp_path / "log"
+    program = f"""\
+import py_compile, sys
+compile = py_compile.compile
+def logged(source, **more):
+    with open({str(log)!r}, "a") as file:
+        file.write(source + "\\n")
+    return compile(source, **more)
+py_compile.compile = logged
+sys.argv = ["-c", sys.argv[-1]]
+exec({_SCRIPT!r})
+"""
+    (tmp_path / "program.py").write_text(program)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path / "program.py"} "$@"\n')
+    python.chmod(0o755)
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 10_000) for n in range(60)]
+    compile_sources(str(python), sources)
+    assert sorted(log.read_text().split()) == sorted(path for path, _ in sources)
+
+
+def test_when_one_process_fails_the_others_take_no_more_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(2)))
+    python, first = tmp_path / "python", tmp_path / "first"
+    # One process waits until there is another, and fails while that one still starts.
+    program = f"""\
+if mkdir {first} 2>/dev/null; then read _ < {tmp_path}/taken; exit 3; fi
+echo > {tmp_path}/taken
+exec {sys.executable} "$@"
+"""
+    python.write_text(f"#!/bin/sh\n{program}")
+    python.chmod(0o755)
+    os.mkfifo(tmp_path / "taken")
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 40_000) for n in range(20)]
+    with pytest.raises(InterpreterError, match="status 3"):
+        compile_sources(str(python), sources)
+    cache = tmp_path / "__pycache__"
+    assert not cache.exists() or len(list(cache.iterdir())) < len(sources) / 2
+
+
+def test_processes_end_with_the_one_that_has_started_them(tmp_path: Path) -> None:
+    sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 40_000) for n in range(20)]
+
+    def work() -> None:
+        with Compilation(sys.executable, sources) as compilation:
+            while not any(os.path.exists(cache_from_source(path)) for path, _ in sources):
+                os.sched_yield()
+            os.kill(os.getpid(), signal.SIGKILL)
+            compilation.finish()
+
+    assert forked(with_orphans(work)) == signal.SIGKILL
+    made = [path for path, _ in sources if os.path.exists(cache_from_source(path))]
+    assert 0 < len(made) < len(sources) / 2
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("exit 3", "returned non-zero exit status 3"),
+        ("echo no JSON", "Expecting value"),
+        ("echo 5", "object is not iterable"),
+        ("echo [[7,null]]", "index out of range"),
+        ("kill -9 $$", "died with <Signals.SIGKILL: 9>"),
+    ],
+    ids=["missing", "fails", "prints something else", "prints a number", "prints another file", "is killed"],
+)
+def test_an_interpreter_that_fails(tmp_path: Path, program: str | None, reason: str) -> None:
+    path = tmp_path / "python"
+    if program is not None:
+        path.write_text(f"#!/bin/sh\ncat >/dev/null\n{program}\n")
+        path.chmod(0o755)
+    with pytest.raises(InterpreterError) as caught:
+        compile_sources(str(path), [written(tmp_path, "a.py", "")])
+    assert caught.value.path == str(path)
+    assert caught.value.reason.startswith("could not compile the modules (")
+    assert reason in caught.value.reason
+    assert "\n" not in caught.value.reason
+    assert caught.value.tip == "install with --no-compile"

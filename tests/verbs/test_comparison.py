@@ -1,0 +1,144 @@
+"""What the README says of Pythons and of other tools: each row of its tables that can be run here."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from fix_support import RIGHT, WRONG, find_uv, install_by_installer, make_demo, pip, served_by
+from support import FIXTURES, README, run_python, site_packages
+
+import muslfix
+from muslfix.suffix import ExtensionFilename, Libc
+from muslfix.targets.interpreter import read_target_file
+from muslfix.targets.target import Target
+from muslfix.verbs.verify import verify
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table below a heading, without their head."""
+    text = README.partition(f"\n## {heading}\n")[2]
+    rows = re.findall(r"^\|(.+)\|$", text.partition("\n## ")[0], re.MULTILINE)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in rows[2:]]
+
+
+# -- which case am I? -------------------------------------------------------------------------------
+
+
+def spelling(target: Target) -> str:
+    """What the README says that it looks for."""
+    names = [ExtensionFilename.of_suffix(suffix) for suffix in target.extension_suffixes]
+    triplets = [name.triplet for name in names if name is not None and name.triplet]
+    if not triplets:
+        return "no platform at all"
+    return " and ".join("`-musl`" if "-musl" in triplet else "`-gnu`" for triplet in triplets)
+
+
+CASES = [
+    (0, "docker-alpine-cpython-3.9-x86_64", 9),
+    (1, "docker-alpine-cpython-3.11-x86_64", 11),
+    (2, "uv-cpython-3.10-musl-x86_64", 10),
+    (5, "uv-cpython-3.11-musl-x86_64-20251014", 11),
+    (7, "alpine-3.15-cpython-3.9-x86_64-without-fallback", 9),
+    (9, "yocto-cpython-3.11-x86_64", 11),
+    (10, "openwrt-cpython-3.9-aarch64", 9),
+]
+
+
+@pytest.mark.parametrize(("row", "name", "minor"), CASES, ids=[name for _, name, _ in CASES])
+def test_which_case(row: int, name: str, minor: int) -> None:
+    """Each kind of row by a target of that kind; wheels from PyPI say what is said above the table."""
+    _, version, looks_for, happens = table("Which case am I?")[row]
+    target = read_target_file(str(FIXTURES / "targets" / f"{name}.json"))
+    assert target.libc is Libc.MUSL
+    assert target.version_info == (3, minor)
+    assert f"3.{minor}" in version or version in ("up to 3.10", "3.11 and later", "all")
+    assert looks_for.startswith(spelling(target))
+    wheels_say = "`-gnu`" if minor <= 10 else "`-musl`"
+    assert ("**not found**" in happens) is (wheels_say not in spelling(target))
+
+
+def test_the_last_row_is_a_wheel_of_maturin() -> None:
+    """A cp311 wheel with ``-gnu`` inside, on a Python that says ``-musl``."""
+    row = table("Which case am I?")[-1]
+    assert (row[2], "**not found**" in row[3]) == ("`-musl`", True)
+    wheel = FIXTURES / "wheels" / "crossbuilt-1.0-cp311-cp311-musllinux_1_1_x86_64.whl"
+    target = read_target_file(str(FIXTURES / "targets" / "docker-alpine-cpython-3.11-x86_64.json"))
+    (project,) = muslfix.check([str(wheel)], target).projects
+    assert [module.verdict for module in project.modules] == [muslfix.Verdict.MISNAMED]
+
+
+# -- how it compares --------------------------------------------------------------------------------
+
+ROWS = {row[0]: row[1:] for row in table("How it compares")}
+OLD, NEW = f"demo/_speed{WRONG}", f"demo/_speed{RIGHT}"
+
+
+def is_fast(environment: Path) -> bool:
+    """Whether an import takes the extension module, and not the ``.py`` beside it."""
+    return served_by(environment).endswith(".so")
+
+
+def is_true(environment: Path) -> bool:
+    """Whether RECORD says what is on disk."""
+    return verify(["demo"], muslfix.probe(str(environment / "bin" / "python"))).is_well
+
+
+def install_wheel(by: str, wheel: Path, environment: Path, tmp_path: Path) -> None:
+    if by == "pip":
+        assert pip(environment, "install", "--no-deps", "--no-index", wheel).status == 0
+    elif by == "uv":
+        uv = find_uv(tmp_path)
+        python = environment / "bin" / "python"
+        words: list[str | Path] = ["pip", "install", "--offline", "--no-deps", "--python", python, wheel]
+        subprocess.run([uv, *words], check=True, capture_output=True)
+    elif by == "installer":
+        install_by_installer(environment, wheel)
+    else:
+        muslfix.install([str(wheel)], muslfix.probe(str(environment / "bin" / "python")))
+
+
+@pytest.mark.parametrize("by", ["muslfix", "pip", "uv", "installer"])
+def test_installers(environment: Path, tmp_path: Path, by: str) -> None:
+    row = ROWS["pip, uv" if by in ("pip", "uv") else by]
+    install_wheel(by, make_demo(tmp_path), environment, tmp_path)
+    assert ("yes" if is_fast(environment) else "no") == row[0]
+    assert ("yes" if is_true(environment) else "no") == row[1]
+
+
+def test_a_hand_written_mv(environment: Path, tmp_path: Path) -> None:
+    """It imports, RECORD is wrong, pip leaves the file, and then the import succeeds all the same."""
+    row = next(cells for name, cells in ROWS.items() if name.startswith("`mv`"))
+    install_wheel("pip", make_demo(tmp_path), environment, tmp_path)
+    site = site_packages(environment)
+    (site / OLD).rename(site / NEW)
+    assert (row[0][:3], is_fast(environment)) == ("yes", True)
+    assert (row[1], is_true(environment)) == ("no", False)
+    assert pip(environment, "uninstall", "--yes", "demo").status == 0
+    assert (site / NEW).exists()
+    assert run_python(environment, "import demo; print(demo.__file__)") == "None"
+
+
+def test_sitecustomize(environment: Path, tmp_path: Path) -> None:
+    row = next(cells for name, cells in ROWS.items() if name.startswith("`sitecustomize`"))
+    install_wheel("pip", make_demo(tmp_path), environment, tmp_path)
+    code = f"import importlib.machinery as m; m.EXTENSION_SUFFIXES.append({WRONG!r})"
+    (site_packages(environment) / "sitecustomize.py").write_text(code)
+    shown = run_python(
+        environment, f"import importlib.machinery as m; print({WRONG!r} in m.EXTENSION_SUFFIXES)"
+    )
+    assert shown == "True"
+    assert (row[0], is_fast(environment)) == ("no", False)
+
+
+def test_patched_and_newer_interpreters() -> None:
+    row = ROWS["a patched or newer interpreter"]
+    assert row[0] == "for its own list"
+    patched = read_target_file(str(FIXTURES / "targets" / "alpine-3.15-cpython-3.9-x86_64.json"))
+    assert spelling(patched) == "`-musl` and `-gnu`"
+    newer = read_target_file(str(FIXTURES / "targets" / "uv-cpython-3.10-musl-x86_64.json"))
+    wheel = FIXTURES / "wheels" / "misnamed-1.0-cp310-cp310-musllinux_1_1_x86_64.whl"
+    (project,) = muslfix.check([str(wheel)], newer).projects
+    assert [module.verdict for module in project.modules] == [muslfix.Verdict.MISNAMED]

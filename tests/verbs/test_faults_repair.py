@@ -1,0 +1,381 @@
+"""``repair`` when something goes wrong: killed, interrupted, out of space, on a file system that can do less.
+
+After any of it there is the whole new wheel or none, the old one is what it was, and no other file is left.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import resource
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults import KILLED, forked, kill, refuse, struck, struck_in_calls
+from support import FIXTURES
+
+from muslfix.cli import main
+from muslfix.errors import DestinationError, UsageError
+from muslfix.parallel import dask_executor, for_each
+from muslfix.report.report import ProjectReport
+from muslfix.rewheel.newfile import new_file, write_pieces
+from muslfix.targets.interpreter import read_target_file
+from muslfix.verbs.check import check
+from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
+
+WHEELS = FIXTURES / "wheels"
+TARGET_FILE = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
+TARGET = read_target_file(str(TARGET_FILE))
+MISNAMED = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+OLD = MISNAMED.read_bytes()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """In memory where that can be: a disk that is told to keep what it got takes most of the time."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(
+        dir=memory if os.access(memory, os.W_OK | os.X_OK) else tmp_path
+    ) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The new wheel."""
+    folder = tmp_path_factory.mktemp("new")
+    assert repair([str(MISNAMED)], [TARGET], RepairOptions(str(folder))).is_well
+    return (folder / MISNAMED.name).read_bytes()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _can_less() -> None:
+    """Let this process live on a file system that has no nameless files."""
+    vars(os)["O_TMPFILE"] = os.O_DIRECTORY | os.O_WRONLY  # "is a directory", as an old kernel says
+
+
+def _without_links() -> None:
+    _can_less()
+    refuse("os.link")
+
+
+FILE_SYSTEMS: dict[str, Callable[[], None]] = {
+    "all": lambda: None,
+    "no nameless files": _can_less,
+    "no links": _without_links,
+}
+
+
+def scene(folder: Path, where: str) -> tuple[Path, Callable[[], int], dict[str, bytes]]:
+    """A folder, the work that writes a wheel into it, and what is in the folder before."""
+    out = Path(tempfile.mkdtemp(dir=folder))
+    if where != "new":
+        shutil.copy(MISNAMED, out)
+    wheel = out / MISNAMED.name if where == "in place" else MISNAMED
+    options = RepairOptions(
+        None if where == "in place" else str(out), in_place=where == "in place", force=where == "forced"
+    )
+
+    def work() -> int:
+        return 0 if repair_wheel(str(wheel), [TARGET], options).is_well else 1
+
+    return out, work, contents(out)
+
+
+# -- killed -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["new", "in place", "forced"])
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+def test_killed_before_any_step(folder: Path, where: str, file_system: str, new: bytes) -> None:
+    kills, left = 0, 0
+    for strike_in in (struck, struck_in_calls):
+        for number in itertools.count(1):
+            out, work, before = scene(folder, where)
+
+            def limited() -> Any:
+                FILE_SYSTEMS[file_system]()
+                return strike_in(work, number, kill)()  # noqa: B023
+
+            status = forked(limited, folder / "told")
+            assert status in (0, KILLED), (folder / "told").read_text()
+            after = contents(out)
+            left += len(after.keys() - {MISNAMED.name})
+            assert after.get(MISNAMED.name) in (before.get(MISNAMED.name), new), number
+            # What the killed one had to give a name to, the next one takes away.
+            assert work() == 0
+            assert contents(out) == {MISNAMED.name: new}, number
+            shutil.rmtree(out)
+            if status == 0:
+                break
+            kills += 1
+    print(f"{where}, {file_system}: killed {kills} times, {left} files left")
+    assert kills > 5
+    # A file without a name gets its own at once, or for one instant the one from which it is renamed.
+    assert file_system != "all" or left <= (0 if where == "new" else 2)
+
+
+def test_killed_in_the_middle_of_a_write(folder: Path, new: bytes) -> None:
+    """A file can grow up to a limit; what is written beyond it is cut, and the process ends."""
+    ends = set()
+    for limit in (0, 1, 100, 2600, 4000, len(new) - 1, len(new)):
+        out, work, _ = scene(folder, "new")
+
+        def limited() -> int:
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))  # noqa: B023
+            return work()  # noqa: B023
+
+        ends.add(forked(limited))
+        assert contents(out) in ({}, {MISNAMED.name: new})
+    assert ends == {-signal.SIGXFSZ, 0}
+
+
+# -- errors of the operating system, and interruptions ----------------------------------------------
+
+
+@pytest.mark.parametrize("where", ["new", "in place"])
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+def test_an_error_at_any_step(folder: Path, where: str, file_system: str, new: bytes) -> None:
+    faults = 0
+    for number in itertools.count(1):
+        out, _, before = scene(folder, where)
+        hit = folder / f"{number}-hit"
+        code = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS][number % 4]
+        wheel, place = MISNAMED, ["-w", str(out)]
+        if where == "in place":
+            wheel, place = out / MISNAMED.name, ["--in-place"]
+
+        def fail() -> None:
+            hit.touch()  # noqa: B023
+            raise OSError(code, os.strerror(code))  # noqa: B023
+
+        def work() -> Any:
+            FILE_SYSTEMS[file_system]()
+            words = ["repair", str(wheel), "--target-file", str(TARGET_FILE), *place]  # noqa: B023
+            return struck(lambda: main(words), number, fail)()  # noqa: B023
+
+        status = forked(work, folder / "told")
+        told = (folder / "told").read_text()
+        assert "Traceback" not in told, told
+        if not hit.exists():
+            assert status == 0
+            break
+        faults += 1
+        after = contents(out)
+        hidden = [name for name in list(after) if name.startswith(".") and after.pop(name) == new]
+        assert after == before if status else after == {MISNAMED.name: new}, told
+        assert not hidden or file_system != "all"  # what could not be removed
+        assert status == 0 or ": failed: " in told or told.startswith("error: "), told
+        shutil.rmtree(out)
+    assert faults >= 2
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_interrupted(folder: Path, number: int, new: bytes) -> None:
+    out, _, _ = scene(folder, "new")
+    words = ["repair", str(MISNAMED), "--target-file", str(TARGET_FILE), "-w", str(out)]
+    status = forked(
+        struck_in_calls(lambda: main(words), number, lambda: os.kill(os.getpid(), signal.SIGINT)),
+        folder / "told",
+    )
+    assert status in (0, 130), (folder / "told").read_text()
+    assert contents(out) in ({}, {MISNAMED.name: new})
+
+
+# -- files ------------------------------------------------------------------------------------------
+
+
+def test_pieces_of_another_file_are_copied(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(range(256)))
+    with open(tmp_path / "source", "rb") as source, new_file(str(tmp_path / "new"), overwrite=False) as made:
+        write_pieces(made, [b"ab", range(10, 20), range(5, 5), b"", range(250, 256), b"c"], source.fileno())
+        assert not (tmp_path / "new").exists()
+    expected = b"ab" + bytes(range(10, 20)) + bytes(range(250, 256)) + b"c"
+    assert (tmp_path / "new").read_bytes() == expected
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.ENOSYS, None], ids=str)
+def test_a_kernel_that_does_not_copy(
+    tmp_path: Path, code: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_to_copy(*_: object) -> int:
+        raise OSError(code, "no")
+
+    if code is None:
+        monkeypatch.delattr(os, "copy_file_range")
+    else:
+        monkeypatch.setattr(os, "copy_file_range", refuse_to_copy)
+    test_pieces_of_another_file_are_copied(tmp_path)
+
+
+def test_a_source_that_becomes_shorter(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"short")
+    with (
+        open(tmp_path / "source", "rb") as source,
+        pytest.raises(DestinationError, match="became shorter"),
+        new_file(str(tmp_path / "new"), overwrite=False) as made,
+    ):
+        write_pieces(made, [range(2, 9)], source.fileno())
+    assert os.listdir(tmp_path) == ["source"]
+
+
+def test_what_another_one_is_writing_is_not_removed(tmp_path: Path) -> None:
+    """A name that is locked belongs to a process that is alive."""
+    path = str(tmp_path / "x.whl")
+    with new_file(path, overwrite=True) as first:
+        os.write(first, b"first")
+        named, here = tmp_path / ".x.whl.muslfix-0", os.open(tmp_path, os.O_RDONLY)
+        os.link(f"/proc/self/fd/{first}", named.name, dst_dir_fd=here, follow_symlinks=True)
+        os.close(here)
+        with new_file(path, overwrite=True) as second:
+            os.write(second, b"second")
+        assert named.exists()
+    with new_file(path, overwrite=True):
+        pass
+    assert not named.exists()
+    assert contents(tmp_path) == {"x.whl": b""}
+
+
+# -- many wheels ------------------------------------------------------------------------------------
+
+
+def length(path: str) -> int:
+    return os.stat(path).st_size
+
+
+def deadly(name: str, path: str, again: bool = True) -> int:
+    """Like :func:`length`, but one file kills its worker: always, or the first time."""
+    marker = Path(path).with_suffix(".seen")
+    if os.path.basename(path) == name and (again or not marker.exists()):
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return length(path)
+
+
+def wrong(path: str) -> int:
+    raise KeyError(path)
+
+
+def lost(path: str, reason: str) -> str:
+    return f"{os.path.basename(path)}: {reason}"
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    made = [tmp_path / f"{number}.txt" for number in range(9)]
+    for number, path in enumerate(made):
+        path.write_bytes(b"x" * number)
+    return [str(path) for path in made]
+
+
+def test_results_come_in_the_order_of_the_items(paths: list[str]) -> None:
+    finished: list[Any] = []
+    work: Callable[[str], Any] = length
+    assert for_each(work, paths, lost, on_finished=finished.append) == list(range(9))
+    assert sorted(map(int, finished)) == list(range(9))
+    assert for_each(work, paths[:1], lost) == [0]
+    assert for_each(work, [], lost) == []
+    with ThreadPoolExecutor(3) as threads:
+        assert for_each(work, paths, lost, executor=threads) == list(range(9))
+
+
+def test_a_worker_that_is_killed_takes_only_its_own_item_with_it(paths: list[str]) -> None:
+    work: Callable[[str], Any] = partial(deadly, "4.txt")
+    expected = "4.txt: the process that worked on it was killed, or lost"
+    assert for_each(work, paths, lost) == [0, 1, 2, 3, expected, 5, 6, 7, 8]
+    once: Callable[[str], Any] = partial(deadly, "5.txt", again=False)
+    assert for_each(once, paths, lost) == list(range(9))
+
+
+def test_an_executor_of_somebody_else_that_breaks(paths: list[str]) -> None:
+    work: Callable[[str], Any] = partial(deadly, "0.txt")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        results = for_each(work, paths, lost, executor=pool)
+        assert results == [lost(path, "the process that worked on it was killed, or lost") for path in paths]
+        assert for_each(work, paths[:2], lost, executor=pool) == results[:2]  # it does not take work any more
+        with pytest.raises(BrokenProcessPool):
+            pool.submit(length, paths[0])
+
+
+def test_work_that_ends_by_an_exception(paths: list[str]) -> None:
+    work: Callable[[str], Any] = wrong
+    for result in for_each(work, paths[:2], lost):
+        assert ": the work on it ended by KeyError: " in result
+
+
+def test_a_process_with_threads_does_not_fork(paths: list[str]) -> None:
+    """What it starts instead knows the modules of the library alone, so it gets a function of one."""
+    work: Callable[[str], Any] = os.path.getsize
+    with ThreadPoolExecutor(1) as threads:
+        assert threads.submit(for_each, work, paths[:2], lost).result() == [0, 1]
+
+
+class Here(Executor):
+    """An executor of the simplest kind, which notes what it was given."""
+
+    def __init__(self) -> None:
+        self.given: list[Any] = []
+
+    def submit(self, fn: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
+        self.given.append(arguments)
+        future: Future[Any] = Future()
+        future.set_result(fn(*arguments, **options))
+        return future
+
+
+def test_any_executor_will_do(tmp_path: Path) -> None:
+    wheels = [str(path) for path in sorted(WHEELS.glob("m*.whl"))]
+    here = Here()
+    report = repair(wheels, [TARGET], RepairOptions(str(tmp_path / "here")), executor=here)
+    assert here.given == [(wheel,) for wheel in wheels]
+    own = repair(wheels, [TARGET], RepairOptions(str(tmp_path / "own")))
+    assert contents(tmp_path / "here") == contents(tmp_path / "own")
+    assert [p.action for p in own.projects] == [p.action for p in report.projects]
+    assert check(wheels, TARGET, executor=here) == check(wheels, TARGET)
+    assert len(here.given) == 2 * len(wheels)
+
+
+def test_a_wheel_that_kills_its_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other wheels are repaired, it is reported, and nothing of it is left."""
+    wheels = [str(path) for path in sorted(WHEELS.glob("misnamed*x86_64.whl"))]
+    module = "muslfix.rewheel.rewheel.write_pieces"
+
+    def deadly_pieces(descriptor: int, pieces: Any, source: int) -> None:
+        write_pieces(descriptor, pieces, source)
+        if os.path.samestat(os.fstat(source), os.stat(MISNAMED)):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(module, deadly_pieces)
+    report = repair(wheels, [TARGET], RepairOptions(str(tmp_path)))
+    actions = {Path(project.source).name: project.action for project in report.projects}
+    assert actions.pop(MISNAMED.name) == "failed"
+    assert actions == {
+        "misnamed-1.0-cp310-cp310-musllinux_1_1_x86_64.whl": "left-alone",
+        "misnamed-1.0-cp311-cp311-musllinux_1_1_x86_64.whl": "left-alone",
+        "misnamed-2.0-cp39-cp39-musllinux_1_1_x86_64.whl": "repaired",
+    }
+    assert os.listdir(tmp_path) == ["misnamed-2.0-cp39-cp39-musllinux_1_1_x86_64.whl"]
+    assert isinstance(report.projects[0], ProjectReport)
+
+
+def test_a_scheduler_without_dask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with (
+        pytest.raises(UsageError, match="Dask's 'distributed' is needed"),
+        dask_executor("tcp://127.0.0.1:1"),
+    ):
+        pass

@@ -1,0 +1,151 @@
+"""The short way of ``fix``: sure or silent, and never of another opinion than the long one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import FIXTURES, Cli
+
+from muslfix.targets.interpreter import probe_interpreter
+from muslfix.verbs.fix import FixOptions, fix
+from muslfix.verbs.nothing_to_fix import has_nothing_to_fix
+
+TARGET = probe_interpreter(sys.executable)
+OWN = TARGET.extension_suffixes[0]
+WRONG = OWN.replace("-gnu", "-musl") if "-gnu" in OWN else OWN.replace("-musl", "-gnu")
+
+
+def make_project(
+    folder: Path, modules: list[str], *, missing: tuple[str, ...] = (), quoted: bool = False, url: str = ""
+) -> Path:
+    """An installed project with these files, each a real extension module; some are listed only."""
+    info = folder / "demo-1.0.dist-info"
+    info.mkdir(parents=True)
+    rows = []
+    for module in modules:
+        path = folder / module
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if module not in missing:
+            path.write_bytes((FIXTURES / "elf" / "x86_64-glibc.so").read_bytes())
+        rows.append(f'"{module}",,' if quoted else f"{module},,")
+    if url:
+        (info / "direct_url.json").write_text(url)
+        rows.append(f"{info.name}/direct_url.json,,")
+    (info / "RECORD").write_text("\n".join([*rows, f"{info.name}/RECORD,,", ""]))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        pytest.param([], id="no modules"),
+        pytest.param(["pkg/m.py"], id="pure"),
+        pytest.param([f"pkg/m{OWN}"], id="right"),
+        pytest.param(["pkg/m.abi3.so", "m.so"], id="right, without a triplet"),
+        pytest.param([f"pkg/m{WRONG}", f"pkg/m{OWN}"], id="fixed before"),
+        pytest.param(["pkg.libs/libfoo-1a2b.so.1", "libfoo-1a2b.so"], id="shared libraries"),
+    ],
+)
+def test_nothing_to_fix(tmp_path: Path, modules: list[str], cli: Cli) -> None:
+    folder = make_project(tmp_path, modules)
+    assert has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert (cli("fix", "--path", folder).out, cli("fix", "-q", "--path", folder).status) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    "modules", [[f"pkg/m{WRONG}"], ["pkg/m.pypy310-pp73-x86_64-linux-gnu.so"], ["m.so", f"m{WRONG}"]]
+)
+def test_a_name_that_is_not_right_is_left_to_the_real_work(tmp_path: Path, modules: list[str]) -> None:
+    assert not has_nothing_to_fix(["fix", "--path", str(make_project(tmp_path, modules))])
+
+
+def test_a_name_that_somebody_has_removed(tmp_path: Path) -> None:
+    modules = [f"m{WRONG}", f"m{OWN}"]
+    folder = make_project(tmp_path, modules, missing=(f"m{OWN}",))
+    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda folder: (folder / "demo-1.0.dist-info/RECORD").unlink(), id="no RECORD"),
+        pytest.param(lambda folder: (folder / ".muslfix-1a2b").mkdir(), id="interrupted before"),
+        pytest.param(lambda folder: (folder / "old.egg-info").mkdir(), id="egg-info"),
+        pytest.param(lambda folder: (folder / "old.egg-link").write_text(""), id="egg-link"),
+    ],
+)
+def test_what_the_real_work_has_to_say_something_about(tmp_path: Path, damage: object) -> None:
+    folder = make_project(tmp_path, [f"m{OWN}"])
+    assert has_nothing_to_fix(["fix", "--path", str(folder)])
+    damage(folder)  # type: ignore[operator]
+    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+
+
+def test_a_quoted_row_is_left_to_the_real_parser(tmp_path: Path) -> None:
+    folder = make_project(tmp_path, [f"m{OWN}"], quoted=True)
+    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [('{"dir_info": {"editable": true}}', False), ('{"archive_info": {}}', True)]
+)
+def test_an_editable_installation(tmp_path: Path, url: str, expected: bool) -> None:
+    folder = make_project(tmp_path, ["m.py"], url=url)
+    assert has_nothing_to_fix(["fix", "--path", str(folder)]) is expected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["check"], ["fix", "numpy"], ["fix", "-v"], ["fix", "--path"], ["fix", "--path", ""], ["-V"]],
+)
+def test_other_words_are_left_to_the_real_parser(words: list[str]) -> None:
+    assert not has_nothing_to_fix(words)
+
+
+def test_another_environment_is_left_to_the_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_project(tmp_path / "folder", [])
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "other"))
+    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    assert has_nothing_to_fix(["fix", "--path", str(folder)])
+    monkeypatch.setenv("_PYTHON_SYSCONFIGDATA_NAME", "other")
+    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    assert not has_nothing_to_fix(["fix", "--path", str(tmp_path / "missing")])
+
+
+SUFFIXES = st.sampled_from(
+    [
+        OWN,
+        WRONG,
+        ".abi3.so",
+        ".so",
+        ".so.1",
+        ".py",
+        ".cpython-36m-x86_64-linux-gnu.so",
+        ".abi3-x86_64-linux-musl.so",
+    ]
+)
+MODULES = st.lists(
+    st.builds("{}{}{}".format, st.sampled_from(["", "pkg/", "pkg.libs/"]), st.sampled_from("ab"), SUFFIXES),
+    unique=True,
+    max_size=6,
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(modules=MODULES, lost=st.integers(0, 6))
+def test_where_it_is_sure_the_real_work_finds_nothing(
+    modules: list[str], lost: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = make_project(tmp_path_factory.mktemp("site"), modules, missing=tuple(modules[lost : lost + 1]))
+    report = fix([], TARGET, FixOptions(paths=(str(folder),), dry_run=True))
+    found = bool(report.changes or not report.is_well or report.warnings)
+    if has_nothing_to_fix(["fix", "--path", str(folder)]):
+        assert not found
