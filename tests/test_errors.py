@@ -20,10 +20,8 @@ def leaves(kind: type[MuslfixError]) -> list[type[MuslfixError]]:
     return [leaf for child in kind.__subclasses__() for leaf in (leaves(child) or [child])]
 
 
-FAMILY = [kind for kind in vars(errors).values() if inspect.isclass(kind) and kind.__module__ == errors.__name__]
-    value
-    for value in vars(errors).values()
-    if inspect.isclass(value) and value.__module__ == "muslfix.errors"
+FAMILY = [
+    kind for kind in vars(errors).values() if inspect.isclass(kind) and kind.__module__ == errors.__name__
 ]
 LEAVES = leaves(MuslfixError)
 KINDS: list[type[MuslfixError]] = [MuslfixError, *LEAVES]
