@@ -15,7 +15,7 @@ ROOT = Path(muslfix.__file__).parent
 #: The floors, lowest first. A package, or a module directly below ``muslfix``, imports from lower floors
 #: only.
 FLOORS = (
-    "_version errors suffix progress untrusted",
+    "_version errors suffix progress untrusted verdicts",
     "files elf record parallel",
     "targets transaction",
     "wheels loader",
@@ -30,10 +30,10 @@ FLOORS = (
 )
 
 #: At most so many rooms (packages, and modules directly below ``muslfix``), and arrows between them.
-ROOMS, ARROWS = 25, 105
+ROOMS, ARROWS = 25, 108
 
 #: Facts in, plan out: no module of these touches the machine, but for the exceptions.
-PURE = "suffix untrusted record elf targets loader modules report"
+PURE = "suffix verdicts untrusted record elf targets loader modules report"
 IMPURE = (
     "targets._probe targets.interpreter targets.programs targets.schemes targets.root targets.root_files"
     " targets.root_pythons targets.root_binaries targets.build_details"

@@ -19,9 +19,9 @@ import pytest
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.modules.plan import Candidate, Decision, plan
-from muslfix.modules.verdicts import Mode
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.untrusted_facts import target_from_json
+from muslfix.verdicts import Mode
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 NO_COMPILER = 3

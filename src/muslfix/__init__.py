@@ -15,7 +15,6 @@ from muslfix._version import __version__
 TYPE_CHECKING = False  # typing is not worth its import here, see muslfix.verbs.nothing_to_fix
 if TYPE_CHECKING:
     from muslfix.errors import MuslfixError
-    from muslfix.modules.verdicts import Mode, Verdict
     from muslfix.report.report import Report
     from muslfix.targets.interpreter import probe_interpreter as probe
     from muslfix.targets.interpreter import read_target_file
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from muslfix.verbs.repair import RepairOptions, repair
     from muslfix.verbs.undo import UndoOptions, undo
     from muslfix.verbs.verify import VerifyOptions, verify
+    from muslfix.verdicts import Mode, Verdict
     from muslfix.wheels.limits import Limits
 
 __all__ = [
@@ -63,13 +63,13 @@ _HOMES = {
     "FixOptions": ("verbs.fix", "FixOptions"),
     "InstallOptions": ("verbs.install", "InstallOptions"),
     "Limits": ("wheels.limits", "Limits"),
-    "Mode": ("modules.verdicts", "Mode"),
+    "Mode": ("verdicts", "Mode"),
     "MuslfixError": ("errors", "MuslfixError"),
     "RepairOptions": ("verbs.repair", "RepairOptions"),
     "Report": ("report.report", "Report"),
     "Target": ("targets.target", "Target"),
     "UndoOptions": ("verbs.undo", "UndoOptions"),
-    "Verdict": ("modules.verdicts", "Verdict"),
+    "Verdict": ("verdicts", "Verdict"),
     "VerifyOptions": ("verbs.verify", "VerifyOptions"),
     "check": ("verbs.check", "check"),
     "fix": ("verbs.fix", "fix"),

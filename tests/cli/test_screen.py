@@ -20,11 +20,11 @@ from wheelmaker import make_wheel
 from muslfix.cli.progress import Lines, Shown
 from muslfix.cli.terminal import Line, Terminal
 from muslfix.cli.words import WORDS, kind_of, tell
-from muslfix.loader.facts import Problem, Trouble
+from muslfix.loader.facts import Problem
 from muslfix.loader.musl_floor import MuslFloor
-from muslfix.modules.verdicts import Verdict
 from muslfix.report.report import FINDINGS, FileReport, ProjectReport, Report
 from muslfix.targets.target import Source
+from muslfix.verdicts import Verdict
 
 WHEELS = FIXTURES / "wheels"
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
@@ -161,7 +161,7 @@ INFO = "/site/demo-1.0.dist-info"
 LACKING = replace(
     FINE,
     verdict=Verdict.MISSING_LIBRARY,
-    problems=(Problem(Trouble.MISSING_LIBRARY, "libx.so", "", "is found nowhere", "install it"),),
+    problems=(Problem(Verdict.MISSING_LIBRARY, "libx.so", "", "is found nowhere", "install it"),),
 )
 SLOW = replace(
     FIXED,

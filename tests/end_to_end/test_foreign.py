@@ -15,11 +15,11 @@ from rootmaker import comparable
 from support import Cli, Lab, snapshot
 
 from muslfix.elf.facts import ElfFacts
-from muslfix.modules.verdicts import Mode, Verdict
 from muslfix.rewheel.wheel_tree import plan_wheel
 from muslfix.targets.interpreter import probe_interpreter
 from muslfix.targets.root import read_target_root
 from muslfix.targets.spec import parse_target_spec
+from muslfix.verdicts import Mode, Verdict
 from muslfix.wheels.wheel import open_wheel
 
 pytestmark = pytest.mark.lab

@@ -32,7 +32,6 @@ from lab_support import run
 from support import FIXTURES, Result, run_python, site_packages
 from wheelmaker import make_wheel
 
-from muslfix.modules.verdicts import Mode
 from muslfix.report.report import Report
 from muslfix.report.text import to_text
 from muslfix.targets.interpreter import probe_interpreter
@@ -43,6 +42,7 @@ from muslfix.verbs.undo import UndoOptions
 from muslfix.verbs.undo import undo as undo_projects
 from muslfix.verbs.verify import VerifyOptions
 from muslfix.verbs.verify import verify as verify_projects
+from muslfix.verdicts import Mode
 
 MODES = ("symlink", "hardlink", "copy", "rename")
 

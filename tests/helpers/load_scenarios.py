@@ -14,7 +14,7 @@ from pathlib import Path
 from load_truth import DIES, LOADS, REFUSED, UNKNOWN
 from support import FIXTURES
 
-from muslfix.loader.facts import Trouble
+from muslfix.verdicts import Verdict
 
 ANSWER = "int answer(void) { return 42; }"
 ASK = "int answer(void); int ask(void) { return answer(); }"
@@ -74,8 +74,8 @@ class Scenario:
     make: Callable[[Bench], Path]
     musl: str
     glibc: str
-    trouble: Trouble | None
-    old_musl: tuple[str, Trouble | None]
+    trouble: Verdict | None
+    old_musl: tuple[str, Verdict | None]
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -84,9 +84,9 @@ SCENARIOS: dict[str, Scenario] = {}
 def scenario(
     musl: str,
     glibc: str | None = None,
-    trouble: Trouble | None = None,
+    trouble: Verdict | None = None,
     *,
-    old_musl: tuple[str, Trouble] | None = None,
+    old_musl: tuple[str, Verdict] | None = None,
 ) -> Callable[[Callable[[Bench], Path]], Callable[[Bench], Path]]:
     """Enter a function into the table."""
 
@@ -108,7 +108,7 @@ def _a_symbol_of_the_libc(bench: Bench) -> Path:
     return bench.make("m.so", "int getpid(void); int ask(void) { return getpid(); }")
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_SYMBOL)
+@scenario(REFUSED, trouble=Verdict.MISSING_SYMBOL)
 def _a_symbol_that_nothing_defines(bench: Bench) -> Path:
     return bench.make("m.so", ASK)
 
@@ -141,7 +141,7 @@ def _two_that_need_each_other(bench: Bench) -> Path:
     return first
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY)
 def _a_library_that_is_not_there(bench: Bench) -> Path:
     library = bench.library("liba.so.1")
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=library)
@@ -149,7 +149,7 @@ def _a_library_that_is_not_there(bench: Bench) -> Path:
     return path
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY)
 def _a_library_of_a_library_that_is_not_there(bench: Bench) -> Path:
     far = bench.library("libfar.so.1")
     near = bench.library("libnear.so.1", EMPTY, runpath("$ORIGIN"), link=far)
@@ -164,7 +164,7 @@ def _a_symbol_from_what_another_one_needs(bench: Bench) -> Path:
     return bench.make("m.so", ASK, runpath("$ORIGIN"), link=near)
 
 
-@scenario(LOADS, REFUSED, Trouble.MISSING_LIBRARY)
+@scenario(LOADS, REFUSED, Verdict.MISSING_LIBRARY)
 def _a_runpath_that_only_musl_inherits(bench: Bench) -> Path:
     far = bench.library("far/libfar.so.1")
     near = bench.library("near/libnear.so.1", EMPTY, link=far)
@@ -178,14 +178,14 @@ def _an_rpath_that_both_inherit(bench: Bench) -> Path:
     return bench.make("m.so", EMPTY, runpath("$ORIGIN/near:$ORIGIN/far", old=True), link=near)
 
 
-@scenario(LOADS, REFUSED, Trouble.MISSING_LIBRARY)
+@scenario(LOADS, REFUSED, Verdict.MISSING_LIBRARY)
 def _an_rpath_that_a_runpath_below_shuts_out(bench: Bench) -> Path:
     far = bench.library("far/libfar.so.1")
     near = bench.library("near/libnear.so.1", EMPTY, runpath("/nonexistent"), link=far)
     return bench.make("m.so", EMPTY, runpath("$ORIGIN/near:$ORIGIN/far", old=True), link=near)
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY)
 def _a_link_to_it_in_another_folder(bench: Bench) -> Path:
     real = bench.make("real/m.so", ASK, runpath("$ORIGIN"), link=bench.library("real/liba.so.1"))
     link = bench.folder / "other" / "m.so"
@@ -204,7 +204,7 @@ def _two_names_of_one_library(bench: Bench) -> Path:
     return bench.make("m.so", ASK, runpath("$ORIGIN"), str(near), link=library)
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_SYMBOL)
+@scenario(REFUSED, trouble=Verdict.MISSING_SYMBOL)
 def _two_libraries_of_one_name(bench: Bench) -> Path:
     """The first that is loaded serves both."""
     first = bench.library("first/libsame.so.1", "int one(void) { return 1; }")
@@ -219,7 +219,7 @@ def _two_libraries_of_one_name(bench: Bench) -> Path:
     return bench.make("m.so", "int one(void); int ask1(void) { return one(); }", *options, link=near)
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY)
 def _a_library_that_is_a_linker_script(bench: Bench) -> Path:
     library = bench.library("liba.so.1")
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=library)
@@ -227,7 +227,7 @@ def _a_library_that_is_a_linker_script(bench: Bench) -> Path:
     return path
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY)
 def _a_library_that_is_a_folder(bench: Bench) -> Path:
     library = bench.library("liba.so.1")
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=library)
@@ -236,7 +236,7 @@ def _a_library_that_is_a_folder(bench: Bench) -> Path:
     return path
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY)
 def _a_library_that_is_empty(bench: Bench) -> Path:
     library = bench.library("liba.so.1")
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=library)
@@ -244,7 +244,7 @@ def _a_library_that_is_empty(bench: Bench) -> Path:
     return path
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY)
 def _a_library_cut_off_in_its_headers(bench: Bench) -> Path:
     library = bench.library("liba.so.1")
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=library)
@@ -278,17 +278,17 @@ INITIAL_EXEC = (
 )
 
 
-@scenario(REFUSED, LOADS, Trouble.CRASHES)
+@scenario(REFUSED, LOADS, Verdict.CRASHES)
 def _a_few_bytes_of_initial_exec(bench: Bench) -> Path:
     return bench.make("m.so", INITIAL_EXEC.format(16))
 
 
-@scenario(REFUSED, trouble=Trouble.CRASHES)
+@scenario(REFUSED, trouble=Verdict.CRASHES)
 def _many_bytes_of_initial_exec(bench: Bench) -> Path:
     return bench.make("m.so", INITIAL_EXEC.format(100_000))
 
 
-@scenario(REFUSED, trouble=Trouble.CRASHES)
+@scenario(REFUSED, trouble=Verdict.CRASHES)
 def _initial_exec_in_what_another_one_defines(bench: Bench) -> Path:
     library = bench.library("liba.so.1", "__thread char v[100000];")
     code = (
@@ -302,7 +302,7 @@ def _a_version_of_a_symbol(bench: Bench) -> Path:
     return bench.make("m.so", ASK, runpath("$ORIGIN"), link=_versioned(bench, "V1", default=True))
 
 
-@scenario(REFUSED, LOADS, Trouble.MISSING_SYMBOL)
+@scenario(REFUSED, LOADS, Verdict.MISSING_SYMBOL)
 def _a_version_that_is_not_the_default(bench: Bench) -> Path:
     """For musl there is none."""
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=_versioned(bench, "V1", default=True))
@@ -310,7 +310,7 @@ def _a_version_that_is_not_the_default(bench: Bench) -> Path:
     return path
 
 
-@scenario(LOADS, REFUSED, Trouble.MISSING_SYMBOL)
+@scenario(LOADS, REFUSED, Verdict.MISSING_SYMBOL)
 def _a_version_that_the_library_lacks(bench: Bench) -> Path:
     """Musl knows no versions."""
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=_versioned(bench, "V2", default=True))
@@ -318,7 +318,7 @@ def _a_version_that_the_library_lacks(bench: Bench) -> Path:
     return path
 
 
-@scenario(LOADS, DIES, Trouble.CRASHES)
+@scenario(LOADS, DIES, Verdict.CRASHES)
 def _a_library_without_the_versions_that_it_had(bench: Bench) -> Path:
     """An assertion of glibc's loader ends the process."""
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=_versioned(bench, "V2", default=True))
@@ -334,7 +334,7 @@ def _versioned(bench: Bench, version: str, *, default: bool) -> Path:
     return bench.library("liba.so.1", code, f"-Wl,--version-script={script}")
 
 
-@scenario(REFUSED, trouble=Trouble.FOREIGN_LIBRARY)
+@scenario(REFUSED, trouble=Verdict.FOREIGN_LIBRARY)
 def _a_library_for_another_machine(bench: Bench) -> Path:
     library = bench.library("liba.so.1")
     path = bench.make("m.so", ASK, runpath("$ORIGIN"), link=library)
@@ -349,12 +349,12 @@ __attribute__((constructor)) static void begin(void) { **(int *volatile *)pointe
 """
 
 
-@scenario(LOADS, old_musl=(DIES, Trouble.CRASHES))
+@scenario(LOADS, old_musl=(DIES, Verdict.CRASHES))
 def _relative_relocations(bench: Bench) -> Path:
     return bench.make("m.so", RELATIVE, "-Wl,-z,pack-relative-relocs")
 
 
-@scenario(REFUSED, trouble=Trouble.MISSING_LIBRARY, old_musl=(REFUSED, Trouble.CRASHES))
+@scenario(REFUSED, trouble=Verdict.MISSING_LIBRARY, old_musl=(REFUSED, Verdict.CRASHES))
 def _relative_relocations_and_a_missing_library(bench: Bench) -> Path:
     """Of both the missing library is noticed first."""
     library = bench.library("liba.so.1")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from muslfix.modules.verdicts import Mode, Verdict
 from muslfix.report.modules import ModuleReport
 from muslfix.report.report import ProjectReport
+from muslfix.verdicts import Mode, Verdict
 
 
 def module(path: str, **changes: Any) -> ModuleReport:

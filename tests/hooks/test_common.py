@@ -13,7 +13,7 @@ from support import site_packages, snapshot
 
 from muslfix.errors import InterpreterError
 from muslfix.hooks.common import Outcome, Place, Settings, fix_place, read_settings
-from muslfix.modules.verdicts import Mode
+from muslfix.verdicts import Mode
 
 pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
 

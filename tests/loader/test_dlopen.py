@@ -13,8 +13,9 @@ from muslfix.elf.dynamic import DynamicFacts, Image, VersionNeed, read_image
 from muslfix.elf.facts import ElfFacts, Machine
 from muslfix.elf.symbols import Exports, References
 from muslfix.loader.dlopen import check_load, start
-from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System, Trouble
+from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System
 from muslfix.suffix import Libc
+from muslfix.verdicts import Verdict
 
 X86 = Machine("x86_64", 64, "little")
 SITE = "/site/p"
@@ -63,7 +64,7 @@ def load(module: Image, system: System = MUSL, unseen: str | None = None, **file
     return check_load(MODULE, system, FakeFiles({MODULE: module, **paths}, unseen))
 
 
-def troubles(result: LoadResult) -> list[tuple[Trouble, str]]:
+def troubles(result: LoadResult) -> list[tuple[Verdict, str]]:
     return [(problem.trouble, problem.subject) for problem in result.problems]
 
 
@@ -84,7 +85,7 @@ def test_symbols_by_the_version_of_musl(
 ) -> None:
     """Where the file of the libc is not at hand, its version tells what it has."""
     result = load(image(*references), MUSL._replace(version=version))
-    assert troubles(result) == [(Trouble.MISSING_SYMBOL, name) for name in references if name in missing]
+    assert troubles(result) == [(Verdict.MISSING_SYMBOL, name) for name in references if name in missing]
     for problem in result.problems:
         since = missing[problem.subject]
         assert (since is None) == ("from" not in problem.reason)
@@ -102,14 +103,14 @@ def test_a_program_that_is_not_known() -> None:
     blind = MUSL._replace(started=Started())
     assert load(image("getpid"), blind).loads is True
     assert load(image("PyLong_FromLong"), blind).loads is None
-    assert troubles(load(image("PyLong_FromLong", "statx"), blind)) == [(Trouble.MISSING_SYMBOL, "statx")]
+    assert troubles(load(image("PyLong_FromLong", "statx"), blind)) == [(Verdict.MISSING_SYMBOL, "statx")]
 
 
 def test_symbols_of_a_target_file() -> None:
     exports = {"python": Exports(frozenset({"PyMem_Free"})), "libc.so": Exports(frozenset({"getpid"}))}
     told = MUSL._replace(started=Started(exports=exports))
     assert load(image("PyMem_Free", "getpid"), told).loads is True
-    assert troubles(load(image("PyMem_Free", "fork"), told)) == [(Trouble.MISSING_SYMBOL, "fork")]
+    assert troubles(load(image("PyMem_Free", "fork"), told)) == [(Verdict.MISSING_SYMBOL, "fork")]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_names_that_musl_takes_for_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["libcrypt.so.1", "libz.so.1", "libmm.so", "xlibc.so.6", "", "x" * 256])
 def test_names_that_it_does_not(name: str) -> None:
-    assert troubles(load(image(needed=(name,)))) == [(Trouble.MISSING_LIBRARY, name)]
+    assert troubles(load(image(needed=(name,)))) == [(Verdict.MISSING_LIBRARY, name)]
 
 
 def test_a_file_that_is_a_libc_is_the_libc() -> None:
@@ -140,7 +141,7 @@ def test_places_that_cannot_be_looked_at() -> None:
 
 def test_what_is_missing_may_define_any_symbol() -> None:
     result = load(image("compress", needed=("libz.so.1",)))
-    assert troubles(result) == [(Trouble.MISSING_LIBRARY, "libz.so.1")]
+    assert troubles(result) == [(Verdict.MISSING_LIBRARY, "libz.so.1")]
     assert not result.kills
 
 
@@ -166,7 +167,7 @@ def test_relative_relocations_that_say_so_themselves() -> None:
     )
     module = image(has_relative_relocations=True, needed_versions=needs, needed=("libc.so.6",))
     result = load(module, GLIBC._replace(version=(2, 35)), lib__libc_so_6=libc)
-    assert troubles(result) == [(Trouble.MISSING_SYMBOL, "version GLIBC_ABI_DT_RELR")]
+    assert troubles(result) == [(Verdict.MISSING_SYMBOL, "version GLIBC_ABI_DT_RELR")]
     assert not result.kills
 
 
@@ -183,7 +184,7 @@ def test_relative_relocations_that_say_so_themselves() -> None:
 )
 def test_foreign_libraries(elf: ElfFacts, system: System, foreign: bool) -> None:
     result = load(image(needed=("liba.so",)), system, lib__liba_so=image(elf=elf))
-    expected = [(Trouble.FOREIGN_LIBRARY, "/lib/liba.so")] if foreign else []
+    expected = [(Verdict.FOREIGN_LIBRARY, "/lib/liba.so")] if foreign else []
     assert troubles(result) == expected
 
 
@@ -192,7 +193,7 @@ def test_glibc_passes_over_a_library_for_another_machine() -> None:
     module = image(needed=("liba.so",), runpath="/opt")
     assert load(module, GLIBC, opt__liba_so=other, lib__liba_so=image()).loads is True
     assert troubles(load(module, MUSL, opt__liba_so=other, lib__liba_so=image())) == [
-        (Trouble.FOREIGN_LIBRARY, "/opt/liba.so")
+        (Verdict.FOREIGN_LIBRARY, "/opt/liba.so")
     ]
 
 
@@ -201,16 +202,16 @@ def test_the_cache_of_glibc_and_libraries_without_default_folders() -> None:
     cached = GLIBC._replace(cache={"liba.so": ("/opt/liba.so",)})
     assert load(module, cached, opt__liba_so=image()).files == (MODULE, "/opt/liba.so")
     alone = image(needed=("liba.so",), no_default_libraries=True)
-    assert troubles(load(alone, GLIBC, lib__liba_so=image())) == [(Trouble.MISSING_LIBRARY, "liba.so")]
+    assert troubles(load(alone, GLIBC, lib__liba_so=image())) == [(Verdict.MISSING_LIBRARY, "liba.so")]
     assert load(alone, cached, opt__liba_so=image()).loads is True
 
 
 def test_damage() -> None:
     damaged = Image(ELF, "has a hash table without an end")
     result = load(image(needed=("liba.so",)), lib__liba_so=damaged)
-    assert troubles(result) == [(Trouble.CRASHES, "/lib/liba.so")]
+    assert troubles(result) == [(Verdict.CRASHES, "/lib/liba.so")]
     result = load(image(needed=("liba.so",)), lib__liba_so="is not an ELF file")
-    assert troubles(result) == [(Trouble.MISSING_LIBRARY, "/lib/liba.so")]
+    assert troubles(result) == [(Verdict.MISSING_LIBRARY, "/lib/liba.so")]
 
 
 def test_a_module_that_is_not_there() -> None:
@@ -234,7 +235,7 @@ def test_what_a_program_starts_with() -> None:
     more = FakeFiles({MODULE: image("Py_Main", "getpid", needed=("libpython3.so",))})
     assert check_load(MODULE, running, more).loads is True
     more = FakeFiles({MODULE: image("fork")})
-    assert troubles(check_load(MODULE, running, more)) == [(Trouble.MISSING_SYMBOL, "fork")]
+    assert troubles(check_load(MODULE, running, more)) == [(Verdict.MISSING_SYMBOL, "fork")]
 
 
 @pytest.mark.parametrize(
@@ -242,12 +243,12 @@ def test_what_a_program_starts_with() -> None:
     [
         ("x86_64-musl.so", []),
         ("x86_64-musl-alpine.so", []),
-        ("x86_64-musl-relr.so", [Trouble.CRASHES]),
-        ("x86_64-musl-missing-library.so", [Trouble.MISSING_LIBRARY]),
-        ("x86_64-musl-missing-symbol.so", [Trouble.MISSING_SYMBOL]),
+        ("x86_64-musl-relr.so", [Verdict.CRASHES]),
+        ("x86_64-musl-missing-library.so", [Verdict.MISSING_LIBRARY]),
+        ("x86_64-musl-missing-symbol.so", [Verdict.MISSING_SYMBOL]),
     ],
 )
-def test_fixtures(fixture: str, expected: list[Trouble]) -> None:
+def test_fixtures(fixture: str, expected: list[Verdict]) -> None:
     with (FIXTURES / "elf" / fixture).open("rb") as file:
         found = read_image(file)
     names = {"PyModule_Create2", "PyLong_FromLong"}

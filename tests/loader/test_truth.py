@@ -13,7 +13,8 @@ from load_scenarios import SCENARIOS, Bench
 from load_truth import UNKNOWN, dlopen, predict, word_for
 from support import Lab
 
-from muslfix.loader.facts import LoadResult, Trouble
+from muslfix.loader.facts import LoadResult
+from muslfix.verdicts import Verdict
 
 GCC = shutil.which("gcc")
 EACH_SCENARIO = pytest.mark.parametrize("name", SCENARIOS)
@@ -53,7 +54,7 @@ def on_musl(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Out
     }
 
 
-def check(outcome: tuple[LoadResult, str, str], expected: str, trouble: Trouble | None) -> None:
+def check(outcome: tuple[LoadResult, str, str], expected: str, trouble: Verdict | None) -> None:
     result, happened, said = outcome
     assert word_for(result) == expected, (result, happened, said)
     if expected != UNKNOWN:

@@ -14,11 +14,11 @@ from muslfix.elf.facts import ElfFacts
 from muslfix.modules.candidates import plan_tree, scan_candidates
 from muslfix.modules.plan import Candidate, Decision, Plan
 from muslfix.modules.tree import DiskTree, examine
-from muslfix.modules.verdicts import Mode, Verdict
 from muslfix.projects.names import apply_names, give_name
 from muslfix.projects.trace import Change
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.interpreter import read_target_file
+from muslfix.verdicts import Mode, Verdict
 
 TARGET = read_target_file(str(FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"))
 ELF = FIXTURES / "elf"

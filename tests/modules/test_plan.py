@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muslfix.elf.facts import ElfFacts, Machine
-from muslfix.loader.facts import LoadResult, Problem, Trouble
+from muslfix.loader.facts import LoadResult, Problem
 from muslfix.modules.plan import Candidate, Decision, Plan, is_judged, is_loadable, plan, undecided
-from muslfix.modules.verdicts import Mode, Verdict
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import Scheme, Target
+from muslfix.verdicts import LOADER_VERDICTS, Mode, Verdict
 
 SCHEME = Scheme("/lib", "/lib", "/include", "/bin", "/")
 
@@ -365,7 +365,7 @@ def test_verdicts(target: Target, files: list[File]) -> None:
 def test_every_target_and_verdict_has_a_case() -> None:
     assert CASES.keys() == TARGETS.keys()
     verdicts = {file.verdict for cases in CASES.values() for files in cases.values() for file in files}
-    of_the_loader = {trouble.value for trouble in Trouble}  # which have tests of their own
+    of_the_loader = {trouble.value for trouble in LOADER_VERDICTS}  # which have tests of their own
     assert verdicts - {None} == {verdict.value for verdict in Verdict} - of_the_loader
 
 
@@ -655,7 +655,7 @@ def test_reading_what_is_undecided_is_enough(files: list[Candidate], target: Tar
 # -- what the loader says ---------------------------------------------------------------------------
 
 
-def asked(path: str, *troubles: Trouble, strict: bool = False, unknown: tuple[str, ...] = ()) -> Candidate:
+def asked(path: str, *troubles: Verdict, strict: bool = False, unknown: tuple[str, ...] = ()) -> Candidate:
     """A file about which the loader was asked."""
     problems = tuple(Problem(trouble, "x", "", "is bad", "do it") for trouble in troubles)
     return replace(
@@ -669,17 +669,17 @@ GNU_M, MUSL_M = "m.cpython-39-x86_64-linux-gnu.so", "m.cpython-39-x86_64-linux-m
 @pytest.mark.parametrize(
     ("trouble", "strict", "refused"),
     [
-        (Trouble.CRASHES, False, True),
-        (Trouble.FOREIGN_LIBRARY, False, True),
-        (Trouble.MISSING_LIBRARY, False, False),
-        (Trouble.MISSING_SYMBOL, False, False),
-        (Trouble.CRASHES, True, True),
-        (Trouble.FOREIGN_LIBRARY, True, True),
-        (Trouble.MISSING_LIBRARY, True, True),
-        (Trouble.MISSING_SYMBOL, True, True),
+        (Verdict.CRASHES, False, True),
+        (Verdict.FOREIGN_LIBRARY, False, True),
+        (Verdict.MISSING_LIBRARY, False, False),
+        (Verdict.MISSING_SYMBOL, False, False),
+        (Verdict.CRASHES, True, True),
+        (Verdict.FOREIGN_LIBRARY, True, True),
+        (Verdict.MISSING_LIBRARY, True, True),
+        (Verdict.MISSING_SYMBOL, True, True),
     ],
 )
-def test_what_the_loader_refuses_gets_no_name(trouble: Trouble, strict: bool, refused: bool) -> None:
+def test_what_the_loader_refuses_gets_no_name(trouble: Verdict, strict: bool, refused: bool) -> None:
     (decision,) = plan([asked(GNU_M, trouble, strict=strict)], ON_MUSL).decisions
     assert decision.verdict is Verdict(trouble.value)
     assert decision.refused is refused
@@ -689,19 +689,19 @@ def test_what_the_loader_refuses_gets_no_name(trouble: Trouble, strict: bool, re
 @pytest.mark.parametrize("strict", [False, True])
 def test_a_right_name_is_judged_too(strict: bool) -> None:
     """It has its name already; what is to be said of it is the same."""
-    for trouble in Trouble:
+    for trouble in LOADER_VERDICTS:
         (decision,) = plan([asked(MUSL_M, trouble, strict=strict)], ON_MUSL).decisions
         assert (decision.verdict, decision.new_path) == (Verdict(trouble.value), None)
-        assert decision.refused is (strict or trouble in (Trouble.CRASHES, Trouble.FOREIGN_LIBRARY))
+        assert decision.refused is (strict or trouble in (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY))
 
 
 def test_the_worst_is_the_verdict() -> None:
-    (decision,) = plan([asked(GNU_M, Trouble.CRASHES, Trouble.MISSING_LIBRARY)], ON_MUSL).decisions
+    (decision,) = plan([asked(GNU_M, Verdict.CRASHES, Verdict.MISSING_LIBRARY)], ON_MUSL).decisions
     assert decision.verdict is Verdict.CRASHES
 
 
 def test_another_file_serves_a_module_that_would_crash() -> None:
-    crashing, well = asked(GNU_M, Trouble.CRASHES), asked("m.abi3.so")
+    crashing, well = asked(GNU_M, Verdict.CRASHES), asked("m.abi3.so")
     decisions = {d.candidate.path: d for d in plan([crashing, well], ON_MUSL).decisions}
     assert decisions["m.abi3.so"].verdict is Verdict.IMPORTABLE
     assert (decisions[GNU_M].verdict, decisions[GNU_M].other) == (Verdict.SERVED, "m.abi3.so")
@@ -710,7 +710,7 @@ def test_another_file_serves_a_module_that_would_crash() -> None:
 
 def test_a_file_that_would_crash_serves_nobody() -> None:
     """The target would load it all the same, since its name is right."""
-    crashing, well = asked("m.abi3.so", Trouble.CRASHES), asked(GNU_M)
+    crashing, well = asked("m.abi3.so", Verdict.CRASHES), asked(GNU_M)
     decisions = {d.candidate.path: d for d in plan([crashing, well], ON_MUSL).decisions}
     assert (decisions[GNU_M].verdict, decisions[GNU_M].new_path) == (Verdict.MISNAMED, MUSL_M)
     assert decisions["m.abi3.so"].refused

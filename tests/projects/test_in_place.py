@@ -44,7 +44,6 @@ from muslfix.errors import DestinationError, InvalidProject
 from muslfix.files import hash_file, open_regular, write_new_file
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import examine
-from muslfix.modules.verdicts import Mode
 from muslfix.projects.in_place import check_in_place, find_way_back, fix_in_place, read_changes, undo_in_place
 from muslfix.projects.names import give_name
 from muslfix.projects.project import InstalledProject, scan_projects
@@ -56,6 +55,7 @@ from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.fix import FixOptions, fix, plan_project
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verbs.verify import VerifyOptions, verify
+from muslfix.verdicts import Mode
 
 OLD, NEW = f"demo/_speed{WRONG}", f"demo/_speed{RIGHT}"
 

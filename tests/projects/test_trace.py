@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from muslfix import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.modules.verdicts import Mode
 from muslfix.projects.trace import (
     Change,
     changed_rows,
@@ -25,6 +24,7 @@ from muslfix.projects.trace import (
     trace_to_json,
 )
 from muslfix.record import Record, RecordRow
+from muslfix.verdicts import Mode
 
 OLD, NEW = f"demo/_speed{WRONG}", f"demo/_speed{RIGHT}"
 SYMLINK, RENAME = Change(OLD, NEW, Mode.SYMLINK), Change(OLD, NEW, Mode.RENAME, f"{OLD},,\n")

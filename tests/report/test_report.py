@@ -15,16 +15,16 @@ from support import FIXTURES
 
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
-from muslfix.loader.facts import LoadResult, Problem, Trouble
+from muslfix.loader.facts import LoadResult, Problem
 from muslfix.loader.musl_floor import MuslFloor
 from muslfix.modules.plan import Candidate, Decision, plan
-from muslfix.modules.verdicts import Mode, Verdict
 from muslfix.report.modules import ModuleReport, report_module
 from muslfix.report.report import ACTIONS, FINDINGS, FORMAT, FileReport, ProjectReport, Report
 from muslfix.report.text import to_text
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.target import Target
+from muslfix.verdicts import LOADER_VERDICTS, Mode, Verdict
 
 SCHEMA = json.loads(files("muslfix").joinpath("report.schema.json").read_text(encoding="utf-8"))
 
@@ -54,7 +54,7 @@ def candidate(path: str, elf: str | None, *, has_source: bool = False) -> Candid
     return Candidate(path, name, facts, has_source)
 
 
-def troubled(trouble: Trouble, needed_by: str, reason: str, count: int = 1) -> Candidate:
+def troubled(trouble: Verdict, needed_by: str, reason: str, count: int = 1) -> Candidate:
     """A misnamed module that the loader has something to say about."""
     problems = tuple(Problem(trouble, f"/lib/x{n}", needed_by, reason, "do it") for n in range(count))
     return replace(candidate(f"m{GNU_SUFFIX}", "x86_64-musl.so"), load=LoadResult(problems=problems))
@@ -180,15 +180,15 @@ SENTENCES: dict[str, tuple[list[tuple[str, str | None]], list[tuple[str, str | N
         ],
     ),
     "crashes": (
-        said(troubled(Trouble.CRASHES, "", "is bad")),
+        said(troubled(Verdict.CRASHES, "", "is bad")),
         [(f"m{GNU_SUFFIX}: crashes: x0 is bad", "do it")],
     ),
     "foreign library": (
-        said(troubled(Trouble.FOREIGN_LIBRARY, "/lib/m.so", "is bad", 3)),
+        said(troubled(Verdict.FOREIGN_LIBRARY, "/lib/m.so", "is bad", 3)),
         [(f"m{GNU_SUFFIX}: foreign-library: m.so needs x0, which is bad; and 2 more", "do it")],
     ),
     "missing library": (
-        said(troubled(Trouble.MISSING_LIBRARY, "/lib/m.so", "is nowhere")),
+        said(troubled(Verdict.MISSING_LIBRARY, "/lib/m.so", "is nowhere")),
         [
             (
                 f"m{GNU_SUFFIX}: missing-library: m.so needs x0, which is nowhere; the target looks for"
@@ -198,7 +198,7 @@ SENTENCES: dict[str, tuple[list[tuple[str, str | None]], list[tuple[str, str | N
         ],
     ),
     "missing symbol": (
-        said(troubled(Trouble.MISSING_SYMBOL, "/lib/m.so", "nothing defines")),
+        said(troubled(Verdict.MISSING_SYMBOL, "/lib/m.so", "nothing defines")),
         [
             (
                 f"m{GNU_SUFFIX}: missing-symbol: m.so needs x0, which nothing defines; the target looks for"
@@ -387,7 +387,7 @@ def test_the_schema_knows_no_more_than_there_is() -> None:
         "verdict": {verdict.value for verdict in Verdict},
         "mode": {mode.value for mode in Mode} | {None},
         "finding": set(FINDINGS),
-        "trouble": {trouble.value for trouble in Trouble},
+        "trouble": {trouble.value for trouble in LOADER_VERDICTS},
     }
     kinds = {
         "project": ProjectReport, "module": ModuleReport, "file": FileReport, "problem": Problem,

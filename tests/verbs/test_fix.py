@@ -52,12 +52,12 @@ from support import Cli, make_environment, run_python, site_packages, snapshot
 
 import muslfix
 from muslfix.errors import EnvironmentRefused, UsageError
-from muslfix.modules.verdicts import Mode
 from muslfix.report.report import Report
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verbs.verify import VerifyOptions, verify
+from muslfix.verdicts import Mode
 
 TOOLS = ("pip", "uv", "installer", "muslfix")
 LINE_END = {"pip": "\r\n"}

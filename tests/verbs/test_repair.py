@@ -26,11 +26,11 @@ from wheelmaker import DEFLATED, STORED, make_wheel
 
 import muslfix
 from muslfix.errors import UsageError
-from muslfix.modules.verdicts import Mode
 from muslfix.rewheel.rewheel import _TreeAfter
 from muslfix.rewheel.wheel_tree import WheelTree
 from muslfix.targets.interpreter import read_target_file
 from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
+from muslfix.verdicts import Mode
 from muslfix.wheels.wheel import open_wheel
 
 WHEELS = FIXTURES / "wheels"

@@ -34,11 +34,11 @@ from fix_support import (
 )
 from support import Cli, snapshot
 
-from muslfix.modules.verdicts import Mode
 from muslfix.report.report import Report
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.undo import UndoOptions, undo
+from muslfix.verdicts import Mode
 
 OLD, NEW = f"demo/_speed{WRONG}", f"demo/_speed{RIGHT}"
 TRACE = "demo-1.0.dist-info/muslfix.json"

@@ -37,11 +37,11 @@ from support import Cli, run_python, site_packages
 from wheelmaker import make_wheel
 
 import muslfix
-from muslfix.modules.verdicts import Mode
 from muslfix.report.report import Report
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.verify import VerifyOptions, verify
+from muslfix.verdicts import Mode
 
 OLD, NEW = f"demo/_speed{WRONG}", f"demo/_speed{RIGHT}"
 

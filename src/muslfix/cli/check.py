@@ -19,7 +19,7 @@ from muslfix.cli.options import (
 )
 from muslfix.cli.targets import find_target, target_words
 from muslfix.errors import UsageError
-from muslfix.modules.verdicts import Mode
+from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command, add_common_options, add_projects
 from muslfix.cli.targets import find_target
-from muslfix.modules.verdicts import Mode
+from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

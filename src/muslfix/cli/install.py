@@ -15,7 +15,7 @@ from muslfix.cli.options import (
     find_limits,
 )
 from muslfix.cli.targets import check_folders, find_target
-from muslfix.modules.verdicts import Mode
+from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

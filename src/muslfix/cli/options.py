@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from muslfix.cli.targets import add_target_options
-from muslfix.modules.verdicts import Mode
+from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:

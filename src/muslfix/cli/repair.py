@@ -19,7 +19,7 @@ from muslfix.cli.options import (
     paths_for,
 )
 from muslfix.cli.targets import add_target_options, find_targets
-from muslfix.modules.verdicts import Mode
+from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Line
-from muslfix.modules.verdicts import Verdict
 from muslfix.report.report import FINDINGS
 from muslfix.report.text import PUT_TOGETHER, describe, is_worth_telling
+from muslfix.verdicts import Verdict
 
 if TYPE_CHECKING:
     from muslfix.report.modules import ModuleReport

@@ -22,9 +22,9 @@ from typing import Any
 
 from muslfix.errors import MuslfixError, harmless
 from muslfix.files import read_regular
-from muslfix.modules.verdicts import Mode
 from muslfix.report.report import Report
 from muslfix.report.text import counted_modules
+from muslfix.verdicts import Mode
 
 # In MiB. No pyproject.toml is nearly as long; what is longer was not written by a person.
 _MAX_SETTINGS = 4

@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from muslfix.elf.symbols import Reference, References
-from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System, Trouble
+from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules
 from muslfix.loader.rules import Object, Rules
 from muslfix.suffix import Libc
-
-_ORDER = list(Trouble)
+from muslfix.verdicts import LOADER_VERDICTS, Verdict
 
 # musl: https://git.musl-libc.org/cgit/musl/tree/WHATSNEW, 1.2.4; glibc:
 # https://sourceware.org/glibc/wiki/Release/2.36
@@ -80,7 +79,7 @@ class _Process:
         if not self.open(path):
             return LoadResult(unknown=(f"{path} cannot be looked at",))
         self._judge()
-        problems = sorted(self._problems, key=lambda problem: _ORDER.index(problem.trouble))
+        problems = sorted(self._problems, key=lambda problem: LOADER_VERDICTS.index(problem.trouble))
         return LoadResult(
             tuple(item.file.path for item in self._new), tuple(dict.fromkeys(problems)), tuple(self._unknown)
         )
@@ -110,7 +109,7 @@ class _Process:
         image, path = item.file.image, item.file.path
         if isinstance(image, str):
             self._problems.append(
-                Problem(Trouble.MISSING_LIBRARY, path, needed_by, image, "put the library itself there")
+                Problem(Verdict.MISSING_LIBRARY, path, needed_by, image, "put the library itself there")
             )
             return
         facts = image.facts
@@ -118,18 +117,18 @@ class _Process:
         if facts.machine != self.system.machine or other_libc:
             which = f"linked to {' and '.join(sorted(facts.libcs))}" if other_libc else f"for {facts.machine}"
             what = f"is {which}, and the target is {self.system.libc} on {self.system.machine}"
-            self._problems.append(Problem(Trouble.FOREIGN_LIBRARY, path, needed_by, what, _REBUILD))
+            self._problems.append(Problem(Verdict.FOREIGN_LIBRARY, path, needed_by, what, _REBUILD))
             return
         if isinstance(image.dynamic, str):
             reason = f"is damaged: it {image.dynamic}"
-            self._problems.append(Problem(Trouble.CRASHES, path, needed_by, reason, _REBUILD, fatal=True))
+            self._problems.append(Problem(Verdict.CRASHES, path, needed_by, reason, _REBUILD, fatal=True))
             return
         self.objects.append(item)
 
     def _judge(self) -> None:
         for item in self._new:
             self._check_relative_relocations(item)
-        if any(problem.trouble is Trouble.MISSING_LIBRARY for problem in self._problems) or self._unknown:
+        if any(problem.trouble is Verdict.MISSING_LIBRARY for problem in self._problems) or self._unknown:
             complete = False  # what is missing could define any symbol
         else:
             complete = True
@@ -154,7 +153,7 @@ class _Process:
                 f" and the target has {'.'.join(map(str, version))}"
             )
             tip = f"give the target {self.system.libc} {number}, or {_REBUILD}"
-            self._problems.append(Problem(Trouble.CRASHES, item.file.path, "", reason, tip, fatal=True))
+            self._problems.append(Problem(Verdict.CRASHES, item.file.path, "", reason, tip, fatal=True))
 
     def _check_symbols(self, item: Object, *, complete: bool) -> None:
         missing = self._undefined(item.file.dynamic.references)
@@ -186,7 +185,7 @@ class _Process:
         if since is not None:
             reason += f"; {self.system.libc} has it from {since} on"
             tip = f"give the target {self.system.libc} {since}, or {_REBUILD}"
-        return Problem(Trouble.MISSING_SYMBOL, str(reference), item.file.path, reason, tip)
+        return Problem(Verdict.MISSING_SYMBOL, str(reference), item.file.path, reason, tip)
 
     def _check_thread_local(self, item: Object) -> None:
         for owner in self._owners(item):
@@ -198,7 +197,7 @@ class _Process:
                 " loaded at the start of a program can have"
             )
             tip = f"preload it with LD_PRELOAD, or {_REBUILD}"
-            self._problems.append(Problem(Trouble.CRASHES, owner.file.path, "", reason, tip))
+            self._problems.append(Problem(Verdict.CRASHES, owner.file.path, "", reason, tip))
 
     def _owners(self, item: Object) -> Iterator[Object]:
         """The newly loaded files whose thread-local variables must lie at a fixed distance."""

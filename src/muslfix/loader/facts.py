@@ -15,21 +15,10 @@ from muslfix.elf.dynamic import DynamicFacts, Image
 from muslfix.elf.facts import Machine
 from muslfix.elf.symbols import Exports
 from muslfix.suffix import Libc
+from muslfix.verdicts import Verdict
 
 # What a loader reads in a file that is damaged.
 _NOTHING = DynamicFacts()
-
-
-class Trouble(str, Enum):
-    """What kind of problem a loader has with a module; the value is the word in text and JSON."""
-
-    CRASHES = "crashes"  #: the process would die, or the loader refuses what cannot be mended from outside
-    FOREIGN_LIBRARY = "foreign-library"  #: a library is for another libc or CPU
-    MISSING_LIBRARY = "missing-library"  #: a library that it needs is not found, or is none
-    MISSING_SYMBOL = "missing-symbol"  #: a symbol or version that it needs is defined nowhere
-
-    def __str__(self) -> str:
-        return self.value
 
 
 class Absence(Enum):
@@ -135,7 +124,7 @@ class System(NamedTuple):
 class Problem:
     """One thing that a loader stumbles over.
 
-    :param trouble: what kind it is
+    :param trouble: what kind it is, one of :data:`~muslfix.verdicts.LOADER_VERDICTS`
     :param subject: the library, symbol or file
     :param needed_by: path of the file that needs it; empty where the subject itself is meant
     :param reason: what is wrong with the subject, a sentence that begins with its verb
@@ -143,7 +132,7 @@ class Problem:
     :param fatal: whether the process dies, instead of an :exc:`ImportError`
     """
 
-    trouble: Trouble
+    trouble: Verdict
     subject: str
     needed_by: str
     reason: str

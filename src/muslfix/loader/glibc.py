@@ -7,8 +7,9 @@ from os.path import dirname
 
 from muslfix.elf.dynamic import DynamicFacts, VersionNeed
 from muslfix.elf.symbols import Exports, Reference
-from muslfix.loader.facts import Absence, LoadedFile, Problem, Trouble
+from muslfix.loader.facts import Absence, LoadedFile, Problem
 from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
+from muslfix.verdicts import Verdict
 
 
 class GlibcRules(Rules):
@@ -100,10 +101,10 @@ class GlibcRules(Rules):
                 reason = (
                     f"{need.library} of the target has no versions at all, and glibc ends the process then"
                 )
-                problems.append(self._version_problem(Trouble.CRASHES, need, item, reason))
+                problems.append(self._version_problem(Verdict.CRASHES, need, item, reason))
             elif exports.versions and need.version not in exports.versions:
                 reason = f"{need.library} of the target does not define"
-                problems.append(self._version_problem(Trouble.MISSING_SYMBOL, need, item, reason))
+                problems.append(self._version_problem(Verdict.MISSING_SYMBOL, need, item, reason))
         return problems
 
     def _binds(self, item: Object, need: VersionNeed, exports: Exports) -> bool:
@@ -111,12 +112,12 @@ class GlibcRules(Rules):
         versioned = (ref for ref in item.file.dynamic.references if ref.version == need.version)
         return any(_matches(exports, ref) for ref in versioned)
 
-    def _version_problem(self, trouble: Trouble, need: VersionNeed, item: Object, reason: str) -> Problem:
+    def _version_problem(self, trouble: Verdict, need: VersionNeed, item: Object, reason: str) -> Problem:
         tip = f"install the {need.library} that the wheel was built with, or one that is newer"
         if need.version.startswith("GLIBC_"):
             tip = "take a wheel that was built for an older glibc, or give the target a newer one"
         subject = f"version {need.version}"
-        return Problem(trouble, subject, item.file.path, reason, tip, fatal=trouble is Trouble.CRASHES)
+        return Problem(trouble, subject, item.file.path, reason, tip, fatal=trouble is Verdict.CRASHES)
 
     def _exports_of(self, name: str) -> Exports | None:
         for item in self.objects:

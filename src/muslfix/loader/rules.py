@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from muslfix.elf.symbols import Exports, Reference
-from muslfix.loader.facts import Files, LoadedFile, Problem, System, Trouble
+from muslfix.loader.facts import Files, LoadedFile, Problem, System
+from muslfix.verdicts import Verdict
 
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 
@@ -75,7 +76,7 @@ class Rules:
             )
         places = ", ".join(dict.fromkeys(looked)) or "no folders"
         problem = Problem(
-            Trouble.MISSING_LIBRARY,
+            Verdict.MISSING_LIBRARY,
             name,
             needed_by.file.path,
             f"is in none of {places}",

@@ -14,9 +14,9 @@ from dataclasses import replace
 from muslfix.elf.facts import ElfFacts
 from muslfix.modules.plan import Candidate, Plan, is_judged, is_loadable, plan, undecided
 from muslfix.modules.tree import Tree
-from muslfix.modules.verdicts import Mode
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.target import Target
+from muslfix.verdicts import Mode
 
 
 def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.loader.facts import LoadResult
-from muslfix.modules.verdicts import Mode, Verdict
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.target import Target
+from muslfix.verdicts import Mode, Verdict
 
 # What no system library that comes later can mend, and what the target cannot have at all.
 _HOPELESS = (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY)
@@ -226,7 +226,7 @@ def _trouble_of(candidate: Candidate) -> Verdict | None:
     """The worst that the loader has to say of a file."""
     if candidate.load is None or not candidate.load.problems:
         return None
-    return Verdict(candidate.load.problems[0].trouble.value)
+    return candidate.load.problems[0].trouble
 
 
 def _with_load(decision: Decision) -> Decision:

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from muslfix.modules.plan import Decision, Plan
 from muslfix.modules.tree import Locate
-from muslfix.modules.verdicts import Mode
 from muslfix.projects.trace import Change
+from muslfix.verdicts import Mode
 
 
 def apply_names(plan: Plan, locate: Locate) -> tuple[Change, ...]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix._version import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.modules.verdicts import Mode
 from muslfix.record import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
 from muslfix.untrusted import parse_json
+from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.targets.target import Target

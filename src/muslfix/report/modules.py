@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.loader.facts import LoadResult
-from muslfix.modules.verdicts import Mode, Verdict
 from muslfix.suffix import Libc
+from muslfix.verdicts import Mode, Verdict
 
 if TYPE_CHECKING:
     from muslfix.loader.facts import Problem

@@ -26,7 +26,6 @@ from muslfix.loader.facts import LoadResult
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Decision, Plan
 from muslfix.modules.tree import names_by_folder
-from muslfix.modules.verdicts import Mode
 from muslfix.projects.trace import Change, changes_from_json, record_after, trace_to_json
 from muslfix.record import RecordRow
 from muslfix.rewheel.newfile import new_file, write_pieces
@@ -34,6 +33,7 @@ from muslfix.rewheel.parts import parse_zip
 from muslfix.rewheel.rezip import Edits, rezip
 from muslfix.rewheel.wheel_tree import WheelTree
 from muslfix.targets.target import Target
+from muslfix.verdicts import Mode
 from muslfix.wheels.archive import read_text
 from muslfix.wheels.wheel import Wheel
 

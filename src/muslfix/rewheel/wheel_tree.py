@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from muslfix.loader.check import LoadCheck
     from muslfix.loader.facts import LoadResult
     from muslfix.modules.plan import Plan
-    from muslfix.modules.verdicts import Mode
     from muslfix.targets.target import Target
+    from muslfix.verdicts import Mode
     from muslfix.wheels.archive import Member
     from muslfix.wheels.wheel import Wheel
 

@@ -19,9 +19,9 @@ from muslfix.report.modules import ModuleReport, report_module
 if TYPE_CHECKING:
     from muslfix.loader.check import LoadCheck
     from muslfix.modules.plan import Plan
-    from muslfix.modules.verdicts import Mode
     from muslfix.staging.tree import StagedWheel
     from muslfix.targets.target import Target
+    from muslfix.verdicts import Mode
 
 
 class Naming:

@@ -14,7 +14,6 @@ from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import DiskTree
-from muslfix.modules.verdicts import Mode
 from muslfix.parallel import for_each
 from muslfix.progress import Progress, counted, silent
 from muslfix.projects.project import InstalledProject, normalize_name
@@ -25,6 +24,7 @@ from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.verbs.fix import plan_project
 from muslfix.verbs.selection import choose, report_failed, report_installed, report_missing, site_folders
+from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import open_wheel
 

@@ -11,7 +11,6 @@ from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import DiskTree
-from muslfix.modules.verdicts import Mode
 from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import recover_folder
 from muslfix.projects.project import InstalledProject, is_inside, normalize_name
@@ -21,6 +20,7 @@ from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.verbs.selection import choose, report_failed, report_installed, reports_on_missing, site_folders
+from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.transaction.transaction import Transaction

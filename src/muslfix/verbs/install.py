@@ -9,7 +9,6 @@ from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.errors import EnvironmentRefused, InvalidWheel, spelled_names, told_as_sentences
-from muslfix.modules.verdicts import Mode
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed, versions_beside
 from muslfix.projects.project import InstalledProject, scan_legacy, scan_projects
@@ -21,6 +20,7 @@ from muslfix.targets.compatibility import check_requires_python, check_tags, unm
 from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
+from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheels
 

@@ -13,7 +13,6 @@ from functools import partial
 from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, spelled_names, told_as_sentences
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
-from muslfix.modules.verdicts import Mode
 from muslfix.parallel import for_each
 from muslfix.report.modules import ModuleReport, report_module
 from muslfix.report.report import ProjectReport, Report, report_lost_wheel
@@ -28,6 +27,7 @@ from muslfix.rewheel.rewheel import (
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.transaction.steps import make_folders, remove_folders
+from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
 

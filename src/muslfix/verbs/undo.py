@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from muslfix.errors import MuslfixError, spelled_names
-from muslfix.modules.verdicts import Mode
 from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import recover_folder
 from muslfix.projects.in_place import find_way_back, undo_in_place
@@ -17,6 +16,7 @@ from muslfix.report.report import FileReport, ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.selection import choose, report_failed, report_installed, reports_on_missing, site_folders
+from muslfix.verdicts import Mode
 
 
 @dataclass(frozen=True)
