@@ -24,7 +24,6 @@ from support import README, Cli, Lab
 
 import muslfix
 from muslfix.cli.dispatch import _COMMANDS, _parser
-from muslfix.cli.words import WORDS
 from muslfix.hooks.common import Settings, read_settings
 
 ROOT = Path(__file__).parent.parent
@@ -285,54 +284,6 @@ def test_the_reference_names_all_that_the_library_offers() -> None:
     page = (ROOT / "tests" / "reference" / "index.rst").read_text(encoding="utf-8")
     named = set(re.findall(r"``(\w+)``", page)) - {"muslfix"}
     assert named == set(muslfix.__all__) - {"__version__"}
-
-
-# -- explain ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def _metadata(own_wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The metadata of muslfix as they are when its wheel is installed."""
-    with zipfile.ZipFile(own_wheel) as archive:
-        archive.extractall(tmp_path, [name for name in archive.namelist() if ".dist-info/" in name])
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-
-@pytest.mark.usefixtures("_metadata")
-@pytest.mark.parametrize("word", sorted(WORDS))
-def test_every_word_is_explained(cli: Cli, word: str) -> None:
-    result = cli("explain", word)
-    assert (result.status, result.err) == (0, "")
-    first, empty, when, *rest = result.out.split("\n")
-    assert (first, empty) == (word, "")
-    assert when.startswith("  When: ")
-    assert any(line.startswith("  What to do: ") for line in rest)
-    assert not re.search(r"[`*]|^#|\]\(", result.out, re.MULTILINE)
-    section = README.partition(f"### `{word}`\n")[2].partition("\n#")[0]
-    words = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", section).replace("*", "").replace("`", "").split()
-    assert result.out.split()[1:] == words
-
-
-@pytest.mark.usefixtures("_metadata")
-def test_explain_names_the_words(cli: Cli) -> None:
-    result = cli("explain")
-    assert (result.status, result.err) == (0, "")
-    heads = [line.partition(":")[0] for line in result.out.split("\n")[:-1] if line[0] != " "]
-    assert sorted(heads) == sorted(WORDS)
-    wrong = cli("explain", "hope")
-    assert (wrong.status, wrong.out) == (2, "")
-    assert wrong.err.startswith(
-        "error: 'hope' is no verdict of muslfix\ntip: take one of importable, served, "
-    )
-
-
-def test_explain_without_metadata(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [])
-    result = cli("explain", "misnamed")
-    assert (result.status, result.out) == (1, "")
-    assert result.err.startswith(
-        "error: the metadata of muslfix, which hold its README, are not installed\ntip: "
-    )
 
 
 def test_the_changelog_names_every_command() -> None:

@@ -1,7 +1,6 @@
-"""``muslfix explain``: what the README says of a verdict or a finding.
+"""``muslfix explain``: what a verdict or a finding means.
 
-The README is the long description in the metadata of the installed muslfix, so the two cannot differ.
-Specification: https://packaging.python.org/en/latest/specifications/core-metadata/#description
+The texts are in ``verdicts.md`` in the package. The manual's page on verdicts is made from the same file.
 """
 
 from __future__ import annotations
@@ -9,12 +8,13 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command
 from muslfix.cli.terminal import Line
 from muslfix.cli.words import WORDS, kind_of
-from muslfix.errors import MuslfixError, UsageError
+from muslfix.errors import UsageError
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
@@ -35,31 +35,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "explain [VERDICT]",
         "say what a verdict means and what to do about it",
-        "Say of a word that muslfix uses for files (misnamed, other-libc, link-outside, ...) when it is"
-        " given, what the common cause is, and what to do. Without a word: name them all.",
+        "Explain a word that muslfix uses for files (misnamed, other-libc, link-outside, ...): when it is"
+        " used, the common cause, and what to do. Without a word, list them all.",
         _EPILOG,
     )
-    # The choices are what shells complete; which of them the README tells about is seen when it is read.
     parser.add_argument("word", metavar="VERDICT", nargs="?", help=f"one of {', '.join(sorted(WORDS))}")
     parser.set_defaults(run=run, verbose=False, quiet=False)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Print the section, or name all that have one.
+    """Print one section, or the first sentence of each.
 
     :return: the exit status
     :raises UsageError: if there is no section on the word
     """
-    sections = dict(_SECTION.findall(_readme()))
+    sections = dict(_SECTION.findall(_texts()))
     if options.word is None:
         for word, text in sections.items():
             when = _plain(_paragraphs(text)[0]).partition("When: ")[2]
             output.tell([Line(when, head=f"{word}:", kind=kind_of(word))])
         return 0
     if options.word not in sections:
-        raise UsageError(
-            None, f"{options.word!r} is no verdict of muslfix", tip=f"take one of {', '.join(sections)}"
-        )
+        raise UsageError(None, f"{options.word!r} is not a verdict", tip=f"use one of {', '.join(sections)}")
     output.tell(_lines(options.word, sections[options.word]))
     return 0
 
@@ -76,26 +73,11 @@ def _paragraphs(section: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text without the marks of Markdown, which a terminal does not show: of links the text remains."""
+    """Text without Markdown markup; of a link, the text."""
     text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
     return re.sub(r"\*{1,2}([^*]+)\*{1,2}", r"\1", text).replace("`", "")
 
 
-def _readme() -> str:
-    """The README, as the metadata of the installed muslfix hold it.
-
-    :raises MuslfixError: if they are not there
-    """
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    try:
-        metadata = distribution("muslfix").read_text("METADATA")
-    except PackageNotFoundError:
-        metadata = None
-    if metadata is None:
-        raise MuslfixError(
-            None,
-            "the metadata of muslfix, which hold its README, are not installed",
-            tip="pip install muslfix",
-        )
-    return metadata.partition("\n\n")[2]
+def _texts() -> str:
+    """All sections, as Markdown."""
+    return (files("muslfix") / "verdicts.md").read_text(encoding="utf-8")
