@@ -7,8 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from checkout import build
+from commands import Cli
+from environments import make_environment
 from lab import layout
-from support import Cli, Lab, build, make_environment
+from lab_modules import Lab
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,7 +13,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, Cli, build, run_python, site_packages
+from checkout import FIXTURES, build
+from commands import Cli
+from environments import run_python, site_packages
 
 import muslfix
 

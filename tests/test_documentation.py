@@ -17,10 +17,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from checkout import README
+from commands import Cli
+from commands import muslfix as muslfix_cli
 from lab import layout
-from lab_support import environment_for, pip, run_in
-from lab_support import muslfix as muslfix_cli
-from support import README, Cli, Lab
+from lab_modules import Lab, environment_for, pip, run_in
 
 import muslfix
 from muslfix.cli.dispatch import _COMMANDS, _parser

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fix_support import MODULE, WRONG, lay, leftovers, target_file
-from support import snapshot
+from misnamed import MODULE, WRONG, lay, target_file
+from trees import leftovers, snapshot
 from wheelmaker import make_wheel
 
 from muslfix.errors import UnspellableName, spelled_names

@@ -1,4 +1,4 @@
-"""What installers do with the wheels of ``hostile_cases``: ``python tests/benchmarks/hostile.py``.
+"""What installers do with the wheels of ``bad_wheels``: ``python tests/benchmarks/hostile.py``.
 
 Gives each wheel to each installer, in an environment of its own that holds another project, and prints a
 Markdown table. ``--tools`` names the Python of a new virtual environment, in which ``pip install -U pip uv
@@ -22,8 +22,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "helpers"), str(HERE.parent.parent / "fixtures")]
 
-from hostile_cases import CASES, OTHER_SCRIPT, Case  # noqa: E402 - the path has to be set before
-from support import snapshot  # noqa: E402
+from bad_wheels import CASES, OTHER_SCRIPT, Case  # noqa: E402 - the path has to be set before
+from trees import snapshot  # noqa: E402
 from wheelmaker import make_wheel  # noqa: E402
 
 TIMEOUT = 30  # seconds; the slowest of the installers needs one for a wheel of this size

@@ -22,7 +22,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "helpers"), str(TESTS.parent / "fixtures")]
 
-from support import snapshot  # noqa: E402
+from trees import snapshot  # noqa: E402
 from wheelmaker import make_wheel  # noqa: E402
 
 TARGET = TESTS.parent / "fixtures" / "targets" / "lab-cpython-3.9-musl-x86_64.json"

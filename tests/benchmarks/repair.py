@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "helpers"), str(ROOT / "fixtures")]
 
-from tools_support import tool_environment  # noqa: E402
+from real_tools import tool_environment  # noqa: E402
 from wheelmaker import make_wheel  # noqa: E402
 
 TARGET = ROOT / "fixtures" / "targets" / "lab-cpython-3.9-musl-x86_64.json"

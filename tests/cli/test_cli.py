@@ -13,7 +13,9 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, NO_BYTECODE, Cli, make_environment
+from checkout import FIXTURES
+from commands import NO_BYTECODE, Cli
+from environments import make_environment
 from wheelmaker import make_wheel
 
 import muslfix

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import Cli
+from commands import Cli
 
 from muslfix.cli.completion import SHELLS
 from muslfix.cli.dispatch import _COMMANDS

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from checkout import FIXTURES
+from commands import Cli
 from screens import Screen
-from support import FIXTURES, Cli
 
 from muslfix.cli.describe import case_of, libc_of, suffixes_of, tell_story, wheels_for
 from muslfix.targets.interpreter import read_target_file

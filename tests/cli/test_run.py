@@ -16,9 +16,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from fix_support import FOREIGN, RIGHT, WRONG, lay, make_demo, served_by, speed
-from support import Cli, make_environment, site_packages, snapshot
-from tools_support import environment_with_muslfix, muslfix_command, process_environment
+from commands import Cli
+from environments import make_environment, site_packages
+from misnamed import FOREIGN, RIGHT, WRONG, lay, make_demo, served_by, speed
+from real_tools import environment_with_muslfix, muslfix_command, process_environment
+from trees import snapshot
 
 import muslfix
 from muslfix.cli.runner import _Relay

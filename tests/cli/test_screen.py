@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
+from commands import Cli
 from reports import BAD, FINE, FIXED, project
 from screens import Screen
-from support import FIXTURES, Cli
 from wheelmaker import make_wheel
 
 from muslfix.cli.progress import Lines, Shown

@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from fix_support import RIGHT, WRONG, lay, make_demo, small_files, target_file
-from support import Cli, Result, make_environment, snapshot
+from commands import Cli, Result
+from environments import make_environment
+from misnamed import RIGHT, WRONG, lay, make_demo, small_files, target_file
+from trees import snapshot
 from wheelmaker import make_wheel
 
 EVIL = "\x1b]0;x\x07\x9b31m\u202e\u2066\nerror: all is lost"

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
-from support import FIXTURES
 
 from muslfix.elf.dynamic import read_dynamic
 from muslfix.elf.facts import read_elf

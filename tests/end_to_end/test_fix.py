@@ -13,23 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fix_support import Uv, find_uv, leftovers, states, well
+from commands import muslfix
+from environments import Uv, find_uv, site_packages, well
 from lab import layout
 from lab.layout import LabPython
-from lab_support import (
+from lab_modules import (
+    Lab,
     LabModule,
     environment_for,
     find,
     in_parallel,
     load,
     modules_in,
-    muslfix,
     pip,
     project_of,
     removed_at_end,
     work,
 )
-from support import Lab, site_packages, snapshot
+from trees import leftovers, snapshot, states
 
 pytestmark = pytest.mark.lab
 

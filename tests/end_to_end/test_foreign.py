@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import Cli, muslfix
 from lab import layout
 from lab.layout import LabPython, WheelGroup
-from lab_support import environment_for, muslfix
+from lab_modules import Lab, environment_for
 from rootmaker import comparable
-from support import Cli, Lab, snapshot
+from trees import snapshot
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.rewheel.wheel_tree import plan_wheel

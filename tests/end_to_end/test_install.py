@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Result, muslfix, run
+from environments import site_packages
 from lab import layout
 from lab.layout import LabPython
-from lab_support import (
+from lab_modules import (
+    Lab,
     LabModule,
     count,
     environment_for,
@@ -30,14 +33,12 @@ from lab_support import (
     in_parallel,
     load,
     modules_in,
-    muslfix,
     pip,
     project_of,
     removed_at_end,
-    run,
     work,
 )
-from support import Lab, Result, site_packages, snapshot
+from trees import snapshot
 
 pytestmark = pytest.mark.lab
 

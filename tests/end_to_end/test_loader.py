@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import Cli
 from lab import layout
+from lab_modules import Lab
 from load_truth import CASES, DIES, LOADS, REFUSED, Case, compare, unpack
-from support import Cli, Lab
 
 pytestmark = pytest.mark.lab
 

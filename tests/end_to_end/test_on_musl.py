@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from commands import Cli, muslfix, run
+from environments import site_packages
 from lab import layout
 from lab.layout import LabPython
-from lab_support import environment_for, find, load, modules_in, muslfix, removed_at_end, run, run_in, work
-from support import Cli, Lab, site_packages, snapshot
+from lab_modules import Lab, environment_for, find, load, modules_in, removed_at_end, run_in, work
+from trees import snapshot
 
 pytestmark = pytest.mark.lab
 

@@ -17,10 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Cli
+from environments import site_packages
 from lab import layout
 from lab.layout import LabPython
-from lab_support import environment_for, find, modules_in
-from support import Cli, Lab, site_packages, snapshot
+from lab_modules import Lab, environment_for, find, modules_in
+from trees import snapshot
 
 pytestmark = pytest.mark.lab
 

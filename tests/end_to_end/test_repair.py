@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fix_support import Uv, find_uv, well
+from commands import Result, muslfix
+from environments import Uv, find_uv, well
 from lab import layout
 from lab.layout import LabPython
-from lab_support import (
+from lab_modules import (
+    Lab,
     LabModule,
     environment_for,
     find,
     in_parallel,
     load,
     modules_in,
-    muslfix,
     pip,
     project_of,
     removed_at_end,
     run_in,
     work,
 )
-from support import Lab, Result
 
 pytestmark = pytest.mark.lab
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from checkout import FIXTURES
 from load_truth import DIES, LOADS, REFUSED, UNKNOWN
-from support import FIXTURES
 
 from muslfix.verdicts import Verdict
 

@@ -1,26 +1,18 @@
-"""What a loader really does, to hold predictions against: ``dlopen`` with immediate binding.
-
-``python tests/helpers/load_truth.py`` prints, for every interpreter of the lab, both musls, with and without
-``libz.so.1``, how many modules of the lab's wheels load, are refused and crash, as predicted and as they do.
-"""
+"""What a loader really does, to hold predictions against: ``dlopen`` with immediate binding."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
-import tempfile
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import layout
 from lab.layout import LabPython
-from lab_support import modules_in
+from lab_modules import modules_in
 
 from muslfix.loader.check import LoadCheck
 from muslfix.loader.facts import LoadResult
@@ -131,29 +123,3 @@ def compare(python: Path, files: Sequence[str]) -> Iterator[tuple[str, str, str,
     assert len(predictions) == len(truth) == len(files)
     for result, (word, said) in zip(predictions, truth):
         yield word_for(result), word, said, "; ".join(map(str, (*result.problems, *result.unknown)))
-
-
-def main() -> None:
-    """Print the table."""
-    lab = layout.lab_folder()
-    sys.stdout.write("| interpreter | musl | libz.so.1 | modules | predicted: loads, refused, dies |")
-    sys.stdout.write(" happened | differences |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-    with tempfile.TemporaryDirectory() as temporary:
-        files = {tag: unpack(lab, tag, Path(temporary, tag)) for tag in ("cp39", "cp311")}
-        for number, case in enumerate(CASES):
-            python = case.executable(lab, Path(temporary, str(number)))
-            rows = list(compare(python, files[case.python.tag]))
-            predicted, happened = (Counter(row[side] for row in rows) for side in (0, 1))
-            counts = [
-                ", ".join(str(c[word]) for word in (LOADS, REFUSED, DIES)) for c in (predicted, happened)
-            ]
-            libz = "yes" if case.libz else "no"
-            different = sum(row[0] != row[1] for row in rows)
-            cells = [case.python.name, case.musl, libz, str(len(rows)), *counts, str(different)]
-            sys.stdout.write(f"| {' | '.join(cells)} |\n")
-            sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    os.environ.pop("PYTHONPATH", None)
-    main()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from support import FIXTURES
+from checkout import FIXTURES
 
 from muslfix.suffix import Libc
 from muslfix.targets.interpreter import read_target_file

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fix_support import FOREIGN, RIGHT, WRONG, lay, small_files, speed
-from support import site_packages, snapshot
+from environments import site_packages
+from misnamed import FOREIGN, RIGHT, WRONG, lay, small_files, speed
+from trees import snapshot
 
 from muslfix.errors import InterpreterError
 from muslfix.hooks.common import Outcome, Place, Settings, fix_place, read_settings

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from fix_support import FOREIGN, RIGHT, WRONG, leftovers, make_demo, quiet, served_by, speed, well
-from support import Cli, Lab, Result, make_environment, run_python, site_packages, snapshot
-from tools_support import PIPS, make_pip_environment, muslfix_command, run, tool_environment, wheels
+from commands import Cli, Result
+from environments import make_environment, run_python, site_packages, well
+from lab_modules import Lab
+from misnamed import FOREIGN, RIGHT, WRONG, make_demo, quiet, served_by, speed
+from real_tools import PIPS, make_pip_environment, muslfix_command, run, tool_environment, wheels
+from trees import leftovers, snapshot
 
 pytestmark = pytest.mark.network
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fix_support import FOREIGN, RIGHT, WRONG, leftovers, make_demo, quiet, served_by, speed, well
-from support import Cli, Lab, Result, make_environment, run_python, site_packages, snapshot
-from tools_support import Tool, lines_of_muslfix, make_tool, read_only
+from commands import Cli, Result
+from environments import make_environment, run_python, site_packages, well
+from lab_modules import Lab
+from misnamed import FOREIGN, RIGHT, WRONG, make_demo, quiet, served_by, speed
+from real_tools import Tool, lines_of_muslfix, make_tool, read_only
+from trees import leftovers, snapshot
 
 pytestmark = pytest.mark.network
 

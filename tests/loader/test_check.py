@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, Cli, snapshot
+from checkout import FIXTURES
+from commands import Cli
+from trees import snapshot
 from wheelmaker import make_wheel
 
 from muslfix.elf.symbols import Exports

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from support import FIXTURES
+from checkout import FIXTURES
 
 from muslfix.elf.dynamic import DynamicFacts, Image, VersionNeed, read_image
 from muslfix.elf.facts import ElfFacts, Machine

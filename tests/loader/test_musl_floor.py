@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from lab import layout
-from support import Lab
+from lab_modules import Lab
 
 from muslfix.elf.dynamic import read_dynamic
 from muslfix.loader.musl_floor import LARGE_FILE_SYMBOLS, NEWEST, OLDEST, appeared_in, symbols_of

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from lab import layout
+from lab_modules import Lab
 from load_scenarios import SCENARIOS, Bench
 from load_truth import UNKNOWN, dlopen, predict, word_for
-from support import Lab
 
 from muslfix.loader.facts import LoadResult
 from muslfix.verdicts import Verdict

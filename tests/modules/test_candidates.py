@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, snapshot
+from checkout import FIXTURES
+from trees import snapshot
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.modules.candidates import plan_tree, scan_candidates

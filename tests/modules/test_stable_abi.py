@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from commands import Cli
 from rootmaker import ELF, known_target
-from support import Cli
 from wheelmaker import make_wheel
 
 from muslfix.elf.facts import read_elf

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from environments import run_python, site_packages
 from faults import forked
-from fix_support import dist_info, lay, running
-from support import run_python, site_packages
+from misnamed import dist_info, lay, running
 from wheelmaker import make_wheel
 
 import muslfix

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
 from faults import forked, refuse
-from fix_support import (
+from misnamed import (
     BARE,
     MODES,
     MODULE,
@@ -26,19 +27,17 @@ from fix_support import (
     dist_info,
     fixed_record,
     lay,
-    leftovers,
     lines,
     problems,
     record_of,
     row_of,
     running,
     speed,
-    states,
     target_with,
     trace_of,
     write_record,
 )
-from support import FIXTURES, snapshot
+from trees import leftovers, snapshot, states
 
 from muslfix.errors import DestinationError, InvalidProject
 from muslfix.files import hash_file, open_regular, write_new_file

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fix_support import BARE, MODES, RIGHT, WRONG, running
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from misnamed import BARE, MODES, RIGHT, WRONG, running
 
 from muslfix import __version__
 from muslfix.errors import InvalidProject, InvalidRecord

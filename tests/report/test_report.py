@@ -10,8 +10,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from checkout import FIXTURES
 from reports import BAD, FINE, FIXED, project
-from support import FIXTURES
 
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf

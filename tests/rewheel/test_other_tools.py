@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, Result
-from tools_support import Tool, make_tool, process_environment, run, tool_environment
+from checkout import FIXTURES
+from commands import Result
+from real_tools import Tool, make_tool, process_environment, run, tool_environment
 
 pytestmark = pytest.mark.network
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
 from hypothesis import given
 from hypothesis import strategies as st
-from support import FIXTURES
 from wheelmaker import DEFLATED, STORED, Member, archive_bytes
 
 from muslfix.errors import InvalidWheel

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, Cli, Result, snapshot
+from checkout import FIXTURES
+from commands import Cli, Result
+from trees import snapshot
 from wheelmaker import Member, make_wheel
 
 from muslfix.errors import InvalidProject

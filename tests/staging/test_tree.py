@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import FIXTURES
+from checkout import FIXTURES
 from wheelmaker import DEFLATED, STORED, make_wheel
 
 import muslfix

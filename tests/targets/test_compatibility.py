@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from checkout import FIXTURES
 from packaging.tags import Tag, parse_tag
-from support import FIXTURES
 
 from muslfix.errors import IncompatibleWheel
 from muslfix.targets.compatibility import check_requires_python, check_tags, unmet_requirements

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
+from commands import Cli
 from rootmaker import comparable, details_of, known_target
-from support import FIXTURES, Cli
 
 import muslfix
 from muslfix.errors import InvalidTarget, UsageError

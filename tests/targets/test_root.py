@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
+from commands import Cli
+from environments import make_environment
 from rootmaker import ELF, comparable, details_of, known_target, make_root, strings, write
-from support import FIXTURES, Cli, make_environment, snapshot
+from trees import snapshot
 
 from muslfix.errors import InvalidTarget, UsageError
 from muslfix.targets.interpreter import probe_interpreter, read_target_file

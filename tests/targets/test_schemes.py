@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from support import FIXTURES
+from checkout import FIXTURES
 
 from muslfix.errors import UsageError
 from muslfix.targets.interpreter import read_target_file

@@ -6,10 +6,10 @@ import json
 import re
 
 import pytest
+from commands import Cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rootmaker import known_target
-from support import Cli
 
 from muslfix.errors import InvalidTarget, MuslfixError
 from muslfix.suffix import Libc

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import snapshot
+from trees import snapshot
 
 from muslfix.errors import DestinationError
 from muslfix.files import STAGING_PREFIX

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from benchmarks.kills import run
 from faults import end, forked, kill, start, struck
-from fix_support import fix_all, lay, leftovers, make_demo, running, target_file, verify_all
-from support import snapshot
+from misnamed import fix_all, lay, make_demo, running, target_file, verify_all
+from trees import leftovers, snapshot
 from wheelmaker import make_wheel
 
 import muslfix.transaction.locking

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
 from faults import (
     KILLED,
     Work,
@@ -34,7 +35,7 @@ from faults import (
     struck,
     struck_in_calls,
 )
-from support import FIXTURES, snapshot
+from trees import snapshot
 
 import muslfix.transaction.locking
 import muslfix.transaction.transaction
@@ -638,7 +639,7 @@ CANNOT_MOUNT = 77
 MOUNT = f"""
 import contextlib, io, itertools, os, subprocess, sys
 from pathlib import Path
-from support import snapshot
+from trees import snapshot
 from muslfix.cli import main
 from muslfix.transaction.transaction import Transaction
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from fix_support import FOREIGN, MODULE, RIGHT, WRONG
-from support import FIXTURES, Cli, site_packages, snapshot
+from checkout import FIXTURES
+from commands import Cli
+from environments import site_packages
+from misnamed import FOREIGN, MODULE, RIGHT, WRONG
+from trees import snapshot
 
 WHEELS = FIXTURES / "wheels"
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"

@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fix_support import RIGHT, WRONG, find_uv, install_by_installer, make_demo, pip, served_by
-from support import FIXTURES, README, run_python, site_packages
+from checkout import FIXTURES, README
+from environments import find_uv, install_by_installer, pip, run_python, site_packages
+from misnamed import RIGHT, WRONG, make_demo, served_by
 
 import muslfix
 from muslfix.suffix import ExtensionFilename, Libc

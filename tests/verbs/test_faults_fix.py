@@ -34,6 +34,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 import pytest
+from environments import site_packages
 from faults import (
     ERRORS,
     KILLED,
@@ -45,7 +46,7 @@ from faults import (
     struck,
     struck_in_calls,
 )
-from fix_support import (
+from misnamed import (
     MODES,
     MODULE,
     RIGHT,
@@ -54,16 +55,14 @@ from fix_support import (
     demo_files,
     fix_all,
     lay,
-    leftovers,
     running,
     served_by,
     speed,
-    states,
     target_file,
     undo_all,
     verify_all,
 )
-from support import site_packages, snapshot
+from trees import leftovers, snapshot, states
 
 import muslfix
 from muslfix.cli import fix, main, undo

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
 from faults import KILLED, forked, kill, refuse, struck, struck_in_calls
-from support import FIXTURES
 
 from muslfix.cli import main
 from muslfix.errors import DestinationError, UsageError

@@ -13,25 +13,31 @@ from typing import Any
 
 import jsonschema
 import pytest
-from fix_support import (
+from commands import Cli
+from environments import (
+    Uv,
+    find_uv,
+    install_by_installer,
+    make_environment,
+    pip,
+    run_python,
+    site_packages,
+    well,
+)
+from misnamed import (
     FOREIGN,
     MODES,
     MODULE,
     RIGHT,
     WRONG,
-    Uv,
     actions,
     demo_files,
     dist_info,
-    find_uv,
     fixed_record,
     hash_of,
-    install_by_installer,
     lay,
-    leftovers,
     lines,
     make_demo,
-    pip,
     problems,
     quiet,
     record_of,
@@ -40,15 +46,13 @@ from fix_support import (
     served_by,
     small_files,
     speed,
-    states,
     target_file,
     target_with,
     trace_of,
     trace_row,
-    well,
     write_record,
 )
-from support import Cli, make_environment, run_python, site_packages, snapshot
+from trees import leftovers, snapshot, states
 
 import muslfix
 from muslfix.errors import EnvironmentRefused, UsageError

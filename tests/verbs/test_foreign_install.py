@@ -10,8 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from checkout import FIXTURES
+from commands import NO_BYTECODE, Cli
+from environments import make_environment, site_packages
 from rootmaker import known_target, make_root, write
-from support import FIXTURES, NO_BYTECODE, Cli, make_environment, site_packages, snapshot
+from trees import snapshot
 from wheelmaker import make_wheel
 
 ARMV7 = FIXTURES / "wheels" / "misnamed-1.0-cp39-cp39-musllinux_1_1_armv7l.whl"

@@ -21,17 +21,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from fix_support import FOREIGN, MODES, MODULE, RIGHT, WRONG, make_demo, pip, running, served_by, well
-from support import (
-    FIXTURES,
-    NO_BYTECODE,
-    Cli,
-    Result,
-    make_environment,
-    run_python,
-    site_packages,
-    snapshot,
-)
+from checkout import FIXTURES
+from commands import NO_BYTECODE, Cli, Result
+from environments import make_environment, pip, run_python, site_packages, well
+from misnamed import FOREIGN, MODES, MODULE, RIGHT, WRONG, make_demo, running, served_by
+from trees import snapshot
 from wheelmaker import Member, make_wheel
 
 import muslfix

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import FIXTURES
+from commands import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import FIXTURES, Cli
 
 from muslfix.targets.interpreter import probe_interpreter
 from muslfix.verbs.fix import FixOptions, fix

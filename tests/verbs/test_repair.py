@@ -17,11 +17,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from fix_support import hash_of
+from checkout import FIXTURES
+from commands import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import FIXTURES, Cli, snapshot
-from tools_support import run
+from misnamed import hash_of
+from real_tools import run
+from trees import snapshot
 from wheelmaker import DEFLATED, STORED, make_wheel
 
 import muslfix

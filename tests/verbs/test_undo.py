@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fix_support import (
+from commands import Cli
+from misnamed import (
     MODES,
     MODULE,
     RIGHT,
@@ -20,7 +21,6 @@ from fix_support import (
     dist_info,
     hash_of,
     lay,
-    leftovers,
     make_demo,
     problems,
     record_of,
@@ -28,11 +28,10 @@ from fix_support import (
     running,
     small_files,
     speed,
-    states,
     trace_of,
     write_record,
 )
-from support import Cli, snapshot
+from trees import leftovers, snapshot, states
 
 from muslfix.report.report import Report
 from muslfix.verbs.fix import FixOptions, fix

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Cli
+from environments import install_by_installer, pip, run_python, site_packages, well
 from faults import forked
-from fix_support import (
+from misnamed import (
     MODES,
     MODULE,
     ODD,
@@ -21,19 +23,15 @@ from fix_support import (
     demo_files,
     dist_info,
     hash_of,
-    install_by_installer,
     lay,
     make_demo,
-    pip,
     problems,
     record_of,
     row_of,
     running,
-    states,
-    well,
     write_record,
 )
-from support import Cli, run_python, site_packages
+from trees import states
 from wheelmaker import make_wheel
 
 import muslfix

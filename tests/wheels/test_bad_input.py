@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import FIXTURES, Cli, Result, snapshot
+from checkout import FIXTURES
+from commands import Cli, Result
+from trees import snapshot
 from wheelmaker import STORED, Member, make_wheel, record_hash
 
 WHEELS = FIXTURES / "wheels"

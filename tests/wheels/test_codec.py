@@ -9,7 +9,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from support import FIXTURES, snapshot
+from checkout import FIXTURES
+from trees import snapshot
 from wheelmaker import DEFLATED, STORED, make_wheel
 
 import muslfix

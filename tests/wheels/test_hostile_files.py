@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fix_support import RIGHT, WRONG, lay, leftovers, small_files, target_file, write_record
+from checkout import FIXTURES
+from commands import Cli, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import FIXTURES, Cli, Result
+from misnamed import RIGHT, WRONG, lay, small_files, target_file, write_record
+from trees import leftovers
 
 import muslfix.targets._probe
 from muslfix.cli.whereabouts import find_whereabouts

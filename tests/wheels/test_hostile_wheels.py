@@ -1,4 +1,4 @@
-"""All wheels of :mod:`hostile_cases`, through all that reads wheels: refused, and nothing changed."""
+"""All wheels of :mod:`bad_wheels`, through all that reads wheels: refused, and nothing changed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hostile_cases import CASES, HONEST, OTHER_SCRIPT, RECORDS, Case
-from hostile_zip import CODE, DATA, INFO, NAME, demo, descriptor, streamed, wheel, zip_bytes
+from bad_wheels import CASES, HONEST, OTHER_SCRIPT, RECORDS, Case
+from commands import Cli
+from environments import make_environment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import Cli, make_environment, snapshot
+from trees import snapshot
 from wheelmaker import make_wheel
+from zipmaker import CODE, DATA, INFO, NAME, demo, descriptor, streamed, wheel, zip_bytes
 
 import muslfix
 from muslfix.errors import FileConflict, MuslfixError
@@ -102,7 +104,7 @@ def repair(machine: Machine, wheel: Path) -> str:
     return project.problem or ""
 
 
-#: Each command, and what it looks at (see :class:`hostile_cases.Case`).
+#: Each command, and what it looks at (see :class:`bad_wheels.Case`).
 VERBS: dict[Verb, tuple[str, ...]] = {
     install: ("wheel", "members", "environment"),
     dry_run: ("members", "environment"),

@@ -24,10 +24,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from checkout import ROOT
+from commands import Result
+from environments import site_packages
 from lab import layout
-from support import Result, site_packages
-
-ROOT = Path(__file__).resolve().parents[2]
 
 #: What is installed for each tool, in this order.
 TOOLS = {

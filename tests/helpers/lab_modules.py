@@ -1,8 +1,4 @@
-"""What the tests with the lab need: the modules of real wheels, what an interpreter finds and loads of them.
-
-``python tests/helpers/lab_support.py`` prints how many modules each interpreter of the lab finds, before and
-after muslfix.
-"""
+"""The lab at work: its interpreters, the extension modules of its wheels, and what is found and loaded."""
 
 from __future__ import annotations
 
@@ -10,30 +6,46 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from commands import Result, run
+from environments import make_environment, site_packages
 from lab import layout
 from lab.layout import LabPython
-from support import Lab, Result, make_environment, site_packages
+
+
+class Lab:
+    """The complete lab."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        #: Executables by name: ``39-gnu``, ``39-musl``, ``311-gnu``, ``311-musl``.
+        self.pythons = {python.name: str(python.executable(folder)) for python in layout.PYTHONS}
+
+    def wheels(self, group: str) -> list[Path]:
+        """The real wheels of a group of ``lab.layout.WHEELS``."""
+        return layout.wheels(self.folder, group)
+
+    def wheel(self, group: str, name: str) -> Path:
+        """The one wheel of a project, by the project's name as in its file name."""
+        (found,) = [path for path in self.wheels(group) if path.name.partition("-")[0].lower() == name]
+        return found
+
 
 WORK = Path(__file__).with_name("lab_work.py")
-
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
+
 # -I: nothing of the shell that starts the tests; -B: no bytecode, so that trees can be compared.
 _ISOLATED = ("-I", "-B")
-
 _MODULE = re.compile(r"(?P<stem>[^.]+)\.(?P<abi>abi3|cpython-\d+-x86_64-linux-(?:gnu|musl))\.so")
 
 
@@ -113,17 +125,6 @@ def removed_at_end(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def muslfix(*words: str | os.PathLike[str]) -> Result:
-    """Run muslfix in a process of its own, as a user does."""
-    return run([sys.executable, "-m", "muslfix", *words])
-
-
-def run(command: Sequence[str | os.PathLike[str]], standard_input: str = "") -> Result:
-    """Run a command to its end, in a folder that holds no modules, whatever its exit status."""
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", input=standard_input)
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
 def run_in(environment: Path, *words: str | os.PathLike[str], standard_input: str = "") -> Result:
     """Run the interpreter of a virtual environment; it leaves no bytecode."""
     return run([environment / "bin" / "python", *_ISOLATED, *words], standard_input)
@@ -161,6 +162,7 @@ def find(name):
 json.dump([find(name) for name in json.load(sys.stdin)], sys.stdout)
 """
 
+
 # Loads what was found with all its symbols bound, then imports the modules.
 _LOAD = """\
 import ctypes, importlib, json, os, sys
@@ -174,8 +176,10 @@ for name in names:
     assert type(module.__spec__.loader).__name__ == "ExtensionFileLoader", module
 """
 
+
 # What must be imported before the modules of a project, by their own demand.
 _IMPORTED_FIRST = {"psycopg_binary": ["psycopg"]}
+
 
 # What is loaded and not imported, since its import needs more than the lists of wheels and the lab have.
 _NOT_IMPORTED = {
@@ -219,47 +223,3 @@ def count(found: dict[str, Found | None]) -> Counter[str]:
         "missing" if answer is None else "found" if answer.is_extension else "shadowed"
         for answer in found.values()
     )
-
-
-def table(lab: Lab, folder: Path) -> Iterator[str]:
-    """The lines of a Markdown table: what each interpreter finds, before and after muslfix.
-
-    :param folder: for the environments
-    """
-    yield "| interpreter | modules | before: found | shadowed by `.py` | not found | after: found | loaded |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for python in layout.PYTHONS:
-        wheels = lab.wheels(python.tag)
-        modules = [module for wheel in wheels for module in modules_in(wheel)]
-        with removed_at_end(folder / f"{python.name}-before") as environment:
-            environment_for(python, lab, environment)
-            installed = pip(lab, environment, "install", "--no-index", "--no-deps", "--no-compile", *wheels)
-            assert installed.status == 0, installed.err
-            before = count(find(environment, modules))
-        with removed_at_end(folder / f"{python.name}-after") as environment:
-            environment_for(python, lab, environment)
-            installed = muslfix("install", "--no-compile", "--python", environment, *wheels)
-            assert installed.status == 0, installed.err
-            after = count(find(environment, modules))
-            loaded = sum(len(modules_in(wheel)) for wheel in wheels if not load(environment, python, wheel))
-        were = (before["found"], before["shadowed"], before["missing"])
-        numbers = [str(number) for number in (len(modules), *were, after["found"], loaded)]
-        yield f"| {python.name} | {' | '.join(numbers)} |"
-
-
-def main() -> int:
-    """Print the table."""
-    folder = layout.lab_folder()
-    lacking = layout.missing(folder)
-    if lacking:
-        sys.stderr.write("\n".join([*lacking, "Run 'python tests/lab' first."]) + "\n")
-        return 1
-    with tempfile.TemporaryDirectory() as environments:
-        for line in table(Lab(folder), Path(environments)):
-            sys.stdout.write(line + "\n")
-            sys.stdout.flush()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

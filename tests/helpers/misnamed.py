@@ -9,17 +9,14 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
-import importlib.util
 import io
 import json
 import os
 import platform
 import re
-import shutil
 import sys
 import sysconfig
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -27,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab import layout
-from lab_support import run
-from support import FIXTURES, Result, run_python, site_packages
+from checkout import FIXTURES
+from environments import run_python
 from wheelmaker import make_wheel
 
 from muslfix.report.report import Report
@@ -204,28 +200,6 @@ def lay(
     return site
 
 
-def states(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """All that is to be known of each file, link and folder, and the bytes: equal if nobody wrote at all."""
-    found = {}
-    for path in (folder, *sorted(folder.rglob("*"))):
-        state = path.lstat()
-        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        found[str(path.relative_to(folder))] = (
-            state.st_mode,
-            state.st_ino,
-            state.st_nlink if content is not None else 0,
-            state.st_size if content is not None else 0,
-            state.st_mtime_ns,
-            content,
-        )
-    return found
-
-
-def leftovers(folder: Path) -> list[Path]:
-    """What no muslfix may leave behind."""
-    return [path for path in folder.rglob("*") if path.name.startswith(".muslfix-")]
-
-
 def quiet(output: str) -> bool:
     """Whether the output tells of no change."""
     return all(": nothing to fix" in line for line in output.splitlines())
@@ -295,86 +269,3 @@ def actions(report: Report) -> dict[str, str]:
 def problems(report: Report) -> dict[str, str]:
     """What is the matter with each project of which something is."""
     return {project.name: project.problem for project in report.projects if project.problem is not None}
-
-
-# -- the tools of others ----------------------------------------------------------------------------
-
-
-def pip(environment: Path, *words: str | os.PathLike[str]) -> Result:
-    """The pip beside the tests, at work in another environment."""
-    if importlib.util.find_spec("pip") is None:
-        pytest.skip("there is no pip beside the tests")
-    options = ["--isolated", "--no-input", "--disable-pip-version-check"]
-    python = environment / "bin" / "python"
-    program = [sys.executable, "-I", "-m", "pip"]
-    return run([*program, "--python", python, *options, *words])
-
-
-def find_uv(folder: Path) -> Path:
-    """uv: beside the tests, on ``PATH``, or in the lab; else the test is skipped.
-
-    :param folder: where the lab's is unpacked
-    """
-    beside = os.path.dirname(sys.executable)
-    found = shutil.which("uv", path=os.pathsep.join([beside, os.environ.get("PATH", os.defpath)]))
-    if found:
-        return Path(found)
-    for wheel in layout.wheels(layout.lab_folder(), "tools"):
-        with zipfile.ZipFile(wheel) as archive:
-            for name in archive.namelist():
-                if name.endswith(".data/scripts/uv"):
-                    program = Path(archive.extract(name, folder))
-                    program.chmod(0o755)
-                    return program
-    if os.environ.get("MUSLFIX_REQUIRE_LAB"):
-        pytest.fail("there is no uv: not beside the tests, not on PATH, not in the lab")
-    pytest.skip("there is no uv: not beside the tests, not on PATH, not in the lab")
-
-
-class Uv:
-    """uv with a cache of its own, and without any index.
-
-    :param program: its path
-    :param cache: folder for its cache
-    """
-
-    def __init__(self, program: Path, cache: Path) -> None:
-        self.program = program
-        self.cache = cache
-
-    def __call__(self, environment: Path, command: str, *words: str | os.PathLike[str]) -> Result:
-        """``uv pip COMMAND`` in an environment."""
-        python = environment / "bin" / "python"
-        options = ["--offline", "--no-config", "--no-progress", "--cache-dir", str(self.cache)]
-        return run([self.program, "pip", command, *options, "--python", python, *words])
-
-
-def well(result: Result) -> Result:
-    """The result of a tool that must have done its work."""
-    assert result.status == 0, result.out + result.err
-    return result
-
-
-def install_by_installer(environment: Path, wheel: Path) -> None:
-    """What ``python -m installer`` does."""
-    from installer import install
-    from installer.destinations import SchemeDictionaryDestination
-    from installer.sources import WheelFile
-
-    site = str(site_packages(environment))
-    scheme = {
-        "purelib": site,
-        "platlib": site,
-        "headers": str(environment / "include"),
-        "scripts": str(environment / "bin"),
-        "data": str(environment),
-    }
-    python = str(environment / "bin" / "python")
-    destination = SchemeDictionaryDestination(scheme, interpreter=python, script_kind="posix")
-    with WheelFile.open(wheel) as source:
-        install(source, destination, {"INSTALLER": b"installer\n"})
-
-
-def names_of(paths: Iterable[Path]) -> list[str]:
-    """Base names, sorted."""
-    return sorted(path.name for path in paths)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hostile_zip import (
+from wheelmaker import DEFLATED, STORED, Member, record_hash
+from zipmaker import (
     CODE,
     DATA,
     DESCRIPTOR,
@@ -43,7 +44,6 @@ from hostile_zip import (
     zip64_field,
     zip_bytes,
 )
-from wheelmaker import DEFLATED, STORED, Member, record_hash
 
 HASH = record_hash(CODE)
 ENTRY_POINTS = f"{INFO}/entry_points.txt"

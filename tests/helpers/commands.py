@@ -1,0 +1,58 @@
+"""Commands: muslfix in this process or in one of its own, other programs, and how they ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from muslfix.cli import main
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended.
+
+    :param status: exit status
+    :param out: what it printed on stdout
+    :param err: what it printed on stderr
+    """
+
+    status: int
+    out: str
+    err: str
+
+
+class Cli:
+    """Calls the command line in this process."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
+        self._capfd = capfd
+
+    def __call__(self, *words: str | os.PathLike[str]) -> Result:
+        self._capfd.readouterr()
+        try:
+            status = main([os.fspath(word) for word in words])
+        except SystemExit as exit_:  # argparse: --help, --version and usage errors
+            status = exit_.code if isinstance(exit_.code, int) else 1
+        captured = self._capfd.readouterr()
+        return Result(status, captured.out, captured.err)
+
+
+#: What an installation for a target that cannot run here says of modules that it did not compile.
+NO_BYTECODE = "note: bytecode is left out: only the target could compile it, and that cannot run here\n"
+
+
+def run(command: Sequence[str | os.PathLike[str]], standard_input: str = "") -> Result:
+    """Run a command to its end, in a folder that holds no modules, whatever its exit status."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", input=standard_input)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def muslfix(*words: str | os.PathLike[str]) -> Result:
+    """Run muslfix in a process of its own, as a user does."""
+    return run([sys.executable, "-m", "muslfix", *words])

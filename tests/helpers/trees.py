@@ -1,0 +1,51 @@
+"""Trees of files: what there is to see of one, so that two states can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+
+def snapshot(folder: Path) -> dict[str, str]:
+    """Every file, link and folder below a folder, with its mode and content: equal if nothing changed."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        state = path.lstat()
+        if path.is_symlink():
+            content = "link to " + os.readlink(path)
+        elif path.is_dir():
+            content = "folder"
+        else:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        found[str(path.relative_to(folder))] = f"{state.st_mode:o} {content}"
+    return found
+
+
+def states(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """All that is to be known of each file, link and folder, and the bytes: equal if nobody wrote at all."""
+    found = {}
+    for path in (folder, *sorted(folder.rglob("*"))):
+        state = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path.relative_to(folder))] = (
+            state.st_mode,
+            state.st_ino,
+            state.st_nlink if content is not None else 0,
+            state.st_size if content is not None else 0,
+            state.st_mtime_ns,
+            content,
+        )
+    return found
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What no muslfix may leave behind."""
+    return [path for path in folder.rglob("*") if path.name.startswith(".muslfix-")]
+
+
+def names_of(paths: Iterable[Path]) -> list[str]:
+    """Base names, sorted."""
+    return sorted(path.name for path in paths)
