@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 
 import pytest
-from support import Cli
+from commands import Cli
 
 from muslfix.cli.words import WORDS
 
