@@ -35,8 +35,8 @@ ROOMS, ARROWS = 25, 108
 #: Facts in, plan out: no module of these touches the machine, but for the exceptions.
 PURE = "suffix verdicts untrusted record elf targets loader modules report"
 IMPURE = (
-    "targets._probe targets.interpreter targets.programs targets.schemes targets.root targets.root_files"
-    " targets.root_pythons targets.root_binaries targets.build_details"
+    "targets._probe targets.interpreter targets.programs targets.paths targets.schemes targets.root"
+    " targets.root_files targets.root_pythons targets.root_binaries targets.build_details"
     " loader.check loader.files loader.system modules.tree modules.candidates"
 )
 

@@ -124,7 +124,7 @@ def test_a_prefix_is_no_root(tmp_path: Path) -> None:
     (tmp_path / "up").symlink_to("../inside")
     files = RootFiles(TargetTree(str(tmp_path), "/usr/local"))
     assert files.locate("/usr/local/link") == str(tmp_path / "inside")
-    assert files.seen("/usr/local/link") == "/usr/local/inside"
+    assert files.resolve("/usr/local/link") == "/usr/local/inside"
     assert not files.holds("/usr/locally")
     for path in ("/usr/local/out", "/usr/local/up", "/etc", "/usr/local/../local/inside"):
         with pytest.raises(InvalidTarget, match="leads out of"):

@@ -14,8 +14,8 @@ from muslfix.loader.dlopen import check_load
 from muslfix.loader.facts import Files, LoadedFile, LoadResult, System
 from muslfix.loader.files import ElfImages, OverlaidFiles, TargetFiles
 from muslfix.loader.system import exported_symbols, system_of
-from muslfix.targets.root_files import RootFiles
-from muslfix.targets.target import Target, TargetTree
+from muslfix.targets.paths import paths_of
+from muslfix.targets.target import Target
 
 #: From the path of a file, as RECORD spells it, to what the loader will do with it.
 Loads = Callable[[str], LoadResult]
@@ -46,9 +46,9 @@ class LoadCheck:
     ) -> None:
         #: The files of this machine, each read once.
         self.images = ElfImages()
-        tree = target.tree if root is None else TargetTree(os.path.abspath(root))
-        self._is_elsewhere = tree is not None
-        self._tree = RootFiles(tree) if tree is not None and os.path.isdir(tree.folder) else None
+        self._paths = paths_of(target, root)
+        is_elsewhere = root is not None or target.tree is not None
+        self._is_at_hand = os.path.isdir(self._paths.tree.folder) if is_elsewhere else target.runs_here
         self._target = target
         self._strict = strict
         self._folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in folders)
@@ -58,9 +58,9 @@ class LoadCheck:
     def system(self) -> System:
         """What the loader goes by; found out when it is first needed."""
         target = self._target
-        if target.program is None and target.executable is not None and self._tree is not None:
+        if target.program is None and target.executable is not None and self._is_at_hand:
             with suppress(InvalidTarget):  # links lead out of the tree: then it is not known
-                target = replace(target, program=self._tree.seen(target.executable))
+                target = replace(target, program=self._paths.resolve(target.executable))
         return system_of(target, self._files)
 
     def with_symbols(self) -> Target:
@@ -72,30 +72,25 @@ class LoadCheck:
         return replace(self._target, symbols=tuple(symbols.items()))
 
     def _locate(self, path: str) -> str | None:
-        if self._tree is not None:
+        """Where a file of the target is on this machine, or ``None`` where it cannot be looked at."""
+        if self._is_at_hand:
             try:
-                return self._tree.locate(path)
+                return self._paths.locate(path)
             except InvalidTarget:  # it leads out of the tree, or nowhere
                 return None
-        at_hand = self._target.runs_here and not self._is_elsewhere
-        return path if at_hand or os.path.normpath(path).startswith(self._folders) else None
+        return path if os.path.normpath(path).startswith(self._folders) else None
 
     def on_disk(self, locate: Locate) -> Loads:
         """How to ask about the files of a project that is where the target will import it.
 
         :param locate: from a path as RECORD spells it to where it is on this machine
         """
-        return lambda path: self._check(self._seen(locate(path)), self._files)
 
-    def _seen(self, path: str) -> str:
-        """A path of this machine as the target sees it."""
-        if self._tree is None:
-            return path
-        top = os.path.realpath(self._tree.tree.folder)
-        below = os.path.relpath(
-            os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path)), top
-        )
-        return path if below.startswith("../") else os.path.join(self._tree.tree.seen, below)
+        def loads(path: str) -> LoadResult:
+            here = locate(path)
+            return self._check(self._paths.seen(here) or here, self._files)
+
+        return loads
 
     def staged(self, site: str, coming: Mapping[str, str], leaving: Collection[str] = ()) -> Loads:
         """How to ask about the files of a wheel that is unpacked beside its destination.

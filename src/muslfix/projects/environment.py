@@ -8,7 +8,7 @@ from contextlib import suppress
 from muslfix.errors import EnvironmentRefused, MuslfixError
 from muslfix.files import STAGING_PREFIX
 from muslfix.projects.project import scan_projects
-from muslfix.targets.schemes import local_path
+from muslfix.targets.paths import paths_of
 from muslfix.targets.target import Target
 
 # How many virtual environments may have been made of one another.
@@ -34,7 +34,7 @@ def versions_beside(target: Target) -> dict[str, str]:
         for kind in ("site-packages", "dist-packages")
     ]
     with suppress(MuslfixError):  # a folder that cannot be read costs a warning too many
-        folders = [local_path(target, folder) for folder in folders]
+        folders = [paths_of(target).locate(folder) for folder in folders]
         return {key: project.version for key, project in scan_projects(folders).items()}
     return {}
 
@@ -56,7 +56,7 @@ def _base_seen_by(environment: str, target: Target) -> str:
 def _settings_of(environment: str, target: Target) -> dict[str, str]:
     """The content of its ``pyvenv.cfg``, the keys in small letters; empty if there is none."""
     try:
-        with open(local_path(target, os.path.join(environment, "pyvenv.cfg")), encoding="utf-8") as file:
+        with open(paths_of(target).locate(os.path.join(environment, "pyvenv.cfg")), encoding="utf-8") as file:
             pairs = [line.partition("=") for line in file]
     except (OSError, ValueError, MuslfixError):
         return {}

@@ -120,7 +120,7 @@ def read_linked(files: RootFiles, python: StaticPython, binaries: list[Binary]) 
 def _libc_version(files: RootFiles, libc: Libc, loader: str) -> str | None:
     """The version in the loader that the tree holds, of glibc also in the libc beside it."""
     try:
-        real = files.seen(loader)
+        real = files.resolve(loader)
         if libc is Libc.MUSL:
             with files.open(real) as file:
                 return musl_version_in(file)

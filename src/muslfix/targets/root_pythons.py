@@ -126,7 +126,7 @@ def _pythons_in(files: RootFiles, prefixes: Iterable[str]) -> tuple[StaticPython
     found: dict[str, StaticPython] = {}
     for prefix in prefixes:
         for python in _pythons_at(files, prefix):
-            found.setdefault(files.seen(python.library), python)
+            found.setdefault(files.resolve(python.library), python)
     return tuple(found.values())
 
 
@@ -166,13 +166,12 @@ def _program_of(files: RootFiles, python: StaticPython, *, alone: bool) -> str |
 
 def _python_of(files: RootFiles, program: str) -> StaticPython:
     """The Python of a program that was named, which can be that of a virtual environment."""
-    here = files.tree.folder.rstrip("/") + "/"
-    if program.startswith(here) and not files.is_file(program):
-        program = files.tree.seen.rstrip("/") + "/" + program[len(here) :]
+    if not files.is_file(program):
+        program = files.seen(program) or program
     if not files.holds(program) or not files.is_file(program):
         files.locate(program)  # says so if links are the reason
         raise InvalidTarget(program, f"is no program in {files.tree.folder}", _WHICH_TIP)
-    bin_folder, real = os.path.dirname(program), files.seen(program)
+    bin_folder, real = os.path.dirname(program), files.resolve(program)
     prefixes = [os.path.dirname(bin_folder), os.path.dirname(os.path.dirname(real))]
     environment = None
     config = _environment_config(files, bin_folder)

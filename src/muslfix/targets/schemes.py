@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os.path
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from muslfix.errors import UsageError
-from muslfix.targets.target import Scheme, Target, TargetTree
-
-if TYPE_CHECKING:
-    from muslfix.targets.root_files import RootFiles
+from muslfix.targets.paths import PathMap, paths_of
+from muslfix.targets.target import Scheme, Target
 
 
 class Layout(NamedTuple):
@@ -59,12 +57,9 @@ def layout_of(
     else:
         seen = _own_folders(target, root)
     own = folder is None and prefix is None
-    if root is not None:
-        tree = TargetTree(os.path.abspath(root))
-        return Layout(_placed(seen, tree), seen, is_environment=own and _is_same(tree, target.tree))
-    if own and target.tree is not None:
-        return Layout(_placed(seen, target.tree), seen, is_environment=True)
-    return Layout(seen, seen, is_environment=own)
+    paths = paths_of(target, root) if own or root is not None else PathMap()
+    places = {key: paths.locate(path) for key, path in asdict(seen).items()}
+    return Layout(Scheme(**places), seen, is_environment=own and paths == paths_of(target))
 
 
 def _own_folders(target: Target, root: str | None) -> Scheme:
@@ -82,29 +77,6 @@ def _own_folders(target: Target, root: str | None) -> Scheme:
             tip="give --target-fact prefix=/usr/local, say, or name --target or --prefix",
         )
     return target.scheme
-
-
-def local_path(target: Target, path: str) -> str:
-    """Where a path that the target sees is on this machine.
-
-    :raises InvalidTarget: if links lead out of the tree that the target was read from
-    """
-    return path if target.tree is None else _files_of(target.tree).locate(path)
-
-
-def _files_of(tree: TargetTree) -> RootFiles:
-    """The files of a target that is not this machine itself, which few are."""
-    from muslfix.targets.root_files import RootFiles
-
-    return RootFiles(tree)
-
-
-def _is_same(tree: TargetTree, other: TargetTree | None) -> bool:
-    return (
-        other is not None
-        and other.seen == tree.seen
-        and (os.path.realpath(other.folder) == os.path.realpath(tree.folder))
-    )
 
 
 def for_project(layout: Layout, name: str) -> Layout:
@@ -131,13 +103,3 @@ def _flat(folder: str) -> Scheme:
 def _below(prefix: str, relative: Scheme) -> Scheme:
     paths = {key: os.path.normpath(os.path.join(prefix, path)) for key, path in asdict(relative).items()}
     return Scheme(**paths)
-
-
-def _placed(scheme: Scheme, tree: TargetTree) -> Scheme:
-    """The folders on this machine; it would follow an absolute link out of the tree."""
-    if not os.path.isdir(tree.folder):
-        return Scheme(
-            **{key: os.path.join(tree.folder, path.lstrip("/")) for key, path in asdict(scheme).items()}
-        )
-    files = _files_of(tree)
-    return Scheme(**{key: files.locate(path) for key, path in asdict(scheme).items()})

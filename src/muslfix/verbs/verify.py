@@ -13,8 +13,7 @@ from muslfix.progress import Progress, counted, silent
 from muslfix.projects.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report.report import FileReport, ProjectReport, Report
-from muslfix.targets.root_files import RootFiles
-from muslfix.targets.schemes import local_path
+from muslfix.targets.paths import PathMap, paths_of
 from muslfix.targets.target import Target
 from muslfix.verbs.selection import choose, report_failed, report_installed, reports_on_missing, site_folders
 
@@ -48,10 +47,11 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
     for folder in site_folders(target, options.paths, break_system_packages=True):
         found, passed_over = choose(folder, keys, break_system_packages=True)
         listed = _listed_paths(scan_projects([folder]).values())
-        own = () if options.paths or target.prefix is None else (local_path(target, target.prefix),)
+        paths = paths_of(target)
+        own = () if options.paths or target.prefix is None else (paths.locate(target.prefix),)
         roots = (folder, *own)
         with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
-            view = _View(target, folder, roots)
+            view = _View(paths, folder, roots)
             work = [pool.submit(_verify_project, project, listed, view) for project in found]
             told = counted(work, len(work), "hashing files", options.progress)
             reports += [*passed_over, *(future.result() for future in told)]
@@ -60,34 +60,23 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
 
 
 class _View:
-    """Where links lead to: in a tree of another machine, inside of it only.
+    """Where the files of an environment are, and where links lead to.
 
-    :param target: whose environment it is
-    :param site: its folder of modules, where paths in RECORD begin
-    :param roots: the folders that its links should lead to
+    :param paths: those of the target
+    :param site: its directory of modules, where paths in RECORD begin
+    :param roots: the directories that its links should lead to
     """
 
-    def __init__(self, target: Target, site: str, roots: Sequence[str]) -> None:
+    def __init__(self, paths: PathMap, site: str, roots: Sequence[str]) -> None:
+        self.follow = paths.follow
         self._site = os.path.realpath(site)
-        self._files = None if target.tree is None else RootFiles(target.tree)
-        self._top = "" if target.tree is None else os.path.realpath(target.tree.folder).rstrip("/") + "/"
-        self._seen = "" if target.tree is None else target.tree.seen
         self._roots = tuple(os.path.realpath(root).rstrip("/") + "/" for root in roots)
         self._folders: dict[str, str] = {}
-
-    def follow(self, path: str) -> str:
-        """Where a path is when all links are followed.
-
-        :raises InvalidTarget: if they lead out of the tree, or round in a circle
-        """
-        if self._files is None or not path.startswith(self._top):
-            return os.path.realpath(path)
-        return self._files.locate(os.path.join(self._seen, path[len(self._top) :]))
 
     def locate(self, listed_as: str) -> str:
         """Where a file that RECORD lists is, the links to its folder followed; itself it may be one.
 
-        :raises InvalidTarget: as :meth:`follow`
+        :raises InvalidTarget: if they lead out of the tree of the target, or round in a circle
         """
         folder, name = os.path.split(os.path.normpath(os.path.join(self._site, listed_as)))
         if folder not in self._folders:
