@@ -1,6 +1,6 @@
 """Wheels: what is odd and accepted, what is refused, and what ``installer`` is given of it.
 
-That refusals reach the user as one sentence, with nothing changed, is shown in ``test_bad_input``.
+That refusals reach the user as one sentence, with nothing changed, is shown in ``test_bad_wheels``.
 """
 
 from __future__ import annotations
