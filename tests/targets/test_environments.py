@@ -1,0 +1,149 @@
+"""Which environment is meant, with real virtual environments and interpreters."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from muslfix.errors import InterpreterError
+from muslfix.targets.environments import candidate_environments, choose_environment, find_python
+
+VERSION = "{}.{}.{}".format(*sys.version_info)
+SHORT = "{}.{}".format(*sys.version_info)
+
+
+def make_venv(folder: Path) -> Path:
+    """A virtual environment without pip, at a path."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A directory with a ``pyproject.toml`` and a ``.venv``."""
+    folder = tmp_path / "project"
+    make_venv(folder / ".venv")
+    (folder / "pyproject.toml").touch()
+    (folder / "src" / "deep").mkdir(parents=True)
+    return folder
+
+
+def test_the_order(project: Path, tmp_path: Path) -> None:
+    active, other = make_venv(tmp_path / "active"), make_venv(project / "other")
+    beside = f"{project / '.venv'} (.venv)"
+    environ = {"UV_PROJECT_ENVIRONMENT": "other", "VIRTUAL_ENV": str(active)}
+    assert choose_environment(environ, str(project / "src" / "deep")) == (
+        str(other / "bin" / "python"), "UV_PROJECT_ENVIRONMENT", (f"{active} (VIRTUAL_ENV)", beside),
+    )  # fmt: skip
+    del environ["UV_PROJECT_ENVIRONMENT"]
+    assert choose_environment(environ, str(project)) == (
+        str(active / "bin" / "python"),
+        "VIRTUAL_ENV",
+        (beside,),
+    )
+    assert choose_environment({"VIRTUAL_ENV": ""}, str(project / "src")) == (
+        str(project / ".venv" / "bin" / "python"), ".venv", (),
+    )  # fmt: skip
+    assert choose_environment({}, str(tmp_path)) == (sys.executable, "it runs muslfix", ())
+
+
+def test_the_active_one_may_be_that_of_the_project(project: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(project)
+    chosen = choose_environment({"VIRTUAL_ENV": str(link / ".venv")}, str(project))
+    assert chosen.reason == "VIRTUAL_ENV"
+    assert not chosen.passed_over
+
+
+def test_a_directory_of_that_name_is_no_environment(tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    assert choose_environment({}, str(tmp_path)).python == sys.executable
+
+
+def test_one_whose_interpreter_is_gone_is_not_passed_over(project: Path) -> None:
+    """It is the one that is meant; that it is broken is for the next step to say."""
+    for name in ("python", "python3"):
+        (project / ".venv" / "bin" / name).unlink(missing_ok=True)
+    with pytest.raises(InterpreterError, match=r"\.venv: has no bin/python; \.venv names it"):
+        choose_environment({}, str(project))
+
+
+@pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"])
+def test_a_variable_that_names_nothing(project: Path, variable: str) -> None:
+    with pytest.raises(InterpreterError) as caught:
+        choose_environment({variable: "/nonexistent"}, str(project))
+    assert str(caught.value) == (
+        f"/nonexistent: is not a directory, so it holds no environment; {variable} names it"
+    )
+    assert caught.value.tip == f"unset {variable}, or name an interpreter with --python"
+
+
+def test_the_candidates(project: Path, tmp_path: Path) -> None:
+    active = make_venv(tmp_path / "active")
+    (tmp_path / "same").symlink_to(active)
+    environ = {"VIRTUAL_ENV": str(active), "UV_PROJECT_ENVIRONMENT": str(tmp_path / "same")}
+    assert candidate_environments(environ, str(project)) == (
+        str(tmp_path / "same"), str(project / ".venv"), sys.prefix,
+    )  # fmt: skip
+    assert candidate_environments({"VIRTUAL_ENV": "/nonexistent"}, "/") == (sys.prefix,)
+
+
+@pytest.mark.parametrize("name", [".venv", "./.venv", ".venv/", ".venv/bin/python"])
+def test_a_path(project: Path, name: str) -> None:
+    assert find_python(name, {"PATH": ""}, str(project)) == str(project / ".venv" / "bin" / "python")
+
+
+def test_a_project_is_not_its_environment(project: Path) -> None:
+    with pytest.raises(InterpreterError, match="has no bin/python") as caught:
+        find_python(".", {}, str(project))
+    assert str(caught.value.tip) == f"did you mean {project}/./.venv?".replace("/./", "/")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [VERSION, SHORT, f"python{SHORT}", f"cpython@{SHORT}", f"cpython-{SHORT}", "cp" + SHORT.replace(".", "")],
+)
+def test_a_version(project: Path, name: str) -> None:
+    """The environment that is meant anyway comes first, then those on PATH."""
+    path = os.path.dirname(os.path.realpath(sys.executable))
+    assert find_python(name, {"PATH": path}, str(project)) == str(project / ".venv" / "bin" / "python")
+    found = find_python(name, {"PATH": path}, "/")
+    assert os.path.dirname(found) == path
+
+
+def test_a_shim_that_serves_no_version_is_passed_over(tmp_path: Path) -> None:
+    shims, real = tmp_path / "shims", tmp_path / "real"
+    for folder, content in (
+        (shims, f"#!/bin/sh\necho 'pyenv: python{SHORT}: command not found' >&2\nexit 127\n"),
+        (real, f'#!/bin/sh\nexec {sys.executable} "$@"\n'),
+    ):
+        folder.mkdir()
+        (folder / f"python{SHORT}").write_text(content)
+        (folder / f"python{SHORT}").chmod(0o755)
+    assert find_python(SHORT, {"PATH": f"{shims}:{real}"}, "/") == str(real / f"python{SHORT}")
+
+
+def test_what_uv_and_pyenv_keep(tmp_path: Path) -> None:
+    python = make_venv(tmp_path / "home/.pyenv/versions" / VERSION) / "bin" / "python"
+    assert find_python(SHORT, {"PATH": "", "HOME": str(tmp_path / "home")}, "/") == str(
+        python.with_name(f"python{SHORT}")
+    )
+    python = make_venv(tmp_path / "kept" / f"cpython-{VERSION}-linux-x86_64-musl") / "bin" / "python"
+    environ = {"PATH": "", "HOME": str(tmp_path / "home"), "UV_PYTHON_INSTALL_DIR": str(tmp_path / "kept")}
+    assert find_python(SHORT, environ, "/") == str(python.with_name(f"python{SHORT}"))
+
+
+@pytest.mark.parametrize("name", ["3.99", f"{SHORT}.999", f"{SHORT}t"])
+def test_a_version_that_is_not_there(project: Path, name: str) -> None:
+    with pytest.raises(InterpreterError) as caught:
+        find_python(name, {"PATH": "/nonexistent", "HOME": "/nonexistent"}, str(project))
+    assert f"there is no Python {name}; looked at {project}/.venv/bin/python ({VERSION})" in str(caught.value)
+
+
+def test_a_name_that_is_nothing(project: Path) -> None:
+    with pytest.raises(InterpreterError, match="'nosuch' was not found on PATH"):
+        find_python("nosuch", {"PATH": "/usr/bin"}, str(project))
