@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from bad_files import NO_FILE, Make, text
 
 from muslfix.cli.whereabouts import Whereabouts, find_whereabouts
 
@@ -200,3 +201,9 @@ def test_other_destinations_are_doubtful(world: Path, tool: str, option: str) ->
 def test_a_command_that_is_not_there(world: Path) -> None:
     assert look(world, "/no/such/pip install x", VIRTUAL_ENV="@/active").python == "active"
     assert look(world, "/no/such/python -m pip install x") == Whereabouts(None)
+
+
+@pytest.mark.parametrize("make", [*NO_FILE.values(), text("\0"), text(b"\xff"), text("x" * 99)])
+def test_the_note_of_pdm(tmp_path: Path, make: Make) -> None:
+    make(tmp_path / ".pdm-python")
+    assert find_whereabouts(["pdm", "install"], {}, str(tmp_path)).python is None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+LARGE = 10_000_000  # bytes; what is larger is a hole, and nobody compares it
 
 
 def snapshot(folder: Path) -> dict[str, str]:
@@ -24,18 +27,25 @@ def snapshot(folder: Path) -> dict[str, str]:
     return found
 
 
-def states(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """All that is to be known of each file, link and folder, and the bytes: equal if nobody wrote at all."""
+def states(folder: Path, *, times: bool = True) -> dict[str, tuple[Any, ...]]:
+    """All that is to be known of a folder and what is in it, and the bytes: equal if nobody wrote at all.
+
+    :param times: whether a folder in which something was made and removed again counts as written to
+    """
     found = {}
     for path in (folder, *sorted(folder.rglob("*"))):
         state = path.lstat()
-        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        content: str | bytes | None = None
+        if stat.S_ISLNK(state.st_mode):
+            content = os.readlink(path)
+        elif stat.S_ISREG(state.st_mode):
+            content = path.read_bytes() if state.st_size < LARGE else b""
         found[str(path.relative_to(folder))] = (
             state.st_mode,
             state.st_ino,
             state.st_nlink if content is not None else 0,
             state.st_size if content is not None else 0,
-            state.st_mtime_ns,
+            state.st_mtime_ns if times else 0,
             content,
         )
     return found

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from bad_files import NO_FILE, Make, instead
 from checkout import FIXTURES
 from commands import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from misnamed import lay
 
 from muslfix.targets.interpreter import probe_interpreter
 from muslfix.verbs.fix import FixOptions, fix
@@ -150,3 +152,23 @@ def test_where_it_is_sure_the_real_work_finds_nothing(
     found = bool(report.changes or not report.is_well or report.warnings)
     if has_nothing_to_fix(["fix", "--path", str(folder)]):
         assert not found
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(f"m{WRONG},,\n" + "x" * 3_000_000, id="long line without folder"),
+        pytest.param(f"m{WRONG},,\n" + "x/" * 1_500_000, id="long line of folders"),
+        pytest.param(f"m{WRONG},,\n" + "x.so" * 900_000, id="long line of endings"),
+    ],
+)
+def test_the_quick_look_is_quick_whatever_record_holds(tmp_path: Path, record: str) -> None:
+    site = lay(tmp_path / "site", record=lambda _: record)
+    assert not has_nothing_to_fix(["fix", "--path", str(site)])
+
+
+@pytest.mark.parametrize("make", NO_FILE.values(), ids=NO_FILE)
+def test_the_quick_look_leaves_what_is_no_record_to_others(tmp_path: Path, make: Make) -> None:
+    site = lay(tmp_path / "site")
+    instead(make)(site / "demo-1.0.dist-info" / "RECORD")
+    assert not has_nothing_to_fix(["fix", "--path", str(site)])
