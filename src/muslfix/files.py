@@ -30,12 +30,20 @@ def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> t
         for chunk in chunks:
             hasher.update(chunk)
             size += len(chunk)
-            written = os.write(descriptor, chunk) if chunk else 0
-            while written < len(chunk):
-                written += os.write(descriptor, memoryview(chunk)[written:])
+            write_all(descriptor, chunk)
     finally:
         os.close(descriptor)
     return hasher.digest(), size
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of some bytes, for which the system may need several calls.
+
+    :raises OSError: if they cannot be written
+    """
+    written = os.write(descriptor, data) if data else 0
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def sync_file(descriptor: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +53,8 @@ def judge(path: Path, *, read: bool) -> Found:
             read_all(wheel)
         members = wheel.archive.members.values()
         size = sum(member.size for member in members)
-        year = max(1980 + (member.modified[1] >> 9) for member in members)
+        with zipfile.ZipFile(path) as archive:
+            year = max(info.date_time[0] for info in archive.infolist())
         return Found(size, size / os.path.getsize(path), len(members), year, wheel.facts.warnings)
 
 

@@ -14,7 +14,7 @@ from wheelmaker import make_wheel
 OF_MODULES = frozenset(
     {
         "elf.dynamic", "elf.symbols", "loader", "modules.candidates", "modules.plan", "modules.tree",
-        "projects.names", "projects.trace", "report.modules", "rewheel.wheel_tree", "staging.rename",
+        "projects.names", "projects.trace", "report.modules", "rewheel.wheel_plan", "staging.rename",
     }
 )  # fmt: skip
 
@@ -65,7 +65,7 @@ def test_a_wheel_without_modules_loads_nothing_that_judges_them(
 
 def test_a_wheel_with_modules_loads_it() -> None:
     """So that this file looks for the right names."""
-    assert loaded_by("import muslfix.staging.rename, muslfix.loader.check, muslfix.rewheel.wheel_tree") >= {
+    assert loaded_by("import muslfix.staging.rename, muslfix.loader.check, muslfix.rewheel.wheel_plan") >= {
         "modules.plan", "loader", "elf.dynamic", "modules.candidates", "projects.trace", "modules.tree",
     }  # fmt: skip
 

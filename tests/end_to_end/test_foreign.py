@@ -16,7 +16,7 @@ from rootmaker import comparable
 from trees import snapshot
 
 from muslfix.elf.facts import ElfFacts
-from muslfix.rewheel.wheel_tree import plan_wheel
+from muslfix.rewheel.wheel_plan import plan_wheel
 from muslfix.targets.interpreter import probe_interpreter
 from muslfix.targets.root import read_target_root
 from muslfix.targets.spec import parse_target_spec

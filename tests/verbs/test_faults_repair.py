@@ -12,7 +12,7 @@ import resource
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -25,10 +25,11 @@ from checkout import FIXTURES
 from faults import KILLED, forked, kill, refuse, struck, struck_in_calls
 
 from muslfix.cli import main
-from muslfix.errors import DestinationError, UsageError
+from muslfix.errors import DestinationError, InvalidWheel, UsageError
 from muslfix.parallel import dask_executor, for_each
 from muslfix.report.report import ProjectReport
-from muslfix.rewheel.newfile import new_file, write_pieces
+from muslfix.rewheel import new_wheel
+from muslfix.rewheel.new_file import write_whole_file
 from muslfix.targets.interpreter import read_target_file
 from muslfix.verbs.check import check
 from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
@@ -199,55 +200,95 @@ def test_interrupted(folder: Path, number: int, new: bytes) -> None:
 # -- files ------------------------------------------------------------------------------------------
 
 
-def test_pieces_of_another_file_are_copied(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(bytes(range(256)))
-    with open(tmp_path / "source", "rb") as source, new_file(str(tmp_path / "new"), overwrite=False) as made:
-        write_pieces(made, [b"ab", range(10, 20), range(5, 5), b"", range(250, 256), b"c"], source.fileno())
-        assert not (tmp_path / "new").exists()
-    expected = b"ab" + bytes(range(10, 20)) + bytes(range(250, 256)) + b"c"
-    assert (tmp_path / "new").read_bytes() == expected
+def test_a_file_has_no_name_until_it_is_whole(folder: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"ab"
+        assert os.listdir(folder) == []
+        yield b""
+        yield b"c" * 3_000_000
+
+    write_whole_file(str(folder / "new"), chunks(), overwrite=False)
+    assert contents(folder) == {"new": b"ab" + b"c" * 3_000_000}
 
 
-@pytest.mark.parametrize("code", [errno.EXDEV, errno.ENOSYS, None], ids=str)
-def test_a_kernel_that_does_not_copy(
-    tmp_path: Path, code: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse_to_copy(*_: object) -> int:
-        raise OSError(code, "no")
-
-    if code is None:
-        monkeypatch.delattr(os, "copy_file_range")
-    else:
-        monkeypatch.setattr(os, "copy_file_range", refuse_to_copy)
-    test_pieces_of_another_file_are_copied(tmp_path)
+@pytest.mark.parametrize("other", [b"ab", b"abc", b"xbcd", b"abcd" + bytes(9)], ids=len)
+def test_a_file_of_that_name_stays_if_it_is_another(folder: Path, other: bytes) -> None:
+    """Only the same content is as good, to the last byte."""
+    (folder / "x").write_bytes(other)
+    with pytest.raises(DestinationError, match="exists, and would be another file"):
+        write_whole_file(str(folder / "x"), [b"ab", b"cd"], overwrite=False)
+    assert contents(folder) == {"x": other}
+    write_whole_file(str(folder / "x"), [other], overwrite=False)
+    write_whole_file(str(folder / "x"), [b"ab", b"cd"], overwrite=True)
+    assert contents(folder) == {"x": b"abcd"}
 
 
-def test_a_source_that_becomes_shorter(tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(b"short")
-    with (
-        open(tmp_path / "source", "rb") as source,
-        pytest.raises(DestinationError, match="became shorter"),
-        new_file(str(tmp_path / "new"), overwrite=False) as made,
-    ):
-        write_pieces(made, [range(2, 9)], source.fileno())
-    assert os.listdir(tmp_path) == ["source"]
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_has_the_name_and_is_no_file(folder: Path, overwrite: bool) -> None:
+    """It is neither waited for nor replaced without being asked."""
+    os.mkfifo(folder / "pipe")
+    (folder / "directory").mkdir()
+    for name in ("directory",) if overwrite else ("directory", "pipe"):
+        with pytest.raises(DestinationError):
+            write_whole_file(str(folder / name), [b"new"], overwrite=overwrite)
+    assert sorted(os.listdir(folder)) == ["directory", "pipe"]
+    assert (folder / "pipe").is_fifo()
 
 
-def test_what_another_one_is_writing_is_not_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+def test_a_content_that_fails_leaves_nothing(folder: Path, file_system: str) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"ab"
+        raise InvalidWheel("x.whl", "is damaged")
+
+    def work() -> int:
+        FILE_SYSTEMS[file_system]()
+        for overwrite in (False, True):
+            with pytest.raises(InvalidWheel, match="is damaged"):
+                write_whole_file(str(out / "new"), chunks(), overwrite=overwrite)
+        return len(os.listdir(out))
+
+    out = folder / "out"
+    out.mkdir()
+    assert forked(work, folder / "told") == 0, (folder / "told").read_text()
+
+
+def test_a_wheel_that_becomes_shorter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was judged, and then somebody has cut it."""
+    wheel, out = folder / MISNAMED.name, folder / "out"
+    out.mkdir()
+    wheel.write_bytes(OLD)
+
+    def cut_before_writing(path: str, chunks: Any, **options: Any) -> None:
+        wheel.write_bytes(OLD[:1000])
+        write_whole_file(path, chunks, **options)
+
+    monkeypatch.setattr(new_wheel, "write_whole_file", cut_before_writing)
+    report = repair_wheel(str(wheel), [TARGET], RepairOptions(str(out)))
+    assert "became shorter while it was read" in str(report.problem)
+    assert contents(out) == {}
+
+
+def test_what_another_one_is_writing_is_not_removed(folder: Path) -> None:
     """A name that is locked belongs to a process that is alive."""
-    path = str(tmp_path / "x.whl")
-    with new_file(path, overwrite=True) as first:
-        os.write(first, b"first")
-        named, here = tmp_path / ".x.whl.muslfix-0", os.open(tmp_path, os.O_RDONLY)
-        os.link(f"/proc/self/fd/{first}", named.name, dst_dir_fd=here, follow_symlinks=True)
-        os.close(here)
-        with new_file(path, overwrite=True) as second:
-            os.write(second, b"second")
-        assert named.exists()
-    with new_file(path, overwrite=True):
-        pass
-    assert not named.exists()
-    assert contents(tmp_path) == {"x.whl": b""}
+    path, seen = str(folder / "x.whl"), []
+
+    def first() -> Iterator[bytes]:
+        yield b"first"
+        write_whole_file(path, [b"second"], overwrite=True)
+        seen.extend(sorted(os.listdir(folder)))
+
+    def work() -> int:
+        _can_less()
+        write_whole_file(path, first(), overwrite=True)
+        return 0 if len(seen) == 2 and seen[0].startswith(".x.whl.muslfix-") and seen[1] == "x.whl" else 1
+
+    assert forked(work) == 0
+    assert contents(folder) == {"x.whl": b"first"}
+    (folder / ".x.whl.muslfix-0").write_bytes(b"left by one that was killed")
+    (folder / ".y.whl.muslfix-0").write_bytes(b"of another file")
+    write_whole_file(path, [b"third"], overwrite=True)
+    assert sorted(os.listdir(folder)) == [".y.whl.muslfix-0", "x.whl"]
 
 
 # -- many wheels ------------------------------------------------------------------------------------
@@ -352,14 +393,16 @@ def test_any_executor_will_do(tmp_path: Path) -> None:
 def test_a_wheel_that_kills_its_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other wheels are repaired, it is reported, and nothing of it is left."""
     wheels = [str(path) for path in sorted(WHEELS.glob("misnamed*x86_64.whl"))]
-    module = "muslfix.rewheel.rewheel.write_pieces"
 
-    def deadly_pieces(descriptor: int, pieces: Any, source: int) -> None:
-        write_pieces(descriptor, pieces, source)
-        if os.path.samestat(os.fstat(source), os.stat(MISNAMED)):
-            os.kill(os.getpid(), signal.SIGKILL)
+    def deadly_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+        yield from chunks
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(module, deadly_pieces)
+    def write(path: str, chunks: Iterable[bytes], **options: Any) -> None:
+        is_deadly = os.path.basename(path) == MISNAMED.name
+        write_whole_file(path, deadly_chunks(chunks) if is_deadly else chunks, **options)
+
+    monkeypatch.setattr(new_wheel, "write_whole_file", write)
     report = repair(wheels, [TARGET], RepairOptions(str(tmp_path)))
     actions = {Path(project.source).name: project.action for project in report.projects}
     assert actions.pop(MISNAMED.name) == "failed"

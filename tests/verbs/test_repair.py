@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,7 @@ from wheelmaker import DEFLATED, STORED, make_wheel
 
 import muslfix
 from muslfix.errors import UsageError
-from muslfix.rewheel.rewheel import _TreeAfter
-from muslfix.rewheel.wheel_tree import WheelTree
+from muslfix.rewheel.wheel_plan import WheelTree
 from muslfix.targets.interpreter import read_target_file
 from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
 from muslfix.verdicts import Mode
@@ -520,13 +520,13 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
 
 def test_the_tree_of_a_wheel() -> None:
     with open_wheel(str(MISNAMED)) as wheel:
-        tree = WheelTree(wheel)
+        tree = WheelTree.of(wheel)
         path = f"misnamed/{GNU_NAME}"
         assert (tree.exists(path), tree.exists("misnamed/lost.so"), tree.link_of(path)) == (True, False, None)
         assert tree.have_one_content(path, path)
         assert not tree.have_one_content(path, "misnamed/_speed.py")
         assert tree.examine(path) is tree.examine(path)
-        after = _TreeAfter(tree, {"misnamed/new.so": path})
+        after = replace(tree, members={"misnamed/new.so": tree.members[path]})
         assert (after.exists(path), after.exists("misnamed/new.so")) == (False, True)
         assert (after.link_of("misnamed/new.so"), list(after.names_beside(path))) == (None, ["new.so"])
         for one in (tree, after):

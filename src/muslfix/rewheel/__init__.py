@@ -1,4 +1,6 @@
-"""A wheel becomes a wheel: planned without unpacking, written anew with only the changed parts changed.
+"""A wheel becomes a wheel: planned without unpacking, then written with nothing changed but what must be.
 
-Doors: :func:`~muslfix.rewheel.wheel_tree.plan_wheel`, :mod:`~muslfix.rewheel.rewheel`.
+Doors: :mod:`~muslfix.rewheel.wheel_plan` for what is to be renamed, for one target or several;
+:func:`~muslfix.rewheel.new_wheel.write_wheel` for the wheel that results. Below it,
+:mod:`~muslfix.rewheel.new_zip` makes the archive and :mod:`~muslfix.rewheel.new_file` the file.
 """

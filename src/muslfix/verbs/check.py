@@ -19,7 +19,7 @@ from muslfix.progress import Progress, counted, silent
 from muslfix.projects.project import InstalledProject, normalize_name
 from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report, report_lost_wheel
-from muslfix.rewheel.wheel_tree import find_musl_floor, plan_wheel
+from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.verbs.fix import plan_project

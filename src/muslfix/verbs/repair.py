@@ -16,14 +16,8 @@ from muslfix.modules.plan import Plan
 from muslfix.parallel import for_each
 from muslfix.report.modules import ModuleReport, report_module
 from muslfix.report.report import ProjectReport, Report, report_lost_wheel
-from muslfix.rewheel.rewheel import (
-    NewWheel,
-    copy_wheel,
-    dropped_signatures,
-    file_name,
-    plan_for_targets,
-    write_wheel,
-)
+from muslfix.rewheel.new_wheel import NewWheel, copy_wheel, dropped_signatures, file_name, write_wheel
+from muslfix.rewheel.wheel_plan import plan_for_targets
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.transaction.steps import make_folders, remove_folders

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Protocol, cast
 from muslfix.errors import InvalidWheel
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.zip_directory import read_directory
-from muslfix.wheels.zip_members import Member, locate_members
+from muslfix.wheels.zip_members import Member, ZipLayout, locate_members
 from muslfix.wheels.zip_names import judge_entries
 
 __all__ = ["Archive", "Member", "open_archive", "read_text"]
@@ -80,13 +80,17 @@ class Archive:
 
     :param path: the file
     :param descriptor: by which it is read
-    :param members: its files by name, in the order of the directory
+    :param layout: its files and directories, and where each part of it lies
     """
 
-    def __init__(self, path: str, descriptor: int, members: dict[str, Member]) -> None:
+    def __init__(self, path: str, descriptor: int, layout: ZipLayout) -> None:
         self.path = path
-        self.members = members
         self.descriptor = descriptor
+        self.layout = layout
+        #: Its files by name, in the order of the central directory.
+        self.members = {
+            member.entry.name: member for member in layout.members if not member.entry.is_directory
+        }
 
     def chunks(self, member: Member, codec: Codec = STANDARD) -> Iterable[bytes]:
         """The bytes of a member, inflated, in pieces of bounded size.
@@ -120,6 +124,17 @@ class Archive:
         :raises InvalidWheel: as :meth:`chunks`
         """
         return b"".join(self.chunks(member))
+
+    def read_raw(self, span: range) -> bytes:
+        """The bytes of a part of the archive, as they are.
+
+        :param span: where it lies
+        :raises InvalidWheel: if they cannot be read
+        """
+        raw = self._read(len(span), span.start)
+        if len(raw) < len(span):
+            raise InvalidWheel(self.path, "became shorter while it was read")
+        return raw
 
     def sha256(self) -> str:
         """The SHA-256 of the whole archive, in hexadecimal."""
@@ -185,10 +200,10 @@ def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive
         if status.st_size == 0:
             raise InvalidWheel(path, "is empty")
         with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
-            entries, directory = read_directory(path, data, limits)
-            judge_entries(path, entries, status.st_size, limits)
-            members = locate_members(path, data, entries, directory)
-        yield Archive(path, file.fileno(), members)
+            directory = read_directory(path, data, limits)
+            judge_entries(path, directory.entries, status.st_size, limits)
+            layout = locate_members(path, data, directory)
+        yield Archive(path, file.fileno(), layout)
 
 
 def read_text(archive: Archive, name: str) -> str:

@@ -1,8 +1,8 @@
-"""The end records and the directory of a zip archive, read in one way only.
+"""The end records and the central directory of a zip archive, read in one way only.
 
 Readers of zip archives differ in where they look for the end, which of two records they believe, and what
-they pass over: an archive that two of them read differently can show a scanner other files than an installer.
-So every byte must be accounted for, and whatever could be read in two ways is refused.
+they skip: an archive that two of them read differently can show a scanner other files than an installer. So
+every byte must be accounted for, and whatever could be read in two ways is refused.
 
 Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT; numbers of sections are its own.
 """
@@ -16,112 +16,144 @@ from typing import NamedTuple, Union
 
 from muslfix.errors import InvalidWheel
 from muslfix.wheels.limits import Limits
+from muslfix.wheels.zip_format import (
+    DIRECTORY_HEADER,
+    DIRECTORY_SIGNATURE,
+    END,
+    END64,
+    END64_SIGNATURE,
+    END_SIGNATURE,
+    EXTRA_HEADER,
+    FULL_16,
+    FULL_32,
+    LOCAL_SIGNATURE,
+    LOCATOR64,
+    LOCATOR64_SIGNATURE,
+    UNICODE_PATH_FIELD,
+    UTF8,
+    ZIP64_FIELD,
+    DirectoryHeader,
+    End,
+    End64,
+    Locator64,
+    iter_extra,
+)
 
 #: The bytes of an archive.
 Data = Union[bytes, mmap.mmap]
 
-_END = struct.Struct("<4s4H2LH")  # 4.3.16
-_END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
-_LOCATOR64 = struct.Struct("<4sLQL")  # 4.3.15
-_CENTRAL = struct.Struct("<4s6H3L5H2L")  # 4.3.12
-
-LOCAL_SIGNATURE = b"PK\x03\x04"
-_CENTRAL_SIGNATURE = b"PK\x01\x02"
-_END_SIGNATURE = b"PK\x05\x06"
-_END64_SIGNATURE = b"PK\x06\x06"
-_LOCATOR64_SIGNATURE = b"PK\x06\x07"
-_SIGNATURES = (LOCAL_SIGNATURE, _CENTRAL_SIGNATURE, _END_SIGNATURE, _END64_SIGNATURE, _LOCATOR64_SIGNATURE)
-
-FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF  # "see the zip64 field"
-ZIP64_FIELD = 0x0001  # 4.5.3
-UNICODE_PATH_FIELD = 0x7075  # 4.6.9
-UTF8 = 0x800  # 4.4.4, bit 11
+_SIGNATURES = (LOCAL_SIGNATURE, DIRECTORY_SIGNATURE, END_SIGNATURE, END64_SIGNATURE, LOCATOR64_SIGNATURE)
 
 
 class Entry(NamedTuple):
-    """What the directory says of a file or folder.
+    """What the central directory says of a file or directory.
 
-    :param raw_name: its name as it stands there
-    :param name: the same as text
-    :param needed: version of the format that it needs, times ten
+    :param name: its path, with ``/`` between its parts, and at the end of a directory's
+    :param raw_name: the same as the bytes in the archive
+    :param needed: the version of the format that it needs, times ten
     :param flags: its general purpose bits
     :param method: how it is compressed
-    :param modified: time and date in the format of MS-DOS
-    :param crc: CRC-32 of its bytes
+    :param crc: CRC-32 of the inflated bytes
     :param compressed_size: bytes in the archive
     :param size: bytes when inflated
     :param attributes: external attributes; Unix modes are in the upper half
     :param header_offset: where its local header begins
+    :param entry_offset: where its entry in the central directory begins
+    :param entry_end: where that ends
     """
 
-    raw_name: bytes
     name: str
+    raw_name: bytes
     needed: int
     flags: int
     method: int
-    modified: tuple[int, int]
     crc: int
     compressed_size: int
     size: int
     attributes: int
     header_offset: int
+    entry_offset: int
+    entry_end: int
 
     @property
-    def is_folder(self) -> bool:
-        """Whether its name says that it is a folder."""
+    def is_directory(self) -> bool:
+        """Whether its name is that of a directory."""
         return self.name.endswith("/")
 
 
-class _End(NamedTuple):
-    """Where the directory is: number of entries, size in bytes, offset; and where the end records begin."""
+class Directory(NamedTuple):
+    """The central directory, and where it and what follows it lie in the archive.
+
+    :param entries: in their order
+    :param span: of all entries
+    :param end64: of the zip64 end record; empty if there is none
+    :param locator64: of what says where that is; empty as well
+    :param end: of the end record and the comment, to the end of the archive
+    """
+
+    entries: list[Entry]
+    span: range
+    end64: range
+    locator64: range
+    end: range
+
+
+class _Ends(NamedTuple):
+    """What the end records say of the directory, and where they begin."""
 
     entries: int
     size: int
     offset: int
     start: int
+    end: int
 
 
-def read_directory(path: str, data: Data, limits: Limits) -> tuple[list[Entry], int]:
-    """Read the directory of an archive.
+def read_directory(path: str, data: Data, limits: Limits) -> Directory:
+    """Read the central directory of an archive.
 
-    :param path: of the archive, for the sentence
+    :param path: of the archive, for the error
     :param data: its bytes
-    :param limits: of which the number of entries is held against the archive here
-    :return: the entries in their order, and the offset at which the directory begins
-    :raises InvalidWheel: if it is no zip archive, cut off, damaged, or could be read in two ways
+    :param limits: the number of entries is compared with it here
+    :raises InvalidWheel: if it is not a zip archive, cut off, damaged, or could be read in two ways
     """
-    end = _read_end(path, data)
-    if end.entries > limits.entries:
+    ends = _read_ends(path, data)
+    if ends.entries > limits.entries:
         raise InvalidWheel(
             path,
-            f"has {end.entries} entries, more than {limits.entries}",
+            f"has {ends.entries} entries, more than {limits.entries}",
             tip="raise the limit with --max-entries if you trust it",
         )
-    _check_place(path, data, end)
-    entries = list(_read_entries(path, data, end))
-    if len(entries) != end.entries:
+    _check_place(path, data, ends)
+    entries = list(_read_entries(path, data, ends))
+    if len(entries) != ends.entries:
         raise InvalidWheel(
-            path, f"has {len(entries)} entries in its directory, and its end says {end.entries}"
+            path, f"has {len(entries)} entries in its directory, and its end says {ends.entries}"
         )
-    return entries, end.offset
+    locator = ends.end if ends.start == ends.end else ends.end - LOCATOR64.size
+    return Directory(
+        entries,
+        span=range(ends.offset, ends.start),
+        end64=range(ends.start, locator),
+        locator64=range(locator, ends.end),
+        end=range(ends.end, len(data)),
+    )
 
 
 def parse_extra(path: str, name: str, extra: bytes) -> dict[int, bytes]:
     """The extra fields of a header, by their number (4.5.1).
 
-    :raises InvalidWheel: if one is longer than all, or one that counts stands there twice
+    :param path: of the archive, for the error
+    :param name: of the entry
+    :raises InvalidWheel: if one is cut off, there are two of a kind that matters, or one brings another name
     """
     fields: dict[int, bytes] = {}
-    at = 0
-    while at + 4 <= len(extra):
-        number, length = struct.unpack_from("<2H", extra, at)
-        at += 4
-        if at + length > len(extra):
-            raise InvalidWheel(path, f"is damaged: the extra fields of {name!r:.200} are cut off")
-        if number in fields and number in (ZIP64_FIELD, UNICODE_PATH_FIELD):
-            raise InvalidWheel(path, f"has an entry with two extra fields of one kind: {name!r:.200}")
-        fields[number] = extra[at : at + length]
-        at += length
+    try:
+        for kind, start, stop in iter_extra(extra):
+            if kind in fields and kind in (ZIP64_FIELD, UNICODE_PATH_FIELD):
+                raise InvalidWheel(path, f"has an entry with two extra fields of one kind: {name!r:.200}")
+            fields[kind] = extra[start + EXTRA_HEADER.size : stop]
+    except ValueError:
+        raise InvalidWheel(path, f"is damaged: the extra fields of {name!r:.200} are cut off") from None
     _check_unicode_path(path, name, fields)
     return fields
 
@@ -134,125 +166,129 @@ def _check_unicode_path(path: str, name: str, fields: dict[int, bytes]) -> None:
         raise InvalidWheel(path, f"has an entry with two names: {name!r:.200} and {shown!r:.200}")
 
 
-def _read_end(path: str, data: Data) -> _End:
-    """Find the one end record, which must be the last thing in the file but for its own comment."""
-    at = data.rfind(_END_SIGNATURE, max(0, len(data) - _END.size - FULL_16))
+def _read_ends(path: str, data: Data) -> _Ends:
+    """Find the one end record, which must be the last thing in the file except for its own comment."""
+    at = data.rfind(END_SIGNATURE, max(0, len(data) - END.size - FULL_16))
     if at < 0:
         if data[:4] == LOCAL_SIGNATURE:
             raise InvalidWheel(path, "is cut off, or has too much behind its end: there is no end record")
         raise InvalidWheel(path, "is no zip archive")
-    if at + _END.size > len(data):
+    if at + END.size > len(data):
         raise InvalidWheel(path, "is cut off in its end record")
-    _, *disks, count_here, count, size, offset, comment = _END.unpack_from(data, at)
-    _check_comment(path, data, at, comment)
-    end = _End(count, size, offset, at)
-    locator = max(0, at - _LOCATOR64.size)
-    if data[locator : locator + 4] == _LOCATOR64_SIGNATURE:
-        end = _read_end64(path, data, end)
-    elif count_here != count or disks != [0, 0]:
+    end = End._make(END.unpack_from(data, at))
+    _check_comment(path, data, at, end.comment_length)
+    locator = max(0, at - LOCATOR64.size)
+    if data[locator : locator + 4] == LOCATOR64_SIGNATURE:
+        return _read_end64(path, data, end, at)
+    if end.entries_on_disk != end.entries or end.disk or end.directory_disk:
         raise InvalidWheel(path, "is one part of an archive in several parts")
-    return end
+    return _Ends(end.entries, end.directory_size, end.directory_offset, at, at)
 
 
 def _check_comment(path: str, data: Data, at: int, length: int) -> None:
-    """Refuse a comment that a reader could take for an archive, and whatever is behind the comment."""
-    behind = len(data) - at - _END.size - length
+    """Refuse a comment that a reader could take for an archive, and anything after the comment."""
+    behind = len(data) - at - END.size - length
     if behind < 0:
         raise InvalidWheel(path, "is cut off in its comment")
     if _has_outer_end(data, at):
         raise InvalidWheel(path, "has an archive in its comment: two end records end where it ends")
     if behind:
         raise InvalidWheel(path, f"has {behind} bytes behind its end")
-    comment = data[at + _END.size :]
+    comment = data[at + END.size :]
     if any(signature in comment for signature in _SIGNATURES):
         raise InvalidWheel(path, "has parts of an archive in its comment")
 
 
 def _has_outer_end(data: Data, inner: int) -> bool:
-    """Whether there is another end record whose comment reaches to the end and holds this one."""
-    first = max(0, len(data) - _END.size - FULL_16)
-    at = data.rfind(_END_SIGNATURE, first, inner)
+    """Whether there is another end record whose comment holds this one and ends where the file does."""
+    first = max(0, len(data) - END.size - FULL_16)
+    at = data.rfind(END_SIGNATURE, first, inner)
     while at >= 0:
-        if at + _END.size <= len(data) and at + _END.size + _END.unpack_from(data, at)[-1] == len(data):
+        if at + END.size <= len(data) and at + END.size + END.unpack_from(data, at)[-1] == len(data):
             return True
-        at = data.rfind(_END_SIGNATURE, first, at)
+        at = data.rfind(END_SIGNATURE, first, at)
     return False
 
 
-def _read_end64(path: str, data: Data, end: _End) -> _End:
+def _read_end64(path: str, data: Data, end: End, end_at: int) -> _Ends:
     """Follow the zip64 locator; both end records must say the same."""
-    locator = end.start - _LOCATOR64.size
-    _, disk, at, disks = _LOCATOR64.unpack_from(data, locator)
-    if at + _END64.size > locator or data[at : at + 4] != _END64_SIGNATURE:
+    locator_at = end_at - LOCATOR64.size
+    locator = Locator64._make(LOCATOR64.unpack_from(data, locator_at))
+    at = locator.end64_offset
+    if at + END64.size > locator_at or data[at : at + 4] != END64_SIGNATURE:
         raise InvalidWheel(path, "is damaged: its zip64 end record is not where it should be")
-    _, length, _, _, own_disk, first_disk, count_here, count, size, offset = _END64.unpack_from(data, at)
-    if disk or own_disk or first_disk or disks > 1 or count_here != count:
+    large = End64._make(END64.unpack_from(data, at))
+    disks = locator.disk, large.disk, large.directory_disk
+    if any(disks) or locator.disks > 1 or large.entries_on_disk != large.entries:
         raise InvalidWheel(path, "is one part of an archive in several parts")
-    pairs = ((end.entries, count, FULL_16), (end.size, size, FULL_32), (end.offset, offset, FULL_32))
-    if at + 12 + length != locator or any(old not in (new, full) for old, new, full in pairs):
+    pairs = (
+        (end.entries, large.entries, FULL_16),
+        (end.directory_size, large.directory_size, FULL_32),
+        (end.directory_offset, large.directory_offset, FULL_32),
+    )
+    if at + 12 + large.length != locator_at or any(old not in (new, full) for old, new, full in pairs):
         raise InvalidWheel(path, "says two different things in its two end records")
-    return _End(count, size, offset, at)
+    return _Ends(large.entries, large.directory_size, large.directory_offset, at, end_at)
 
 
-def _check_place(path: str, data: Data, end: _End) -> None:
+def _check_place(path: str, data: Data, ends: _Ends) -> None:
     """The directory must lie directly before the end records, where these say that it is."""
-    start = end.start - end.size
-    if start == end.offset:
+    start = ends.start - ends.size
+    if start == ends.offset:
         return
-    if start > end.offset and data.find(_END_SIGNATURE, end.offset + end.size, end.start) >= 0:
+    if start > ends.offset and data.find(END_SIGNATURE, ends.offset + ends.size, ends.start) >= 0:
         raise InvalidWheel(path, "has several end records")
-    if start > end.offset and data[start : start + 4] == _CENTRAL_SIGNATURE:
-        raise InvalidWheel(path, f"has {start - end.offset} bytes in front of it that do not belong to it")
-    if 0 <= start < end.offset and data[start : start + 4] == _CENTRAL_SIGNATURE:
-        raise InvalidWheel(path, f"is damaged: {end.offset - start} bytes before its directory are missing")
+    if start > ends.offset and data[start : start + 4] == DIRECTORY_SIGNATURE:
+        raise InvalidWheel(path, f"has {start - ends.offset} bytes in front of it that do not belong to it")
+    if 0 <= start < ends.offset and data[start : start + 4] == DIRECTORY_SIGNATURE:
+        raise InvalidWheel(path, f"is damaged: {ends.offset - start} bytes before its directory are missing")
     raise InvalidWheel(path, "is damaged: its directory is not where its end says")
 
 
-def _read_entries(path: str, data: Data, end: _End) -> Iterator[Entry]:
+def _read_entries(path: str, data: Data, ends: _Ends) -> Iterator[Entry]:
     """The entries of the directory; together they must fill it."""
-    directory = data[end.offset : end.start]
+    directory = data[ends.offset : ends.start]
     at, stop = 0, len(directory)
     while at < stop:
-        if at + _CENTRAL.size > stop or directory[at : at + 4] != _CENTRAL_SIGNATURE:
+        if at + DIRECTORY_HEADER.size > stop or directory[at : at + 4] != DIRECTORY_SIGNATURE:
             raise InvalidWheel(path, "is damaged: its directory holds something else than entries")
-        fields = _CENTRAL.unpack_from(directory, at)
-        at += _CENTRAL.size
-        behind = at + fields[10] + fields[11] + fields[12]
-        if behind > stop:
+        header = DirectoryHeader._make(DIRECTORY_HEADER.unpack_from(directory, at))
+        name_at = at + DIRECTORY_HEADER.size
+        end = name_at + header.name_length + header.extra_length + header.comment_length
+        if end > stop:
             raise InvalidWheel(path, "is damaged: an entry reaches beyond its directory")
-        yield _entry(path, fields, directory[at:behind])
-        at = behind
+        yield _entry(path, header, directory[name_at:end], ends.offset + at, ends.offset + end)
+        at = end
 
 
-def _entry(path: str, fields: tuple[int, ...], variable: bytes) -> Entry:
+def _entry(path: str, header: DirectoryHeader, variable: bytes, start: int, stop: int) -> Entry:
     """One entry.
 
-    :param fields: those of fixed length
-    :param variable: name, extra fields, comment
+    :param variable: its name, extra fields and comment
+    :param start: where it begins in the archive
+    :param stop: where it ends
     """
-    (_, _, needed, flags, method, time, date, crc, compressed_size, size, name_length, extra_length, _) = (
-        fields[:13]
-    )
-    disk, _, attributes, offset = fields[13:]
-    raw_name = variable[:name_length]
-    name = _decode(path, raw_name, flags)
-    if extra_length or FULL_32 in (size, compressed_size, offset):
-        extra = parse_extra(path, name, variable[name_length : name_length + extra_length])
+    raw_name = variable[: header.name_length]
+    name = _decode(path, raw_name, header.flags)
+    size, compressed_size, offset = header.size, header.compressed_size, header.header_offset
+    if header.extra_length or FULL_32 in (size, compressed_size, offset):
+        extra = parse_extra(path, name, variable[header.name_length :][: header.extra_length])
         size, compressed_size, offset = _zip64_values(path, name, extra, (size, compressed_size, offset))
-    if disk:
+    if header.disk:
         raise InvalidWheel(path, "is one part of an archive in several parts")
     return Entry(
-        raw_name,
         name,
-        needed & 0xFF,
-        flags,
-        method,
-        (time, date),
-        crc,
+        raw_name,
+        header.needed & 0xFF,
+        header.flags,
+        header.method,
+        header.crc,
         compressed_size,
         size,
-        attributes,
+        header.attributes,
         offset,
+        start,
+        stop,
     )
 
 

@@ -1,8 +1,8 @@
 """The members of a zip archive where they lie: each behind a local header that agrees with the directory.
 
 A reader that works through an archive from its beginning sees the local headers only, one that starts at the
-end sees the directory. Where both are to find the same files, the two must agree, and members must lie
-one behind the other without a gap, for in a gap there could be one more.
+end sees the central directory. For both to find the same files, the two must agree, and members must lie one
+after the other without a gap, since a gap could hold one more.
 
 Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT; numbers of sections are its own.
 """
@@ -15,84 +15,120 @@ import struct
 from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel
-from muslfix.wheels.zip_directory import FULL_32, LOCAL_SIGNATURE, ZIP64_FIELD, Data, Entry, parse_extra
+from muslfix.wheels.zip_directory import Data, Directory, Entry, parse_extra
+from muslfix.wheels.zip_format import (
+    DEFLATED,
+    DESCRIPTOR_SIGNATURE,
+    FULL_32,
+    HAS_DESCRIPTOR,
+    LOCAL_HEADER,
+    LOCAL_SIGNATURE,
+    ZIP64_FIELD,
+    LocalHeader,
+)
 
-STORED, DEFLATED = 0, 8
-
-_LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
-_HAS_DESCRIPTOR = 0x8  # 4.4.4, bit 3
-_DESCRIPTOR_SIGNATURE = b"PK\x07\x08"
-# In members.
+# Members.
 _FORGET_AFTER = 500
 
 
 class Member(NamedTuple):
-    """A file in the archive.
+    """An entry of the central directory and where the parts of it lie in the archive.
 
-    What lies between ``header_offset`` and ``end`` belongs to it, and can be carried over as it is.
-
-    :param name: its path, with ``/`` between its parts
-    :param raw_name: the same as it stands in the archive
-    :param size: bytes when inflated
-    :param compressed_size: bytes in the archive
-    :param crc: CRC-32 of the inflated bytes
-    :param method: how it is compressed: :data:`STORED` or :data:`DEFLATED`
-    :param flags: its general purpose bits
-    :param modified: time and date in the format of MS-DOS
-    :param attributes: external attributes; Unix modes are in the upper half
-    :param header_offset: where its local header begins in the archive
-    :param offset: where its data begin in the archive
-    :param end: where what belongs to it ends: its data, or the data descriptor behind these
+    :param entry: what the directory says of it
+    :param offset: where its data begin
+    :param end: where the next member, or the directory, begins
     """
 
-    name: str
-    raw_name: bytes
-    size: int
-    compressed_size: int
-    crc: int
-    method: int
-    flags: int
-    modified: tuple[int, int]
-    attributes: int
-    header_offset: int
+    entry: Entry
     offset: int
     end: int
 
     @property
+    def name(self) -> str:
+        """Its path, with ``/`` between its parts."""
+        return self.entry.name
+
+    @property
+    def size(self) -> int:
+        """Bytes when inflated."""
+        return self.entry.size
+
+    @property
+    def compressed_size(self) -> int:
+        """Bytes in the archive."""
+        return self.entry.compressed_size
+
+    @property
+    def crc(self) -> int:
+        """CRC-32 of the inflated bytes."""
+        return self.entry.crc
+
+    @property
     def deflated(self) -> bool:
         """Whether it is compressed."""
-        return self.method == DEFLATED
+        return self.entry.method == DEFLATED
 
     @property
     def executable(self) -> bool:
-        """Whether it is marked as executable; as pip, only where the mode says that it is a file."""
-        mode = self.attributes >> 16
+        """Whether it is marked as executable; like pip, only where the mode says that it is a file."""
+        mode = self.entry.attributes >> 16
         return stat.S_ISREG(mode) and bool(mode & 0o111)
 
+    @property
+    def span(self) -> range:
+        """All of it but its entry in the directory: local header, data and data descriptor."""
+        return range(self.entry.header_offset, self.end)
 
-def locate_members(path: str, data: Data, entries: list[Entry], directory: int) -> dict[str, Member]:
+    @property
+    def local_header(self) -> range:
+        """Its local header, with its name and extra fields there."""
+        return range(self.entry.header_offset, self.offset)
+
+    @property
+    def data_and_descriptor(self) -> range:
+        """Its data as they are in the archive, and the data descriptor if there is one."""
+        return range(self.offset, self.end)
+
+    @property
+    def directory_entry(self) -> range:
+        """Its entry in the central directory, with its name, extra fields and comment."""
+        return range(self.entry.entry_offset, self.entry.entry_end)
+
+
+class ZipLayout(NamedTuple):
+    """Where each byte of a judged archive belongs.
+
+    :param members: files and directories, in the order of the central directory; in the order of the file
+        they lie one directly after the other, from its first byte on
+    :param directory: the central directory and the end records, which follow them
+    """
+
+    members: tuple[Member, ...]
+    directory: Directory
+
+
+def locate_members(path: str, data: Data, directory: Directory) -> ZipLayout:
     """Find the data of each entry behind its local header.
 
-    :param path: of the archive, for the sentence
+    :param path: of the archive, for the error
     :param data: its bytes
-    :param entries: those of the directory, folders too
-    :param directory: where the directory begins
-    :return: the files by name, in the order of the directory
+    :param directory: its central directory
     :raises InvalidWheel: if headers disagree, or members overlap or leave gaps
     """
     try:
-        found = _locate(path, data, entries, directory)
+        found = _locate(path, data, directory)
     except InvalidWheel:
-        _check_signatures(path, data, entries)  # where one is missing, that tells more than what follows
+        _check_signatures(path, data, directory.entries)  # a missing one explains more than what follows it
         raise
-    return {entry.name: found[entry.name] for entry in entries if not entry.is_folder}
+    return ZipLayout(tuple(found[entry.header_offset] for entry in directory.entries), directory)
 
 
-def _locate(path: str, data: Data, entries: list[Entry], directory: int) -> dict[str, Member]:
-    """The same, in the order of the archive."""
-    found: dict[str, Member] = {}
+def _locate(path: str, data: Data, directory: Directory) -> dict[int, Member]:
+    """The members by where their headers begin, found in the order of the archive."""
+    found: dict[int, Member] = {}
+    limit = directory.span.start
     end, previous = 0, ""
-    for number, entry in enumerate(sorted(entries, key=lambda entry: entry.header_offset)):
+    for number, entry in enumerate(sorted(directory.entries, key=lambda entry: entry.header_offset)):
         if number % _FORGET_AFTER == 0:
             _forget(data)
         if entry.header_offset < end:  # how an archive becomes larger than any disk
@@ -103,15 +139,14 @@ def _locate(path: str, data: Data, entries: list[Entry], directory: int) -> dict
         end = offset + entry.compressed_size
         if end > len(data):
             raise InvalidWheel(path, f"ends before the end of {entry.name!r:.200}")
-        if end > directory:
+        if end > limit:
             raise InvalidWheel(path, f"has an entry whose data overlap what follows: {entry.name!r:.200}")
-        if entry.flags & _HAS_DESCRIPTOR:
+        if entry.flags & HAS_DESCRIPTOR:
             end += _descriptor_length(path, data, entry, end)
         previous = entry.name
-        if not entry.is_folder:
-            found[entry.name] = _member(entry, offset, end)
-    if end != directory:
-        _refuse_gap(path, directory - end, previous)
+        found[entry.header_offset] = Member(entry, offset, end)
+    if end != limit:
+        _refuse_gap(path, limit - end, previous)
     return found
 
 
@@ -142,44 +177,48 @@ def _refuse_gap(path: str, length: int, previous: str) -> None:
 def _check_local_header(path: str, data: Data, entry: Entry) -> int:
     """Hold the local header against the directory; return where the data begin."""
     at = entry.header_offset
-    if at + _LOCAL.size > len(data):
+    if at + LOCAL_HEADER.size > len(data):
         raise InvalidWheel(path, f"ends before the end of {entry.name!r:.200}")
-    signature, _, flags, method, _, _, crc, compressed_size, size, name_length, extra_length = (
-        _LOCAL.unpack_from(data, at)
-    )
-    _check_signature(path, signature, entry)
-    at += _LOCAL.size
-    raw_name = data[at : at + name_length]
-    said = raw_name, flags, method, crc, compressed_size, size
-    if not extra_length and said == _said_by_directory(entry):
-        return at + int(name_length)
-    extra = parse_extra(path, entry.name, data[at + name_length : at + name_length + extra_length])
+    header = LocalHeader._make(LOCAL_HEADER.unpack_from(data, at))
+    _check_signature(path, header.signature, entry)
+    at += LOCAL_HEADER.size
+    raw_name = data[at : at + header.name_length]
+    at += header.name_length
+    if not header.extra_length and raw_name == entry.raw_name and _agree(header, entry):
+        return at
+    extra = parse_extra(path, entry.name, data[at : at + header.extra_length])
     differing = {
         "name": raw_name != entry.raw_name,
-        "method": method != entry.method,
-        "flags": flags != entry.flags,
-        **_differing_sizes(entry, extra, crc, compressed_size, size),
+        "method": header.method != entry.method,
+        "flags": header.flags != entry.flags,
+        **_differing_sizes(entry, extra, header),
     }
     for what, differs in differing.items():
         if differs:
             raise InvalidWheel(
                 path, f"says two different things of {entry.name!r:.200} in its two headers: its {what}"
             )
-    return at + int(name_length + extra_length)
+    return at + header.extra_length
 
 
-def _said_by_directory(entry: Entry) -> tuple[object, ...]:
-    return entry.raw_name, entry.flags, entry.method, entry.crc, entry.compressed_size, entry.size
+def _agree(header: LocalHeader, entry: Entry) -> bool:
+    """Whether all fields are plainly the same, as in most archives; a wheel can have thousands of members."""
+    return (header.flags, header.method, header.crc, header.compressed_size, header.size) == (
+        entry.flags,
+        entry.method,
+        entry.crc,
+        entry.compressed_size,
+        entry.size,
+    )
 
 
-def _differing_sizes(
-    entry: Entry, extra: dict[int, bytes], crc: int, compressed_size: int, size: int
-) -> dict[str, bool]:
+def _differing_sizes(entry: Entry, extra: dict[int, bytes], header: LocalHeader) -> dict[str, bool]:
     """Which of sizes and CRC are not those of the directory.
 
     Where a data descriptor follows, an honest writer has not known them yet, and has written 0. A local zip64
     field has both sizes (4.5.3); some writers reserve it and do not need it then.
     """
+    size, compressed_size = header.size, header.compressed_size
     if ZIP64_FIELD in extra:
         field = extra[ZIP64_FIELD]
         large = struct.unpack("<2Q", field) if len(field) == 16 else (-1, -1)
@@ -188,11 +227,11 @@ def _differing_sizes(
             for old, new in zip((size, compressed_size), large)
         )
     pairs = {
-        "CRC-32": (crc, entry.crc),
+        "CRC-32": (header.crc, entry.crc),
         "compressed size": (compressed_size, entry.compressed_size),
         "size": (size, entry.size),
     }
-    may_be_unknown = bool(entry.flags & _HAS_DESCRIPTOR)
+    may_be_unknown = bool(entry.flags & HAS_DESCRIPTOR)
     return {
         what: local != central and not (may_be_unknown and local == 0)
         for what, (local, central) in pairs.items()
@@ -205,27 +244,10 @@ def _descriptor_length(path: str, data: Data, entry: Entry, at: int) -> int:
     bodies = [struct.pack("<L2Q", entry.crc, *sizes)]
     if max(sizes) <= FULL_32:
         bodies.append(struct.pack("<3L", entry.crc, *sizes))
-    there = data[at : at + 24]
-    for descriptor in [_DESCRIPTOR_SIGNATURE + body for body in bodies] + bodies:
-        if there.startswith(descriptor):
+    found = data[at : at + 24]
+    for descriptor in [DESCRIPTOR_SIGNATURE + body for body in bodies] + bodies:
+        if found.startswith(descriptor):
             return len(descriptor)
     raise InvalidWheel(
         path, f"says two different things of {entry.name!r:.200}: its data descriptor disagrees"
-    )
-
-
-def _member(entry: Entry, offset: int, end: int) -> Member:
-    return Member(
-        entry.name,
-        entry.raw_name,
-        entry.size,
-        entry.compressed_size,
-        entry.crc,
-        entry.method,
-        entry.flags,
-        entry.modified,
-        entry.attributes,
-        entry.header_offset,
-        offset,
-        end,
     )

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from muslfix.errors import InvalidWheel
 from muslfix.wheels.limits import Limits
 from muslfix.wheels.zip_directory import Entry
-from muslfix.wheels.zip_members import DEFLATED, STORED
+from muslfix.wheels.zip_format import DEFLATED, HAS_DESCRIPTOR, STORED, UTF8
 
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0 (also with another, 6) and 13, which hides the headers
-_KNOWN_FLAGS = 0x2 | 0x4 | 0x8 | 0x800  # levels of compression, data descriptor, UTF-8
+_KNOWN_FLAGS = 0x2 | 0x4 | HAS_DESCRIPTOR | UTF8  # the first two are levels of compression
 _NEWEST_FORMAT = 63  # 4.4.3: 6.3; a later one may mean what nobody knows yet
 _DOS_FOLDER = 0x10
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
@@ -65,9 +65,9 @@ def _judge_kind(path: str, entry: Entry) -> None:
     kind = stat.S_IFMT(entry.attributes >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise InvalidWheel(path, f"has an entry that is neither file nor folder: {entry.name!r:.200}")
-    if entry.is_folder and entry.size:
+    if entry.is_directory and entry.size:
         raise InvalidWheel(path, f"has a folder with bytes of its own: {entry.name!r:.200}")
-    if not entry.is_folder and (kind == stat.S_IFDIR or entry.attributes & _DOS_FOLDER):
+    if not entry.is_directory and (kind == stat.S_IFDIR or entry.attributes & _DOS_FOLDER):
         raise InvalidWheel(path, f"has a file that is marked as a folder: {entry.name!r:.200}")
 
 
@@ -96,12 +96,12 @@ def _judge_places(path: str, entries: Sequence[Entry]) -> None:
     for entry in entries:
         key = place_key(entry.name.removesuffix("/"))
         other = seen.setdefault(key, entry)
-        if other is not entry and not (entry.is_folder and other.is_folder):
+        if other is not entry and not (entry.is_directory and other.is_directory):
             raise InvalidWheel(path, f"has two entries for {_how(entry, other)}")
         while (cut := key.rfind("/")) >= 0 and (key := key[:cut]) not in below:
             below[key] = entry.name
     for key, name in below.items():
-        if key in seen and not seen[key].is_folder:
+        if key in seen and not seen[key].is_directory:
             raise InvalidWheel(path, f"has a file where {name!r:.200} needs a folder")
 
 

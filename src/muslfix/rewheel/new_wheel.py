@@ -1,7 +1,6 @@
-"""A wheel that needs no fixing, made of one that does: the plan for all of its targets, and the new archive.
+"""A wheel that needs no fixing, made of one that does: its RECORD, its trace, and the new file.
 
-A wheel holds no links, so a module gets its new name by being renamed, or as a copy beside the old one. All
-that is not concerned is carried over as it stands, see :mod:`muslfix.rewheel.rezip`.
+All that is not concerned is carried over as it is, see :mod:`muslfix.rewheel.new_zip`.
 
 Specifications: https://packaging.python.org/en/latest/specifications/binary-distribution-format/,
 https://packaging.python.org/en/latest/specifications/recording-installed-packages/
@@ -13,125 +12,23 @@ import hashlib
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from muslfix.elf.dynamic import Image
-from muslfix.elf.facts import ElfFacts
 from muslfix.errors import InvalidProject, InvalidWheel
 from muslfix.files import TRACE
-from muslfix.loader.check import LoadCheck, Loads
-from muslfix.loader.facts import LoadResult
-from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Decision, Plan
-from muslfix.modules.tree import names_by_folder
 from muslfix.projects.trace import Change, changes_from_json, record_after, trace_to_json
 from muslfix.record import RecordRow
-from muslfix.rewheel.newfile import new_file, write_pieces
-from muslfix.rewheel.parts import parse_zip
-from muslfix.rewheel.rezip import Edits, rezip
-from muslfix.rewheel.wheel_tree import WheelTree
+from muslfix.rewheel.new_file import write_whole_file
+from muslfix.rewheel.new_zip import Edits, Piece, edit_zip
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
-from muslfix.wheels.archive import read_text
+from muslfix.wheels.archive import Archive, read_text
 from muslfix.wheels.wheel import Wheel
 
 _BUILD_LINE = re.compile(r"^Build:.*?(\r?\n|\Z)", re.MULTILINE | re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _TreeAfter:
-    """A wheel's tree with names that are planned.
-
-    :param tree: as it is
-    :param sources: from each path to the one of the file as it is
-    :param check: asks the target's loader; ``None``: it is not asked
-    """
-
-    tree: WheelTree
-    sources: dict[str, str]
-    check: LoadCheck | None = None
-
-    def exists(self, path: str) -> bool:
-        return path in self.sources
-
-    def examine(self, path: str) -> ElfFacts | str:
-        return self.tree.examine(self.sources[path])
-
-    def image(self, path: str) -> Image | str | None:
-        return self.tree.image(self.sources[path]) if path in self.sources else None
-
-    def load(self, path: str) -> LoadResult | None:
-        return None if self._loads is None else self._loads(path)
-
-    @cached_property
-    def _loads(self) -> Loads | None:
-        return None if self.check is None else self.check.in_wheel(self.image)
-
-    def names_beside(self, path: str) -> Iterable[str]:
-        return self._names.get(posixpath.dirname(path), ())
-
-    @cached_property
-    def _names(self) -> dict[str, list[str]]:
-        return names_by_folder(self.sources)
-
-    def link_of(self, path: str) -> str | None:
-        return self.tree.link_of(self.sources[path])
-
-    def have_one_content(self, one: str, other: str) -> bool:
-        return self.tree.have_one_content(self.sources[one], self.sources[other])
-
-
-def plan_for_targets(
-    wheel: Wheel, targets: Sequence[Target], mode: Mode, checks: Sequence[LoadCheck | None]
-) -> list[Plan]:
-    """Plan for each target, on the wheel as the plans before have left it.
-
-    :param mode: ``RENAME`` or ``COPY``
-    :param checks: for each target what asks its loader; ``None``: it is not asked
-    :raises InvalidWheel: if a file that is read is damaged; or if what one target needs takes away what
-        another one needs
-    """
-    tree = WheelTree(wheel)
-    sources = {path: path for path in tree.members}
-    plans = []
-    for target, check in zip(targets, checks):
-        plan = _plan(_TreeAfter(tree, dict(sources), check), target, mode)
-        plans.append(plan)
-        for decision in plan.changes:
-            old, new = decision.candidate.path, decision.new_path or ""
-            sources[new] = sources[old]
-            if decision.mode is Mode.RENAME:
-                del sources[old]
-    if mode is Mode.RENAME and len(targets) > 1:
-        after = [_TreeAfter(tree, sources, check) for check in checks]
-        _check_kept(wheel.facts.path, after, targets, plans)
-    return plans
-
-
-def _plan(tree: _TreeAfter, target: Target, mode: Mode) -> Plan:
-    """A plan in which a name that another file needs is kept by a copy, since there are no links."""
-    plan = plan_tree(tree.sources, tree, target, mode, thorough=True)
-    return Plan(
-        tuple(replace(d, mode=Mode.COPY) if d.mode not in (None, Mode.RENAME) else d for d in plan.decisions)
-    )
-
-
-def _check_kept(
-    path: str, trees: Sequence[_TreeAfter], targets: Sequence[Target], plans: Sequence[Plan]
-) -> None:
-    """Refuse to take from one target what it has, or was given, for the sake of another."""
-    for tree, target, before in zip(trees, targets, plans):
-        after = _plan(tree, target, Mode.RENAME)
-        lost = [*after.changes, *after.refusals[len(before.refusals) :]]
-        if lost:
-            raise InvalidWheel(
-                path,
-                f"cannot be for all targets by renaming: they import {lost[0].candidate.module} by different"
-                " names",
-                tip="use --mode copy, or repair it for each target into a folder of its own",
-            )
+_CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -182,7 +79,9 @@ def write_wheel(wheel: Wheel, new: NewWheel, path: str, *, overwrite: bool, in_p
     :raises InvalidWheel: if the old one is damaged
     :raises DestinationError: if it cannot be written; then nothing is left
     """
-    _write(wheel, _edits(wheel, new), path, overwrite=overwrite, in_place=in_place)
+    chunks = _chunks(wheel.archive, edit_zip(wheel.archive, _edits(wheel, new)))
+    permissions = os.fstat(wheel.archive.descriptor).st_mode & 0o7777 if in_place else None
+    write_whole_file(path, chunks, overwrite=overwrite, permissions=permissions)
 
 
 def copy_wheel(wheel: Wheel, path: str, *, overwrite: bool) -> None:
@@ -190,23 +89,20 @@ def copy_wheel(wheel: Wheel, path: str, *, overwrite: bool) -> None:
 
     :raises DestinationError: as :func:`write_wheel`
     """
-    _write(wheel, None, path, overwrite=overwrite, in_place=False)
+    write_whole_file(path, _chunks(wheel.archive, edit_zip(wheel.archive, Edits())), overwrite=overwrite)
 
 
-def _write(wheel: Wheel, edits: Edits | None, path: str, *, overwrite: bool, in_place: bool) -> None:
-    source = wheel.archive.descriptor
-    status = os.fstat(source)
+def _chunks(archive: Archive, pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """The bytes of a new archive, in pieces of bounded size.
 
-    def read(start: int, stop: int) -> bytes:
-        return os.pread(source, max(stop - start, 0), start)
-
-    if edits is None:
-        pieces: list[bytes | range] = [range(status.st_size)]
-    else:
-        pieces = rezip(parse_zip(wheel.facts.path, status.st_size, read), edits, read)
-    permissions = status.st_mode & 0o7777 if in_place else None
-    with new_file(path, overwrite=overwrite, permissions=permissions) as descriptor:
-        write_pieces(descriptor, pieces, source)
+    :param archive: the old one, of which ranges are read
+    """
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            for start in range(piece.start, piece.stop, _CHUNK):
+                yield archive.read_raw(range(start, min(start + _CHUNK, piece.stop)))
 
 
 def _edits(wheel: Wheel, new: NewWheel) -> Edits:
