@@ -98,13 +98,13 @@ def test_lines_of_refused_modules() -> None:
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: f"{type(error).__name__}-{error.path!a}")
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickled_and_back(error: MuslfixError, protocol: int) -> None:
-    again = pickle.loads(pickle.dumps(error, protocol))
-    assert type(again) is type(error)
-    assert vars(again) == vars(error)
-    assert again.args == error.args
-    assert str(again) == str(error)
+def test_pickled_and_back(error: MuslfixError) -> None:
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(error, protocol))
+        assert type(again) is type(error)
+        assert vars(again) == vars(error)
+        assert again.args == error.args
+        assert str(again) == str(error)
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: f"{type(error).__name__}-{error.path!a}")
