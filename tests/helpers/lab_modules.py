@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from commands import Result, run
 from environments import make_environment, site_packages
 from lab import layout
@@ -26,8 +27,17 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        #: Executables by name: ``39-gnu``, ``39-musl``, ``311-gnu``, ``311-musl``.
-        self.pythons = {python.name: str(python.executable(folder)) for python in layout.PYTHONS}
+        #: Executables by name: ``39-gnu``, ``39-musl``, ``311-gnu``, ``311-musl``, ``315-glibc``, ….
+        self.pythons = {
+            python.name: str(python.executable(folder))
+            for python in (*layout.EVERY_PYTHON, *layout.GLIBC_PYTHONS)
+        }
+
+    def skip_without(self, python: LabPython) -> None:
+        """Skip a test where the mirror had no such Python, which can be for those for glibc only."""
+        reason = python.why_absent(self.folder) if isinstance(python, layout.GlibcPython) else None
+        if reason is not None:
+            pytest.skip(reason)
 
     def wheels(self, group: str) -> list[Path]:
         """The real wheels of a group of ``lab.layout.WHEELS``."""
@@ -46,7 +56,7 @@ _R = TypeVar("_R")
 
 # -I: nothing of the shell that starts the tests; -B: no bytecode, so that trees can be compared.
 _ISOLATED = ("-I", "-B")
-_MODULE = re.compile(r"(?P<stem>[^.]+)\.(?P<abi>abi3|cpython-\d+-x86_64-linux-(?:gnu|musl))\.so")
+_MODULE = re.compile(r"(?P<stem>[^.]+)\.(?P<abi>abi3t?|cpython-\d+t?-x86_64-linux-(?:gnu|musl))\.so")
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class LabModule:
 
     def is_right_for(self, python: LabPython) -> bool:
         """Whether the interpreter imports the name that it has in the wheel."""
-        return self.file.endswith((python.suffix, ".abi3.so"))
+        return self.file.endswith((python.suffix, ".abi3.so", ".abi3t.so"))
 
     def right_file(self, python: LabPython) -> str:
         """The path where the interpreter looks for it, ``file`` itself if that is right."""

@@ -12,16 +12,20 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import layout, processes, pythons, sources, toolchain, wheels
+from . import alpine, glibc, layout, processes, pythons, sources, toolchain, wheels
 from .processes import LabError
 from .steps import Step, alone, perform, say
 
 TOOLS = {
     sources.APT_HELPER: "apt",
     "bzip2": "bzip2",
+    "/sbin/debugfs": "e2fsprogs",
+    "dpkg-deb": "dpkg",
     "gcc": "gcc",
     "make": "make",
+    "patchelf": "patchelf",
     "pod2man": "perl",  # the modules too, which perl-base lacks
+    "qemu-img": "qemu-utils",
     "tar": "tar",
     "tclsh": "tcl",
     "xz": "xz-utils",
@@ -58,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Build the interpreters and fetch the wheels that the tests need, where missing.",
         epilog="The folder is $MUSLFIX_LAB, else muslfix-lab in the user's cache folder.",
     )
-    parser.add_argument("--only", choices=("pythons", "wheels"), help="make only these")
+    parser.add_argument("--only", choices=("pythons", "wheels", "alpine"), help="make only this part")
     parser.add_argument(
         "--where", action="store_true", help="print the folder and what it lacks; make nothing"
     )
@@ -83,7 +87,7 @@ def _make(lab: Path, options: argparse.Namespace) -> None:
         say(f"{lab}: nothing to do")
         return
     _check_machine(lab)
-    if "pythons" in pending:
+    if pending != ["wheels"]:
         _check_tools(lab, install=options.install_tools or _is_root_in_ci())
     started = time.monotonic()
     with alone(lab):
@@ -99,10 +103,11 @@ def _parts(lab: Path) -> dict[str, list[list[Step]]]:
         "pythons": [
             sources.steps(),
             toolchain.musl_steps(),
-            [toolchain.toolchain_step()],
+            [toolchain.toolchain_step(), *glibc.steps()],
             pythons.steps(),
         ],
         "wheels": [wheels.pip_steps(lab), wheels.steps()],
+        "alpine": alpine.steps(),
     }
 
 

@@ -60,9 +60,19 @@ class LabPython:
     spelling: str
 
     @property
+    def abi(self) -> str:
+        """Its version and flags as its extension modules spell them, such as ``39`` or ``313t``."""
+        return self.name.partition("-")[0]
+
+    @property
+    def is_free_threaded(self) -> bool:
+        """Whether it was built with ``--disable-gil``."""
+        return self.abi.endswith("t")
+
+    @property
     def tag(self) -> str:
-        """Its interpreter tag, such as ``cp39``: also the name of the group of wheels for it."""
-        return "cp" + "".join(self.version.split(".")[:2])
+        """Its ABI tag, such as ``cp39`` or ``cp313t``: also the name of the group of wheels for it."""
+        return "cp" + self.abi
 
     @property
     def triplet(self) -> str:
@@ -72,12 +82,12 @@ class LabPython:
     @property
     def suffix(self) -> str:
         """The first of its ``EXTENSION_SUFFIXES``."""
-        return f".cpython-{self.tag[2:]}-{self.triplet}.so"
+        return f".cpython-{self.abi}-{self.triplet}.so"
 
     @property
     def step(self) -> str:
-        """The name of the step that builds it, with the other of its version."""
-        return f"python-{self.version}"
+        """The name of the step that builds it, with the other spelling of its version."""
+        return f"python-{self.version}" + "t" * self.is_free_threaded
 
     def prefix(self, lab: Path) -> Path:
         """Its ``sys.prefix``."""
@@ -94,6 +104,55 @@ PYTHONS = (
     LabPython("311-musl", "3.11.2", "musl"),
     LabPython("311-gnu", "3.11.2", "gnu"),
 )
+"""Those that the large tests run on, with dozens of real wheels each."""
+
+NEWER_PYTHONS = (
+    LabPython("313-musl", "3.13.5", "musl"),
+    LabPython("313-gnu", "3.13.5", "gnu"),
+    LabPython("313t-musl", "3.13.5", "musl"),
+)
+"""Those that the matrix of names and a few real wheels are enough for."""
+
+EVERY_PYTHON = (*PYTHONS, *NEWER_PYTHONS)
+
+
+@dataclass(frozen=True)
+class GlibcPython(LabPython):
+    """A CPython for glibc, of the distribution's testing or unstable suite, whichever release that has."""
+
+    @property
+    def step(self) -> str:
+        """The name of the step that fetches all of them."""
+        return "glibc-pythons"
+
+    def root(self, lab: Path) -> Path:
+        """The root file system that it has with its C library."""
+        return lab / "glibc" / self.version
+
+    def prefix(self, lab: Path) -> Path:
+        """Its ``sys.prefix``."""
+        return self.root(lab) / "usr"
+
+    def executable(self, lab: Path, musl: str = "") -> Path:
+        """The program to run, on the C library of its own root."""
+        return self.prefix(lab) / "bin" / f"python{self.version}"
+
+    def why_absent(self, lab: Path) -> str | None:
+        """Why a complete lab lacks it, or ``None`` if it is there."""
+        try:
+            return self.root(lab).with_name(f"{self.version}.absent").read_text(encoding="utf-8")
+        except OSError:
+            return None
+
+
+GLIBC_PYTHONS = (GlibcPython("314-glibc", "3.14", "gnu"), GlibcPython("315-glibc", "3.15", "gnu"))
+
+ALPINE_STEP = "alpine"
+
+
+def alpine(lab: Path) -> Path:
+    """The root file system of a real Alpine Linux, without a Python; to be copied, never changed."""
+    return lab / "alpine"
 
 
 @dataclass(frozen=True)
@@ -105,6 +164,7 @@ class WheelGroup:
     :param platform: ``musllinux`` or ``manylinux``; empty: this machine's
     :param cpu: as in compatibility tags
     :param listed: the name of the list, where several groups share one; empty: its own
+    :param abi: the ABI tag, where it is not that of the version alone
     """
 
     name: str
@@ -112,6 +172,7 @@ class WheelGroup:
     platform: str = ""
     cpu: str = field(default="x86_64", repr=False)
     listed: str = field(default="", repr=False)
+    abi: str = field(default="", repr=False)
 
     @property
     def requirements(self) -> Path:
@@ -158,7 +219,14 @@ WHEELS = (
     WheelGroup("runtime-cp311", "3.11.2", "musllinux"),
     WheelGroup("pip", "3.9.2", "musllinux"),
     WheelGroup("pip-old", "3.9.2", "musllinux"),
+    WheelGroup("cp313", "3.13.5", "musllinux"),
+    WheelGroup("cp313t", "3.13.5", "musllinux", abi="cp313t"),
+    WheelGroup("cp314", "3.14.0", "musllinux"),
+    WheelGroup("cp315", "3.15.0", "musllinux"),
+    WheelGroup("manylinux-cp314", "3.14.0", "manylinux"),
+    WheelGroup("manylinux-cp315", "3.15.0", "manylinux"),
     WheelGroup("tools"),
+    WheelGroup("alpine"),
     *FOREIGN,
 )
 
@@ -176,14 +244,20 @@ def wheels(lab: Path, group: str) -> list[Path]:
 def missing(lab: Path) -> list[str]:
     """What the lab still lacks, one sentence each; empty if it is complete."""
     pythons = [
-        f"The interpreter {python.name} is not built." for python in PYTHONS if not is_made(lab, python.step)
+        f"The interpreter {python.name} is not built."
+        for python in EVERY_PYTHON
+        if not is_made(lab, python.step)
     ]
     groups = [
         f"The wheels of {group.requirements.name} are not fetched."
         for group in WHEELS
         if not is_made(lab, group.step, group.inputs())
     ]
-    return pythons + groups
+    others = {
+        GLIBC_PYTHONS[0].step: "The newest CPythons for glibc are not fetched.",
+        ALPINE_STEP: "The root of Alpine Linux is not unpacked.",
+    }
+    return pythons + groups + [lack for step, lack in others.items() if not is_made(lab, step)]
 
 
 def stamp(lab: Path, step: str) -> Path:

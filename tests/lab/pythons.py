@@ -8,6 +8,7 @@ interpreter of a version is built in the tree of the first and costs little.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -47,23 +48,25 @@ assert ctypes.CDLL(None).strlen(b"four") == 4
 
 
 def steps() -> list[Step]:
-    """The steps that build them, one for each version; they need the toolchain."""
+    """The steps that build them, one for each version and ABI; they need the toolchain."""
     how = (*toolchain.toolchain_step().inputs, repr((OPTIONS, FLAGS, LEFT_OUT, DISABLED, CONFIGURED)))
     return [
         Step(pythons[0].step, (*how, repr(pythons), repr(source)), partial(_build, pythons, source))
-        for pythons, source in _by_version()
+        for pythons, source in _by_abi()
     ]
 
 
-def _by_version() -> Iterator[tuple[tuple[LabPython, ...], Source]]:
-    for version, source in sources.PYTHONS.items():
-        yield tuple(python for python in layout.PYTHONS if python.version == version), source
+def _by_abi() -> Iterator[tuple[tuple[LabPython, ...], Source]]:
+    """The interpreters that differ only in the spelling, with their source."""
+    for _, alike in itertools.groupby(layout.EVERY_PYTHON, key=lambda python: python.step):
+        pythons = tuple(alike)
+        yield pythons, sources.PYTHONS[pythons[0].version]
 
 
 def _build(pythons: tuple[LabPython, ...], source: Source, bench: Bench) -> None:
     tree = source.unpack(bench, without=LEFT_OUT)
     (tree / "Modules" / "Setup.local").write_text(DISABLED, encoding="utf-8")
-    _configure(bench, tree)
+    _configure(bench, tree, *["--disable-gil"] * pythons[0].is_free_threaded)
     configured = {tree / name: (tree / name).read_text(encoding="utf-8") for name in CONFIGURED}
     for python in pythons:
         for path, text in configured.items():
@@ -72,13 +75,14 @@ def _build(pythons: tuple[LabPython, ...], source: Source, bench: Bench) -> None
         _install(python, bench, tree)
 
 
-def _configure(bench: Bench, tree: Path) -> None:
+def _configure(bench: Bench, tree: Path, *more_options: str) -> None:
     prefix = toolchain.folder(bench.lab)
     bench.build(
         "./configure",
         f"--prefix={PREFIX}",
         f"--with-openssl={prefix}",
         *OPTIONS,
+        *more_options,
         cwd=tree,
         CC=str(toolchain.compiler(bench.lab)),
         CPPFLAGS=f"-I{prefix / 'include'}",

@@ -64,6 +64,10 @@ PYTHONS = {
         "pool/main/p/python3.11/python3.11_3.11.2.orig.tar.gz",
         "2411c74bda5bbcfcddaf4531f66d1adc73f247f529aee981b029513aefdbf849",
     ),
+    "3.13.5": Source(
+        "pool/main/p/python3.13/python3.13_3.13.5.orig.tar.xz",
+        "93e583f243454e6e9e4588ca2c2662206ad961659863277afcdb96801647d640",
+    ),
 }
 MUSLS = {
     "1.2.3": Source(

@@ -19,6 +19,8 @@ PLATFORMS = {
     "manylinux": ("manylinux_2_28", "manylinux_2_17", "manylinux2014"),
 }
 
+OTHER_ABIS = ("abi3", "abi3t", "none")
+
 
 def pip_steps(lab: Path) -> list[Step]:
     """The step that makes an environment with a pip of the lab, if there is need of one."""
@@ -54,10 +56,10 @@ def _target(group: WheelGroup) -> list[str]:
     """Tell pip for which interpreter the wheels are, if not for its own."""
     if not group.version:
         return []
-    tag = "cp" + "".join(group.version.split(".")[:2])
+    tag = group.abi or "cp" + "".join(group.version.split(".")[:2])
     platforms = [f"--platform={platform}_{group.cpu}" for platform in PLATFORMS[group.platform]]
     interpreter = [f"--python-version={group.version}", "--implementation=cp"]
-    return [*platforms, *interpreter, f"--abi={tag}", "--abi=abi3", "--abi=none"]
+    return [*platforms, *interpreter, *(f"--abi={abi}" for abi in (tag, *OTHER_ABIS))]
 
 
 def _pip(lab: Path) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from commands import Cli
 from rootmaker import ELF, known_target
@@ -68,6 +70,11 @@ def candidate(name: str, elf: str) -> Candidate:
         ("3.14", f"m.abi3-{GNU}.so", "x86_64-glibc", "other-libc"),
         ("3.14", f"m.abi3t-{MUSL}.so", "x86_64-musl", "other-abi"),
         ("3.14t", "m.abi3t.so", "x86_64-musl", "other-abi"),
+        # It lists .abi3.so and cannot use it.
+        ("3.14t", "m.abi3.so", "x86_64-musl", "other-abi"),
+        ("3.14t", f"m.abi3-{MUSL}.so", "x86_64-musl", "other-abi"),
+        ("3.14t", f"m.cpython-314t-{GNU}.so", "x86_64-musl", f"m.cpython-314t-{MUSL}.so"),
+        ("3.14t", f"m.cpython-314-{MUSL}.so", "x86_64-musl", "other-abi"),
         ("3.11", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
         ("3.9", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
         ("openwrt", f"m.abi3-{MUSL}.so", "x86_64-musl", "m.abi3.so"),
@@ -93,6 +100,13 @@ def test_a_module_with_both_names_is_served(target: str) -> None:
     decisions = {decision.candidate.path: decision for decision in plan(files, whom).decisions}
     assert decisions["m.abi3.so"].verdict == "importable"
     assert all(decision.new_path is None for decision in decisions.values())
+
+
+def test_the_sentence_says_free_threaded(tmp_path: Path, cli: Cli) -> None:
+    content = (ELF / "x86_64-musl.so").read_bytes()
+    wheel = make_wheel(f"{tmp_path}/demo-1.0-cp39-abi3-musllinux_1_1_x86_64.whl", {"demo/m.abi3.so": content})
+    told = cli("check", wheel, "--target-spec", "cp314t-musl-x86_64-musl1.2.5", "-v")
+    assert "it is for abi3, and the target is free-threaded CPython 3.14" in told.out + told.err
 
 
 def test_a_wheel_built_on_315_for_an_older_python(tmp_path: object, cli: Cli) -> None:

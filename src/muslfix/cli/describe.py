@@ -28,9 +28,9 @@ def tell_story(target: Target) -> Iterator[str]:
 
 def suffixes_of(target: Target) -> str:
     """Which names it imports, and in which order."""
-    first, *others = [f"demo{suffix}" for suffix in target.extension_suffixes]
+    first, *others = [f"demo{suffix}" for suffix in target.usable_suffixes]
     then = f", then {', then '.join(others)}; the first that is there wins" if others else " and nothing else"
-    return f"For 'import demo', CPython {target.version} looks in each folder for {first}{then}."
+    return f"For 'import demo', {target.kind} looks in each folder for {first}{then}."
 
 
 def libc_of(target: Target) -> str:
@@ -73,7 +73,7 @@ def wheels_for(target: Target) -> str:
 
 
 def _found_none(target: Target) -> str:
-    stable = ", but for those named .abi3.so" if ".abi3.so" in target.extension_suffixes else ""
+    stable = ", but for those named .abi3.so" if ".abi3.so" in target.usable_suffixes else ""
     return (
         f"it finds none of their extension modules{stable}. Where a .py of the same name lies beside one, it"
         " imports that without a word and is slow. Run 'muslfix fix' after each installation."

@@ -97,7 +97,7 @@ def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     if target.source is not None:
         yield f"facts from: {target.source.sentence}"
     yield f"interpreter: {target.executable or 'not known'}"
-    yield f"version: CPython {target.version}"
+    yield f"version: {target.kind}"
     yield f"SOABI: {target.soabi or 'not known'}"
     yield f"imports: {' '.join(target.extension_suffixes)}"
     yield f"libc: {target.libc} {target.libc_version or '(version not known)'}"

@@ -124,7 +124,7 @@ def _other_abi(decision: Decision, target: Target) -> tuple[str, None]:
     name = decision.candidate.name
     if not name.is_for_linux:
         return f"it is for another platform ({name.triplet})", None
-    return f"it is for {name.abi}, and the target is CPython {target.version}", None
+    return f"it is for {name.abi}, and the target is {target.kind}", None
 
 
 def _other_libc(decision: Decision, target: Target) -> tuple[str, str]:

@@ -32,6 +32,10 @@ OLDEST = "muslfix serves CPython {}.{} and later".format(*OLDEST_VERSION)
 #: What facts can come from, the best first.
 SOURCES = ("interpreter", "target-file", "build-details", "root", "spec")
 
+# See Target.usable_suffixes.
+_FIRST_FREE_THREADED_STABLE_ABI = (3, 15)
+_STABLE_ABI = (".abi3.", ".abi3-")
+
 ENVIRONMENTS = ("virtual environment", "conda", "system")
 
 # The glibc versions that have a name of their own in older tags (PEP 513, 571, 599).
@@ -143,13 +147,32 @@ class Target:
         major, minor = self.version.split(".")[:2]
         return int(major), int(minor)
 
+    @property
+    def usable_suffixes(self) -> tuple[str, ...]:
+        """The extension suffixes under which it can load a module that was built for them.
+
+        Free-threaded CPython 3.13 and 3.14 list ``.abi3.so`` and cannot use it: the import ends in a
+        SystemError (https://github.com/python/cpython/issues/120901). Their stable ABI, ``abi3t``, begins
+        with 3.15.
+        """
+        if "t" not in self.abi_flags or self.version_info >= _FIRST_FREE_THREADED_STABLE_ABI:
+            return self.extension_suffixes
+        return tuple(suffix for suffix in self.extension_suffixes if not suffix.startswith(_STABLE_ABI))
+
+    @property
+    def kind(self) -> str:
+        """What it is, for a person: ``CPython 3.11.2``, ``free-threaded CPython 3.13.5``."""
+        flags = {"t": "free-threaded", "d": "debug"}
+        words = [word for flag, word in flags.items() if flag in self.abi_flags]
+        return " ".join([*words, "CPython", self.version])
+
     def suffix_for(self, abi: str) -> str | None:
-        """The first suffix with this ABI part among those that the target imports.
+        """The first suffix with this ABI part among those that the target can use.
 
         :param abi: ``cpython-39``, ``abi3``, or empty for the bare ``.so``
         :return: with its leading dot, or ``None`` where the target imports no such ABI part
         """
-        for suffix in self.extension_suffixes:
+        for suffix in self.usable_suffixes:
             name = ExtensionFilename.of_suffix(suffix)
             if name is not None and name.abi == abi:
                 return suffix
