@@ -32,8 +32,9 @@ MODULES = sorted(
 
 def test_the_modules_are_sources_and_data_of_known_kinds() -> None:
     """What the next two tests compare with is itself no accident."""
-    assert {Path(path).suffix for path in MODULES} == {".py", ".json", ".md", ".typed"}
+    assert {Path(path).suffix for path in MODULES} == {".py", ".json", ".md", ".txt", ".typed"}
     assert [path for path in MODULES if not path.endswith(".py")] == [
+        "muslfix/loader/musl_exports.txt",
         "muslfix/py.typed",
         "muslfix/report.schema.json",
         "muslfix/verdicts.md",

@@ -11,7 +11,7 @@ from lab import layout
 from lab_modules import Lab
 
 from muslfix.elf.dynamic import read_dynamic
-from muslfix.loader.musl_floor import LARGE_FILE_SYMBOLS, NEWEST, OLDEST, appeared_in, symbols_of
+from muslfix.loader.musl_exports import NEWEST, OLDEST, appeared_in, large_file_symbols, symbols_of
 
 GENERATOR = Path(__file__).parents[2] / "fixtures" / "musl_versions.py"
 
@@ -31,7 +31,7 @@ def test_when_a_symbol_appeared(symbol: str, version: tuple[int, ...] | None) ->
 
 def test_later_versions_have_more_but_for_the_large_file_interface() -> None:
     older, newer = symbols_of((1, 2, 3)), symbols_of((1, 2, 5))
-    assert older - newer == LARGE_FILE_SYMBOLS
+    assert older - newer == large_file_symbols()
     assert newer - older == {"statx", "preadv2", "pwritev2"}
     assert symbols_of((1, 2, 4)) < newer
     assert symbols_of((9, 9, 9)) == symbols_of(NEWEST)

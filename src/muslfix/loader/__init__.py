@@ -8,8 +8,8 @@
     how a library is found and a symbol bound: what both libcs have in common
 :mod:`~muslfix.loader.musl`, :mod:`~muslfix.loader.glibc`
     the rules of the one, and of the other
-:mod:`~muslfix.loader.musl_floor`, :mod:`~muslfix.loader.musl_exports`
-    since when musl has a symbol, and the data for that
+:mod:`~muslfix.loader.musl_exports`
+    since when musl exports a symbol, from the data beside it
 :mod:`~muslfix.loader.musl_floor`
     the lowest musl on which the files of a wheel can load
 

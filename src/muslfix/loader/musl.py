@@ -9,11 +9,11 @@ from os.path import dirname
 
 from muslfix.elf.symbols import Exports, Reference
 from muslfix.loader.facts import Absence, Files, LoadedFile, System
-from muslfix.loader.musl_floor import (
+from muslfix.loader.musl_exports import (
     LARGE_FILE_BY_LOADER,
-    LARGE_FILE_SYMBOLS,
     NEWEST,
     appeared_in,
+    large_file_symbols,
     symbols_of,
 )
 from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
@@ -43,7 +43,7 @@ class MuslRules(Rules):
             self.knows_all_symbols = self.knows_all_symbols and system.version <= NEWEST
         self._exports = exports
         late = system.version is not None and system.version >= LARGE_FILE_BY_LOADER
-        self._found_by_loader = LARGE_FILE_SYMBOLS if late else frozenset[str]()
+        self._found_by_loader = large_file_symbols() if late else frozenset[str]()
         self.knows_all_symbols = self.knows_all_symbols and "libc.so" in exports
 
     def find(self, name: str, needed_by: Object) -> Finding:
