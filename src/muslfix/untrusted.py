@@ -1,43 +1,132 @@
-"""JSON that anybody may have written: what Python's parser lets pass and no honest file holds is refused.
+"""JSON that anybody may have written: parsed with bounds, then read value by value, each of a given type.
 
-The bounds keep whatever is said about a value short, and whoever looks at it from running out of stack.
+Python's parser accepts more than an honest file holds. The bounds also keep error messages short, and readers
+from running out of stack.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 # Bounds that no file of muslfix comes near.
 _MAX_DEPTH = 50
 _MAX_DIGITS = 20
 
+_TYPES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
 
-def parse_json(text: str) -> Any:
-    """The value that a JSON text stands for.
+
+class InvalidJson(ValueError):
+    """Not JSON, or a value that is missing or of the wrong type; a sentence that begins with its path."""
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Parse a JSON document.
 
     Beyond the grammar it must be unambiguous (no name twice in an object: parsers differ on which counts,
     https://www.rfc-editor.org/rfc/rfc8259#section-4), nested 50 levels deep at most, with whole numbers of
     20 digits at most, and its strings must be such as file names can be.
 
-    :raises ValueError: if it is not; with what is wrong
+    :raises InvalidJson: if it is not; with what is wrong
     """
     try:
         value = json.loads(
-            text, object_pairs_hook=_object, parse_int=_whole_number, parse_constant=_refuse_constant
+            content if isinstance(content, str) else content.decode(),
+            object_pairs_hook=_object,
+            parse_int=_whole_number,
+            parse_constant=_refuse_constant,
         )
-    except RecursionError as error:
-        raise ValueError(str(error)) from error
-    _check_depth(value)
-    json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        _check_depth(value)
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(f"is not JSON ({error})") from error
     return value
+
+
+class JsonObject:
+    """A JSON object of which nothing is known yet.
+
+    :param value: as :func:`parse_json` returns it
+    :param path: where it is in the document, with a dot at its end; empty for the document itself
+    :raises InvalidJson: if it is not an object. All methods raise it if the value is missing or of another
+        type: ``machine.bits is '64', which is not a whole number``
+    """
+
+    def __init__(self, value: object, path: str = "") -> None:
+        if not isinstance(value, dict):
+            raise InvalidJson(f"{path[:-1] or 'the document'} is not a JSON object")
+        self._values: Mapping[str, Any] = value
+        self.path = path
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    @property
+    def names(self) -> list[str]:
+        """The names in it, in their order."""
+        return list(self._values)
+
+    def value(self, name: str, kind: type = object) -> Any:
+        """A value of the given type, or of any type if none is given."""
+        if name not in self._values:
+            raise InvalidJson(f"{self.path}{name} is missing")
+        value = self._values[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            raise InvalidJson(f"{self.path}{name} is {value!r:.80}, which is not {_TYPES[kind]}")
+        return value
+
+    def text(self, name: str) -> str:
+        """A text."""
+        text: str = self.value(name, str)
+        return text
+
+    def text_or_none(self, name: str) -> str | None:
+        """A text or ``null``."""
+        return None if self.value(name) is None else self.text(name)
+
+    def optional_text(self, name: str) -> str | None:
+        """A text, ``null``, or nothing."""
+        return self.text_or_none(name) if name in self else None
+
+    def whole(self, name: str) -> int:
+        """A whole number."""
+        number: int = self.value(name, int)
+        return number
+
+    def object(self, name: str) -> JsonObject:
+        """An object, read in the same way as this one."""
+        return type(self)(self.value(name, dict), f"{self.path}{name}.")
+
+    def texts(self, name: str, at_most: int = 100_000) -> tuple[str, ...]:
+        """A list of texts.
+
+        :param at_most: the largest number of entries that is accepted
+        """
+        items = self._items(name, at_most)
+        return tuple(items.text(index) for index in items.names)
+
+    def objects(self, name: str, at_most: int = 100_000) -> tuple[JsonObject, ...]:
+        """A list of objects.
+
+        :param at_most: the largest number of entries that is accepted
+        """
+        items = self._items(name, at_most)
+        return tuple(items.object(index) for index in items.names)
+
+    def _items(self, name: str, at_most: int) -> JsonObject:
+        """A list as an object whose names are the indexes."""
+        items = self.value(name, list)
+        if len(items) > at_most:
+            raise InvalidJson(f"{self.path}{name} has {len(items)} entries, which is too many")
+        return type(self)({str(index): item for index, item in enumerate(items)}, f"{self.path}{name}.")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name!r:.80} stands twice in one object")
+            raise ValueError(f"{name!r:.80} occurs twice in one object")
         found[name] = value
     return found
 
@@ -49,7 +138,7 @@ def _whole_number(digits: str) -> int:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _check_depth(value: Any) -> None:

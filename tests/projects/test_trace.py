@@ -110,11 +110,11 @@ def test_what_later_versions_may_add_is_passed_over() -> None:
         ({"new": f"demo/_speed{RIGHT}.1"}, f"names 'demo/_speed{RIGHT}.1' as another name of {OLD!r}"),
         ({"new": OLD}, f"names {OLD!r} as another name of {OLD!r}"),
         ({"old": "a.py", "new": "a.py"}, "names 'a.py' as another name of 'a.py'"),
-        ({"row": 1}, f"has a row for {OLD!r} that is no text"),
+        ({"row": 1}, "is not a file that muslfix wrote: changes.0.row is 1, which is not text"),
         ({"row": ""}, None),
-        ({"mode": "none"}, "is not a file that muslfix wrote"),
-        ({"mode": None}, "is not a file that muslfix wrote"),
-        ({"row": "\ud800"}, "is not a file that muslfix wrote"),
+        ({"mode": "none"}, "is not a file that muslfix wrote: 'none' is not a valid Mode"),
+        ({"mode": None}, "is not a file that muslfix wrote: changes.0.mode is None, which is not text"),
+        ({"row": "\ud800"}, "is not a file that muslfix wrote: is not JSON"),
     ],
 )
 def test_changes_that_are_refused(change: dict[str, Any], reason: str | None) -> None:
@@ -122,7 +122,7 @@ def test_changes_that_are_refused(change: dict[str, Any], reason: str | None) ->
     if reason is None:
         assert changes_from_json(text)
     else:
-        assert refused(text).reason == reason
+        assert refused(text).reason.startswith(reason)
 
 
 def test_a_long_name_is_cut() -> None:

@@ -37,19 +37,19 @@ ANSWERS: dict[str, tuple[str, str]] = {
     ),
     "number of 5000 digits": (
         says('{"version": ' + "9" * 5_000 + "}"),
-        "gave a damaged answer (a number of 5000 digits)",
+        "is not JSON (a number of 5000 digits)",
     ),
     "long name": (says('{"implementation": "' + "p" * 9_999 + '"}'), "is ppp"),
-    "a name twice": (says('{"version": 1, "version": 2}'), "gave a damaged answer ('version' stands twice"),
-    "NaN": (says('{"version": NaN}'), "gave a damaged answer (NaN is no number"),
-    "deep": (says('{"x": ' + "[" * 50_000 + "}"), "gave a damaged answer (maximum recursion depth"),
+    "a name twice": (says('{"version": 1, "version": 2}'), "is not JSON ('version' occurs twice"),
+    "NaN": (says('{"version": NaN}'), "is not JSON (NaN is not a number"),
+    "deep": (says('{"x": ' + "[" * 50_000 + "}"), "is not JSON (maximum recursion depth"),
     "deep and closed": (
         says('{"x": ' + "[" * 300 + "]" * 300 + "}"),
-        "gave a damaged answer (nested more than",
+        "is not JSON (nested more than",
     ),
-    "two objects on a line": (says("{} {}"), "gave a damaged answer (Extra data"),
+    "two objects on a line": (says("{} {}"), "is not JSON (Extra data"),
     "two objects on two lines": (f"{says('{}')}; {says('{}')}", "answered 2 times"),
-    "half a character": (says('{"version": "\\ud800"}'), "gave a damaged answer ("),
+    "half a character": (says('{"version": "\\ud800"}'), "is not JSON ("),
     "not UTF-8": (
         f'printf \'{MARK}{{"implementation": "\\377"}}\\n\'',
         "is \\udcff; muslfix serves CPython only",
@@ -78,7 +78,7 @@ ANSWERS: dict[str, tuple[str, str]] = {
         says("{" + CPYTHON + ', "image": "/' + "x" * 100_000 + '"}'),
         "cannot be read",
     ),
-    "image of another kind": (says("{" + CPYTHON + ', "image": [[1]]}'), "does not tell which file it is"),
+    "image of another kind": (says("{" + CPYTHON + ', "image": [[1]]}'), "image is [[1]], which is not text"),
 }
 
 

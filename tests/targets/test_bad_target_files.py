@@ -43,7 +43,7 @@ BAD_TARGETS: dict[str, tuple[Make, str]] = {
     **{name: (make, "") for name, make in BAD_JSON.items()},
     "a fact twice": (
         text(TARGET.read_text().replace('"libc":', '"libc": "glibc", "libc":')),
-        "'libc' stands twice",
+        "'libc' occurs twice",
     ),
     "long path": (with_facts(prefix="/" + LONG), "prefix has 100001 characters, which is too long"),
     "long suffix": (with_facts(extension_suffixes=["." + LONG + ".so"]), "extension_suffixes.0 has 100004"),
@@ -57,12 +57,12 @@ BAD_TARGETS: dict[str, tuple[Make, str]] = {
     "C1": (with_facts(environment="\x9b31m"), r"environment is '\x9b31m'"),
     "bidi": (with_facts(implementation="\u202e"), r"implementation is \u202e"),
     "surrogate": (with_facts(scheme__purelib="/\ud800"), "surrogates not allowed"),
-    "a list for a text": (with_facts(loader=[["/"]]), "loader is [['/']], which is not of its kind"),
+    "a list for a text": (with_facts(loader=[["/"]]), "loader is [['/']], which is not text"),
     "an object for a text": (
         with_facts(scheme__scripts={}),
-        "scheme.scripts is {}, which is not of its kind",
+        "scheme.scripts is {}, which is not text",
     ),
-    "a text for an object": (with_facts(markers="x"), "markers is 'x', which is not of its kind"),
+    "a text for an object": (with_facts(markers="x"), "markers is 'x', which is not an object"),
     "not absolute": (with_facts(scheme__platlib="lib"), "which is no absolute path"),
     "leaves the prefix": (with_facts(prefix_scheme__data="../.."), "which leaves the prefix"),
 }

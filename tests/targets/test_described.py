@@ -105,7 +105,7 @@ def test_a_target_file_that_mentions_it_is_one(tmp_path: Path) -> None:
     path.write_text(target.to_json())
     assert muslfix.read_target_file(str(path)) == target
     path.write_text('"schema_version"')
-    with pytest.raises(InvalidTarget, match="is no JSON object"):
+    with pytest.raises(InvalidTarget, match="is not a JSON object"):
         muslfix.read_target_file(str(path))
 
 

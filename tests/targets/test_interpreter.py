@@ -382,8 +382,8 @@ def test_a_loader_called_by_hand(program: Program) -> None:
         ("exec yes >&2", "printed more than 1 MiB instead of an answer, and was stopped"),
         ('echo "$5"', "is no Python: it printed '# ruff: noqa: UP032' instead of an answer"),
         ("echo 'muslfix-probe: {'", "is no Python: it printed 'muslfix-probe: {' instead of an answer"),
-        ("echo 'muslfix-probe: {]}'", "gave a damaged answer (Expecting property name"),
-        ("echo 'muslfix-probe: {}'", "is None; muslfix serves CPython only"),
+        ("echo 'muslfix-probe: {]}'", "gave a damaged answer: it is not JSON (Expecting property name"),
+        ("echo 'muslfix-probe: {}'", "gives facts that cannot be true: implementation is missing"),
         (
             """echo 'muslfix-probe: {"implementation": "cpython", "version": "3.5.10"}'""",
             "is Python 3.5.10; muslfix serves CPython 3.6 and later",
@@ -402,14 +402,14 @@ def test_a_loader_called_by_hand(program: Program) -> None:
         ),
         (
             """echo 'muslfix-probe: {"implementation": "cpython", "version": "3.12", "image": "/bin/sh"}'""",
-            "gives facts that cannot be: markers is missing",
+            "gives facts that cannot be true: extension_suffixes is missing",
         ),
         (
             """echo 'muslfix-probe: {"implementation": "cpython", "version": "3.12.0", "image": "/nope"}'""",
             "runs /nope, which cannot be read",
         ),
         (
-            """echo 'muslfix-probe: {"implementation": "cpython", "image": "/etc/passwd"}'""",
+            'echo \'muslfix-probe: {"implementation": "cpython", "version": "3", "image": "/etc/passwd"}\'',
             "runs /etc/passwd, which is not an ELF file",
         ),
     ],
@@ -643,14 +643,14 @@ def test_the_version_of_musl(
 @pytest.mark.parametrize("suffixes", [None, 1, ".so", [None], {}])
 def test_suffixes_that_are_none(answering: Callable[..., str], suffixes: Any) -> None:
     error = failure_of(answering(extension_suffixes=suffixes))
-    assert error.reason.startswith("gives facts that cannot be: extension_suffixes")
+    assert error.reason.startswith("gives facts that cannot be true: extension_suffixes")
 
 
 def test_facts_that_contradict_each_other(answering: Callable[..., str]) -> None:
     error = failure_of(answering(version="3.7.1", extension_suffixes=[".so"]))
-    assert error.reason.startswith("gives facts that cannot be: markers.python_version is 3.")
+    assert error.reason.startswith("gives facts that cannot be true: markers.python_version is 3.")
     error = failure_of(answering(executable=""))
-    assert error.reason == "gives facts that cannot be: executable is '', which is no absolute path"
+    assert error.reason == "gives facts that cannot be true: executable is '', which is no absolute path"
 
 
 # Which interpreter is meant
@@ -747,8 +747,8 @@ def test_a_target_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "is no JSON (Expecting value"),
-        (b"\xff", "is no JSON ('utf-8' codec can't decode byte 0xff"),
+        (b"", "is not JSON (Expecting value"),
+        (b"\xff", "is not JSON ('utf-8' codec can't decode byte 0xff"),
         (b"{}", "format is missing"),
         (b'{"format": 99}', "has format 99, and this muslfix reads format 1"),
         (b" " * 1_048_577, "is larger than 1 MiB, so it is no target file"),

@@ -5,7 +5,6 @@ Specification: https://packaging.python.org/en/latest/specifications/recording-i
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.files import read_regular
 from muslfix.record import Record
+from muslfix.untrusted import InvalidJson, JsonObject, parse_json
 
 # What package managers of distributions write into INSTALLER.
 _PACKAGE_MANAGERS = frozenset(
@@ -89,8 +89,9 @@ class InstalledProject(NamedTuple):
         :raises InvalidProject: if that cannot be read
         """
         try:
-            return bool(json.loads(self._read("direct_url.json"))["dir_info"]["editable"])
-        except (ValueError, LookupError, TypeError, RecursionError):
+            url = JsonObject(parse_json(self._read("direct_url.json")))
+            return url.object("dir_info").value("editable") is True
+        except InvalidJson:
             return False
 
     def locate(self, path: str) -> str:

@@ -15,7 +15,7 @@ from muslfix._version import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.record import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
-from muslfix.untrusted import parse_json
+from muslfix.untrusted import JsonObject, parse_json
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
@@ -70,19 +70,19 @@ def changes_from_json(text: str) -> tuple[Change, ...]:
     :raises InvalidProject: if the text is no such file, or names a path that leaves the project's folder
     """
     try:
-        facts = parse_json(text)
-        if facts["format"] != _FORMAT:
+        facts = JsonObject(parse_json(text))
+        if facts.value("format") != _FORMAT:
             raise InvalidProject(
                 None,
-                f"has format {facts['format']!r:.40}, and this muslfix reads format {_FORMAT}",
+                f"has format {facts.value('format')!r:.40}, and this muslfix reads format {_FORMAT}",
                 tip="use the muslfix that wrote it",
             )
         changes = tuple(
-            Change(str(change["old"]), str(change["new"]), Mode(change["mode"]), change.get("row"))
-            for change in facts["changes"]
+            Change(item.text("old"), item.text("new"), Mode(item.text("mode")), item.optional_text("row"))
+            for item in facts.objects("changes")
         )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InvalidProject(None, "is not a file that muslfix wrote") from error
+    except ValueError as error:
+        raise InvalidProject(None, f"is not a file that muslfix wrote: {error}") from error
     for change in changes:
         _check_change(change)
     return changes
@@ -94,8 +94,6 @@ def _check_change(change: Change) -> None:
             raise InvalidProject(None, f"names {path!r:.80}, which leaves the folder of the project")
     if _module(change.old) is None or _module(change.old) != _module(change.new) or change.old == change.new:
         raise InvalidProject(None, f"names {change.new!r:.80} as another name of {change.old!r:.80}")
-    if not (change.row is None or isinstance(change.row, str)):
-        raise InvalidProject(None, f"has a row for {change.old!r:.80} that is no text")
 
 
 def _module(path: str) -> tuple[str, str] | None:

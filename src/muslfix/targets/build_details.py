@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidTarget
@@ -26,7 +25,7 @@ from muslfix.targets.cpython import (
 )
 from muslfix.targets.target import Source, Target
 from muslfix.targets.untrusted_facts import check_given, found_or_given
-from muslfix.untrusted import parse_json
+from muslfix.untrusted import InvalidJson, JsonObject
 
 #: Name of the file, in the folder of the standard library.
 BUILD_DETAILS = "build-details.json"
@@ -56,76 +55,58 @@ class BuildDetails:
     base_interpreter: str | None
 
 
-def parse_build_details(content: bytes) -> BuildDetails:
-    """Read the file.
+def parse_build_details(data: object) -> BuildDetails:
+    """Read the parsed file.
 
-    :raises InvalidTarget: if it is no JSON, of another format, or a value is missing or of the wrong kind
+    :raises InvalidTarget: if it is of another format, or a value is missing or of the wrong type
     """
     try:
-        data = parse_json(content.decode())
-    except ValueError as error:
-        raise InvalidTarget(None, f"is no JSON ({error})") from error
-    schema = _value(data, "schema_version", str)
+        return _read(JsonObject(data))
+    except InvalidJson as error:
+        raise InvalidTarget(None, str(error)) from error
+
+
+def _read(data: JsonObject) -> BuildDetails:
+    schema = data.text("schema_version")
     if schema.partition(".")[0] != "1":
         raise InvalidTarget(
             None,
             f"has schema version {schema!r:.40}, and this muslfix reads version 1",
-            "take a newer muslfix",
+            "use a newer muslfix",
         )
-    name = _value(data, "implementation.name", str)
+    name = data.object("implementation").text("name")
     if name != "cpython":
         raise InvalidTarget(None, f"is of {name!r:.40}; muslfix serves CPython only")
-    platform = _value(data, "platform", str)
+    platform = data.text("platform")
     if re.fullmatch(r"[A-Za-z0-9_.-]+", platform) is None:
-        raise InvalidTarget(None, f"has platform {platform!r:.80}, which is none")
-    suffixes = _texts(data, "suffixes.extensions")
+        raise InvalidTarget(None, f"has platform {platform!r:.80}, which is not one")
+    suffixes = _texts(data, "suffixes", "extensions")
     for suffix in suffixes:
         if ExtensionFilename.of_suffix(suffix) is None:
-            raise InvalidTarget(None, f"has {suffix!r:.80} in suffixes.extensions, which is no suffix")
+            raise InvalidTarget(None, f"has {suffix!r:.80} in suffixes.extensions, which is not a suffix")
     return BuildDetails(
-        version=_version(data),
-        abi_flags="".join(_texts(data, "abi.flags")),
+        version=_version(data.object("language").object("version_info")),
+        abi_flags="".join(_texts(data, "abi", "flags")),
         platform=platform,
         extension_suffixes=suffixes,
-        base_interpreter=_optional(data, "base_interpreter", str),
+        base_interpreter=data.optional_text("base_interpreter"),
     )
 
 
-def _version(data: object) -> str:
-    where = "language.version_info"
-    numbers = [_value(data, f"{where}.{part}", int) for part in ("major", "minor", "micro")]
-    level, serial = _value(data, f"{where}.releaselevel", str), _value(data, f"{where}.serial", int)
+def _version(info: JsonObject) -> str:
+    numbers = [info.whole(part) for part in ("major", "minor", "micro")]
+    level, serial = info.text("releaselevel"), info.whole("serial")
     if min(numbers) < 0 or max(numbers) > 999 or (level != "final" and level not in _LEVELS):
-        raise InvalidTarget(None, f"has a {where} that is no version")
+        raise InvalidTarget(None, f"has {info.path[:-1]} that is not a version")
     version = ".".join(map(str, numbers))
     return version if level == "final" else f"{version}{_LEVELS[level]}{serial}"
 
 
-def _texts(data: object, path: str) -> tuple[str, ...]:
-    items = _optional(data, path, list) or []
-    if not all(isinstance(item, str) for item in items):
-        raise InvalidTarget(None, f"has {path} that is no list of texts")
-    return tuple(items)
-
-
-def _optional(data: object, path: str, kind: type) -> Any:
-    """A value that need not be there; what is there must be of its kind."""
-    for part in path.split("."):
-        if not isinstance(data, dict):
-            raise InvalidTarget(None, f"has no object around {path}")
-        if part not in data:
-            return None
-        data = data[part]
-    if not isinstance(data, kind) or isinstance(data, bool):
-        raise InvalidTarget(None, f"has {path} {data!r:.80}, which is not of its kind")
-    return data
-
-
-def _value(data: object, path: str, kind: type) -> Any:
-    value = _optional(data, path, kind)
-    if value is None:
-        raise InvalidTarget(None, f"has no {path}")
-    return value
+def _texts(data: JsonObject, name: str, inner: str) -> tuple[str, ...]:
+    """A list that need not be there."""
+    if name not in data or inner not in data.object(name):
+        return ()
+    return data.object(name).texts(inner)
 
 
 # MERGED static.described: A target of which nothing is at hand but its ``build-details.json`` (:pep:`739`).
@@ -139,21 +120,10 @@ NOT_TOLD = ("libc", "libc_version", "executable", "prefix")
 _ELSEWHERE = "give its root with --target-root, or what 'muslfix interpreter --json' writes where it runs"
 
 
-def is_build_details(content: bytes) -> bool:
-    """Whether JSON text is meant as build details: a target file has a format and no schema version."""
-    if b"schema_version" not in content:
-        return False
-    try:
-        data = parse_json(content.decode())
-    except ValueError:
-        return False
-    return isinstance(data, dict) and "schema_version" in data and "format" not in data
-
-
-def target_of_build_details(content: bytes, path: str, given: Mapping[str, str]) -> Target:
+def target_of_build_details(data: object, path: str, given: Mapping[str, str]) -> Target:
     """Make a target of build details.
 
-    :param content: of the file
+    :param data: the parsed file
     :param path: of the file, for a person
     :param given: facts that it does not tell, by their names in :data:`NOT_TOLD`
     :raises InvalidTarget: if they are damaged, contradict themselves or a given fact, or leave open what must
@@ -161,7 +131,7 @@ def target_of_build_details(content: bytes, path: str, given: Mapping[str, str])
     :raises UsageError: if what is given is no such fact
     """
     check_given(given, NOT_TOLD)
-    details = parse_build_details(content)
+    details = parse_build_details(data)
     numbers = details.version.split(".")
     version = int(numbers[0]), int(numbers[1])
     own = own_suffixes(details.extension_suffixes, version, details.abi_flags)

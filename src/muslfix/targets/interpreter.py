@@ -24,7 +24,8 @@ from muslfix.files import open_regular
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.targets._probe import MARK, facts
 from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
-from muslfix.targets.untrusted_facts import target_from_facts, target_from_json
+from muslfix.targets.untrusted_facts import target_from_facts
+from muslfix.untrusted import InvalidJson, JsonObject, parse_json
 
 _MAX_TARGET_FILE = 1024 * 1024
 _LOADER_TIMEOUT = 5.0
@@ -35,6 +36,7 @@ _NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 # Patterns, compiled where they are needed: no run needs all of them.
 _ANSWER = rb"(?m)^" + MARK.encode() + rb"(\{.*\})$"
 _MUSL_VERSION = rb"(?m)\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)"
+_OWN_SUFFIX = r"\.cpython-.*\.so"
 _GLIBC_VERSION = r"glibc (\d+(?:\.\d+)+)"
 
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
@@ -101,14 +103,14 @@ def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Targe
     if len(data) > _MAX_TARGET_FILE:
         raise InvalidTarget(path, "is larger than 1 MiB, so it is no target file")
     try:
-        if b"schema_version" in data:
-            from muslfix.targets.build_details import is_build_details, target_of_build_details
+        facts = parse_json(data)
+        if isinstance(facts, dict) and "schema_version" in facts and "format" not in facts:
+            from muslfix.targets.build_details import target_of_build_details
 
-            if is_build_details(data):
-                return target_of_build_details(data, path, given)
-        target = target_from_json(data.decode())
-    except UnicodeDecodeError as error:
-        raise InvalidTarget(path, f"is no JSON ({error})") from error
+            return target_of_build_details(facts, path, given)
+        target = target_from_facts(facts)
+    except InvalidJson as error:
+        raise InvalidTarget(path, str(error)) from error
     except InvalidTarget as error:
         raise InvalidTarget(path, error.reason, error.tip) from error
     if given:
@@ -136,13 +138,16 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     :raises InterpreterError: if it cannot be run, does not answer, or is none that muslfix serves
     """
     path = os.path.abspath(executable)
-    answer = _ask_itself() if _is_itself(path) else _ask(path, timeout)
-    _check_identity(path, answer)
-    program = _read_program(path, answer)
+    facts = _ask_itself() if _is_itself(path) else _ask(path, timeout)
     try:
-        target = target_from_facts(_facts_of(program, answer, timeout))
+        answer = JsonObject(facts)
+        _check_identity(path, answer)
+        program = _read_program(path, answer)
+        target = target_from_facts({**facts, **_facts_about(program, answer, timeout)})
     except InvalidTarget as error:
-        raise InterpreterError(path, f"gives facts that cannot be: {error.reason}", error.tip) from error
+        raise InterpreterError(path, f"gives facts that cannot be true: {error.reason}", error.tip) from error
+    except InvalidJson as error:
+        raise InterpreterError(path, f"gives facts that cannot be true: {error}") from error
     return replace(target, runs_here=True, source=Source("interpreter", f"the interpreter {path}"))
 
 
@@ -161,7 +166,6 @@ def _ask(path: str, timeout: float) -> dict[str, Any]:
     import pkgutil
 
     from muslfix.targets.programs import run_program, why_no_answer, why_not_started
-    from muslfix.untrusted import parse_json
 
     source = pkgutil.get_data("muslfix.targets", "_probe.py") or b""
     try:
@@ -177,18 +181,18 @@ def _ask(path: str, timeout: float) -> dict[str, Any]:
         raise InterpreterError(path, f"answered {len(answers)} times", "it should run one Python, and once")
     try:
         # The answer is in the bytes of the file system, so that paths keep theirs.
-        answer = parse_json(os.fsdecode(answers[0]))
-    except ValueError as error:
-        raise InterpreterError(path, f"gave a damaged answer ({error})") from error
-    return dict(answer)  # the pattern lets nothing but an object through
+        return dict(parse_json(os.fsdecode(answers[0])))  # the pattern lets only an object through
+    except InvalidJson as error:
+        raise InterpreterError(path, f"gave a damaged answer: it {error}") from error
 
 
-def _check_identity(path: str, answer: dict[str, Any]) -> None:
+def _check_identity(path: str, answer: JsonObject) -> None:
     """Say what it is rather than which fact is missing: others answer no more than this."""
-    implementation, version = str(answer.get("implementation")), str(answer.get("version"))
+    implementation = answer.text("implementation")
     if implementation != "cpython":
         name = _IMPLEMENTATIONS.get(implementation, implementation)
         raise InterpreterError(path, f"is {name:.80}; muslfix serves CPython only")
+    version = answer.text("version")
     numbers = _NUMBERS.match(version)
     if numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_VERSION:
         raise InterpreterError(path, f"is Python {version:.80}; {OLDEST}")
@@ -209,15 +213,15 @@ class _Program(NamedTuple):
     loader: str
 
 
-def _read_program(path: str, answer: dict[str, Any]) -> _Program:
+def _read_program(path: str, answer: JsonObject) -> _Program:
     """Read the ELF file of the interpreter: the first one, of those it may be, that needs a loader.
 
     The file that runs is not always ``sys.executable``: that can be a wrapper. And it is not always the
     interpreter: where somebody calls the loader by hand, the file that runs is the loader.
     """
     reason, called_by_hand = "does not tell which file it is", None
-    for candidate in (answer.get("image"), answer.get("executable")):
-        if not isinstance(candidate, str) or not candidate.startswith("/"):
+    for candidate in (answer.optional_text("image"), answer.optional_text("executable")):
+        if candidate is None or not candidate.startswith("/"):
             continue
         try:
             with open_regular(candidate) as file:
@@ -243,36 +247,24 @@ def _libc_of(path: str, loader: str) -> Libc:
     return libc
 
 
-def _facts_of(program: _Program, answer: dict[str, Any], timeout: float) -> dict[str, Any]:
-    """The facts in the shape that :func:`muslfix.targets.target.target_from_facts` checks."""
+def _facts_about(program: _Program, answer: JsonObject, timeout: float) -> dict[str, Any]:
+    """The facts that the answer lacks, in the shape that :func:`target_from_facts` checks."""
     if program.libc is Libc.MUSL:
         libc_version = _musl_version(program.loader, min(timeout, _LOADER_TIMEOUT))
     else:
-        libc_version = _glibc_version(answer)
+        version = re.match(_GLIBC_VERSION, answer.optional_text("glibc_version") or "")
+        libc_version = None if version is None else version[1]
+    # What is imported decides: sysconfig can say another SOABI after cross compiling.
+    own = [suffix for suffix in answer.texts("extension_suffixes") if re.fullmatch(_OWN_SUFFIX, suffix)]
     return {
-        **answer,
         "format": FORMAT,
-        "soabi": _soabi_of(answer),
+        "soabi": own[0][1 : -len(".so")] if own else None,
         "libc": program.libc.value,
         "libc_version": libc_version,
         "machine": asdict(program.elf.machine),
         "loader": program.loader,
         "program": program.path,
     }
-
-
-def _soabi_of(answer: dict[str, Any]) -> str | None:
-    """The SOABI, from what is imported: ``sysconfig`` can say another after cross compiling."""
-    suffixes = answer.get("extension_suffixes")
-    for suffix in suffixes if isinstance(suffixes, list) else ():
-        if isinstance(suffix, str) and suffix.startswith(".cpython-") and suffix.endswith(".so"):
-            return suffix[1 : -len(".so")]
-    return None
-
-
-def _glibc_version(answer: dict[str, Any]) -> str | None:
-    match = re.match(_GLIBC_VERSION, str(answer.get("glibc_version")))
-    return None if match is None else match.group(1)
 
 
 def _musl_version(loader: str, timeout: float) -> str | None:

@@ -21,6 +21,7 @@ from muslfix.targets.root_pythons import StaticPython, choose_python, open_tree,
 from muslfix.targets.root_suffixes import Names, NamesEvidence, decide_names
 from muslfix.targets.target import Source, Target
 from muslfix.targets.untrusted_facts import FACTS, check_given, found_or_given, version_of
+from muslfix.untrusted import InvalidJson, parse_json
 
 _PATCHLEVEL = re.compile(
     rb'^#define\s+PY_VERSION\s+"(3\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?)\+?"', re.MULTILINE
@@ -101,7 +102,9 @@ class _Reader:
         if content is None:
             return None
         try:
-            return parse_build_details(content)
+            return parse_build_details(parse_json(content))
+        except InvalidJson as error:
+            raise InvalidTarget(self.files.locate(path), str(error)) from error
         except InvalidTarget as error:
             raise InvalidTarget(self.files.locate(path), error.reason, error.tip) from error
 

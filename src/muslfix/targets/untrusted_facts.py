@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
-from typing import Any
 
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidTarget, UsageError
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import ENVIRONMENTS, FORMAT, OLDEST, OLDEST_VERSION, Scheme, Target
-from muslfix.untrusted import parse_json
+from muslfix.untrusted import InvalidJson, JsonObject, parse_json
 
 # The names of https://packaging.python.org/en/latest/specifications/dependency-specifiers/. All must be
 # there: packaging takes a missing one from the Python that runs muslfix.
@@ -37,14 +36,13 @@ _MAX_SUFFIXES = 100
 def target_from_json(text: str) -> Target:
     """Read and check what :meth:`Target.to_json` wrote, or a person by hand.
 
-    :raises InvalidTarget: if it is no JSON, of another format, or a fact is missing, of the wrong kind or
+    :raises InvalidTarget: if it is not JSON, of another format, or a fact is missing, of the wrong type or
         contradicts another; the reason names the value
     """
     try:
-        data = parse_json(text)
-    except ValueError as error:
-        raise InvalidTarget(None, f"is no JSON ({error})") from error
-    return target_from_facts(data)
+        return target_from_facts(parse_json(text))
+    except InvalidJson as error:
+        raise InvalidTarget(None, str(error)) from error
 
 
 def target_from_facts(data: object) -> Target:
@@ -53,100 +51,73 @@ def target_from_facts(data: object) -> Target:
     :param data: what a JSON parser returned
     :raises InvalidTarget: as :func:`target_from_json`
     """
-    facts = _Facts(data, "")
-    if facts.value("format", int) != FORMAT:
+    try:
+        target = _read(_Facts(data))
+    except InvalidJson as error:
+        raise InvalidTarget(None, str(error)) from error
+    check_target(target)
+    return target
+
+
+def _read(facts: _Facts) -> Target:
+    found = facts.whole("format")
+    if found != FORMAT:
         raise InvalidTarget(
             None,
-            f"has format {data['format']}, and this muslfix reads format {FORMAT}",  # type: ignore[index]
+            f"has format {found}, and this muslfix reads format {FORMAT}",
             tip="write it again with 'muslfix interpreter --json' of this version",
         )
-    machine, markers = facts.facts("machine"), facts.facts("markers")
-    symbols = facts.facts("symbols") if "symbols" in facts.names else None
-    target = Target(
+    machine, markers = facts.object("machine"), facts.object("markers")
+    symbols = facts.object("symbols") if "symbols" in facts else _Facts({})
+    return Target(
         implementation=facts.text("implementation"),
         version=facts.text("version"),
         abi_flags=facts.text("abi_flags"),
         soabi=facts.text_or_none("soabi"),
-        extension_suffixes=facts.texts("extension_suffixes"),
+        extension_suffixes=facts.texts("extension_suffixes", _MAX_SUFFIXES),
         platform=facts.text("platform"),
-        libc=facts.libc("libc"),
+        libc=_libc(facts.text("libc")),
         libc_version=facts.text_or_none("libc_version"),
         machine=Machine(
             name=machine.text("name"),
-            bits=machine.value("bits", int),
+            bits=machine.whole("bits"),
             byte_order=machine.text("byte_order"),
             convention=machine.text("convention"),
         ),
         loader=facts.text_or_none("loader"),
         executable=facts.text_or_none("executable"),
         prefix=facts.text_or_none("prefix"),
-        scheme=facts.scheme_or_none("scheme"),
-        prefix_scheme=facts.scheme("prefix_scheme"),
+        scheme=None if facts.value("scheme") is None else _scheme(facts.object("scheme")),
+        prefix_scheme=_scheme(facts.object("prefix_scheme")),
         environment=facts.text("environment"),
         externally_managed=facts.text_or_none("externally_managed"),
-        markers=tuple(sorted((name, markers.text(name)) for name in markers.names)),
-        program=facts.text_or_none("program") if "program" in facts.names else None,
-        symbols=tuple((name, symbols.texts(name, _MAX_SYMBOLS)) for name in symbols.names) if symbols else (),
+        markers=tuple((name, markers.text(name)) for name in sorted(markers.names)),
+        program=facts.optional_text("program"),
+        symbols=tuple((name, symbols.texts(name, _MAX_SYMBOLS)) for name in sorted(symbols.names)),
     )
-    check_target(target)
-    return target
 
 
-class _Facts:
-    """An untrusted JSON object, read with the kind that each value must have."""
-
-    def __init__(self, data: object, path: str) -> None:
-        if not isinstance(data, dict):
-            raise InvalidTarget(None, f"{path or 'the whole'} is no JSON object")
-        self._data: Mapping[str, Any] = data
-        self._path = path
-
-    @property
-    def names(self) -> list[str]:
-        return sorted(self._data)
-
-    def value(self, name: str, kind: type) -> Any:
-        if name not in self._data:
-            raise InvalidTarget(None, f"{self._path}{name} is missing")
-        value = self._data[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise InvalidTarget(None, f"{self._path}{name} is {value!r:.80}, which is not of its kind")
-        return value
+class _Facts(JsonObject):
+    """The facts of a target: its texts are single lines."""
 
     def text(self, name: str) -> str:
-        text: str = self.value(name, str)
+        text = super().text(name)
         if len(text) > _MAX_TEXT:
-            raise InvalidTarget(None, f"{self._path}{name} has {len(text)} characters, which is too long")
+            raise InvalidJson(f"{self.path}{name} has {len(text)} characters, which is too long")
         if any(ord(character) < 32 for character in text):
-            raise InvalidTarget(None, f"{self._path}{name} has control characters: {text!r:.80}")
+            raise InvalidJson(f"{self.path}{name} has control characters: {text!r:.80}")
         return text
 
-    def text_or_none(self, name: str) -> str | None:
-        return None if self._data.get(name, "") is None else self.text(name)
 
-    def texts(self, name: str, at_most: int = _MAX_SUFFIXES) -> tuple[str, ...]:
-        items = self.value(name, list)
-        if len(items) > at_most:
-            raise InvalidTarget(None, f"{self._path}{name} has {len(items)} entries, which is too many")
-        numbered = _Facts({str(n): item for n, item in enumerate(items)}, f"{self._path}{name}.")
-        return tuple(numbered.text(str(n)) for n in range(len(items)))
+def _libc(text: str) -> Libc:
+    try:
+        return Libc(text)
+    except ValueError:
+        raise InvalidTarget(None, f"libc is {text!r}; it can be glibc or musl") from None
 
-    def facts(self, name: str) -> _Facts:
-        return _Facts(self.value(name, dict), f"{self._path}{name}.")
 
-    def libc(self, name: str) -> Libc:
-        text = self.text(name)
-        try:
-            return Libc(text)
-        except ValueError:
-            raise InvalidTarget(None, f"{self._path}{name} is {text!r}; it can be glibc or musl") from None
-
-    def scheme(self, name: str) -> Scheme:
-        paths = self.facts(name)
-        return Scheme(**{key.name: paths.text(key.name) for key in fields(Scheme)})
-
-    def scheme_or_none(self, name: str) -> Scheme | None:
-        return None if self._data.get(name, "") is None else self.scheme(name)
+def _scheme(paths: JsonObject) -> Scheme:
+    return Scheme(**{key.name: paths.text(key.name) for key in fields(Scheme)})
 
 
 def check_target(target: Target) -> None:
