@@ -13,7 +13,7 @@ ROOT = Path(muslfix.__file__).parent
 #: The floors, lowest first. A package, or a module directly below ``muslfix``, imports from lower floors
 #: only.
 FLOORS = (
-    "_version errors suffix progress untrusted verdicts",
+    "_version errors suffix progress verdicts",
     "files elf record parallel",
     "targets transaction",
     "wheels loader",
@@ -31,7 +31,7 @@ FLOORS = (
 ROOMS, ARROWS = 25, 108
 
 #: Facts in, plan out: no module of these touches the machine, but for the exceptions.
-PURE = "suffix verdicts untrusted record elf targets loader modules report"
+PURE = "suffix verdicts record elf targets loader modules report"
 IMPURE = (
     "targets._probe targets.interpreter targets.programs targets.paths targets.schemes targets.root"
     " targets.root_files targets.root_pythons targets.root_binaries targets.build_details"

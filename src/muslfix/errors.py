@@ -39,6 +39,10 @@ class InvalidElf(MuslfixError):
     """The bytes are no readable ELF file; :attr:`path` is ``None``, for the reader has a stream only."""
 
 
+class InvalidJson(MuslfixError):
+    """Text that is not JSON, or a value that is missing or of the wrong type; the reason names its place."""
+
+
 class InvalidRecord(MuslfixError):
     """A RECORD that cannot be read as one, or that does not have the row asked for."""
 

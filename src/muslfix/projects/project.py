@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from muslfix.errors import InvalidProject, InvalidRecord
-from muslfix.files import read_regular
+from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
+from muslfix.files import JsonObject, parse_json, read_regular
 from muslfix.record import Record
-from muslfix.untrusted import InvalidJson, JsonObject, parse_json
 
 # What package managers of distributions write into INSTALLER.
 _PACKAGE_MANAGERS = frozenset(

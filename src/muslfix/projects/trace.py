@@ -12,10 +12,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix._version import __version__
-from muslfix.errors import InvalidProject, InvalidRecord
+from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
+from muslfix.files import JsonObject, parse_json
 from muslfix.record import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
-from muslfix.untrusted import JsonObject, parse_json
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def changes_from_json(text: str) -> tuple[Change, ...]:
             Change(item.text("old"), item.text("new"), Mode(item.text("mode")), item.optional_text("row"))
             for item in facts.objects("changes")
         )
-    except ValueError as error:
+    except (InvalidJson, ValueError) as error:
         raise InvalidProject(None, f"is not a file that muslfix wrote: {error}") from error
     for change in changes:
         _check_change(change)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from muslfix.elf.facts import Machine
-from muslfix.errors import InvalidTarget
+from muslfix.errors import InvalidJson, InvalidTarget
+from muslfix.files import JsonObject
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.cpython import (
     ALSO_RUN,
@@ -25,7 +26,6 @@ from muslfix.targets.cpython import (
 )
 from muslfix.targets.target import Source, Target
 from muslfix.targets.untrusted_facts import check_given, found_or_given
-from muslfix.untrusted import InvalidJson, JsonObject
 
 #: Name of the file, in the folder of the standard library.
 BUILD_DETAILS = "build-details.json"
@@ -63,7 +63,7 @@ def parse_build_details(data: object) -> BuildDetails:
     try:
         return _read(JsonObject(data))
     except InvalidJson as error:
-        raise InvalidTarget(None, str(error)) from error
+        raise InvalidTarget(None, error.reason) from error
 
 
 def _read(data: JsonObject) -> BuildDetails:

@@ -19,13 +19,12 @@ from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from muslfix.elf.facts import ElfFacts, read_elf
-from muslfix.errors import InterpreterError, InvalidElf, InvalidTarget, UsageError, spelled_names
-from muslfix.files import open_regular
+from muslfix.errors import InterpreterError, InvalidElf, InvalidJson, InvalidTarget, UsageError, spelled_names
+from muslfix.files import JsonObject, open_regular, parse_json
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.targets._probe import MARK, facts
 from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
 from muslfix.targets.untrusted_facts import target_from_facts
-from muslfix.untrusted import InvalidJson, JsonObject, parse_json
 
 _MAX_TARGET_FILE = 1024 * 1024
 _LOADER_TIMEOUT = 5.0
@@ -109,9 +108,7 @@ def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Targe
 
             return target_of_build_details(facts, path, given)
         target = target_from_facts(facts)
-    except InvalidJson as error:
-        raise InvalidTarget(path, str(error)) from error
-    except InvalidTarget as error:
+    except (InvalidTarget, InvalidJson) as error:
         raise InvalidTarget(path, error.reason, error.tip) from error
     if given:
         raise UsageError(path, "tells all facts of its target itself, so none can be given beside it")
@@ -144,10 +141,8 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
         _check_identity(path, answer)
         program = _read_program(path, answer)
         target = target_from_facts({**facts, **_facts_about(program, answer, timeout)})
-    except InvalidTarget as error:
+    except (InvalidTarget, InvalidJson) as error:
         raise InterpreterError(path, f"gives facts that cannot be true: {error.reason}", error.tip) from error
-    except InvalidJson as error:
-        raise InterpreterError(path, f"gives facts that cannot be true: {error}") from error
     return replace(target, runs_here=True, source=Source("interpreter", f"the interpreter {path}"))
 
 
@@ -183,7 +178,7 @@ def _ask(path: str, timeout: float) -> dict[str, Any]:
         # The answer is in the bytes of the file system, so that paths keep theirs.
         return dict(parse_json(os.fsdecode(answers[0])))  # the pattern lets only an object through
     except InvalidJson as error:
-        raise InterpreterError(path, f"gave a damaged answer: it {error}") from error
+        raise InterpreterError(path, f"gave a damaged answer: it {error.reason}") from error
 
 
 def _check_identity(path: str, answer: JsonObject) -> None:

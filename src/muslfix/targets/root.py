@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muslfix.elf.facts import Machine
-from muslfix.errors import InvalidTarget, spelled_names
+from muslfix.errors import InvalidJson, InvalidTarget, spelled_names
+from muslfix.files import parse_json
 from muslfix.targets.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.targets.cpython import ALSO_RUN, Cpu, FewFacts, cpu_named, cpu_of_apk, cpus_of, target_of
 from muslfix.targets.root_binaries import Binary, Linked, check_module, read_binaries, read_linked
@@ -21,7 +22,6 @@ from muslfix.targets.root_pythons import StaticPython, choose_python, open_tree,
 from muslfix.targets.root_suffixes import Names, NamesEvidence, decide_names
 from muslfix.targets.target import Source, Target
 from muslfix.targets.untrusted_facts import FACTS, check_given, found_or_given, version_of
-from muslfix.untrusted import InvalidJson, parse_json
 
 _PATCHLEVEL = re.compile(
     rb'^#define\s+PY_VERSION\s+"(3\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?)\+?"', re.MULTILINE
@@ -103,9 +103,7 @@ class _Reader:
             return None
         try:
             return parse_build_details(parse_json(content))
-        except InvalidJson as error:
-            raise InvalidTarget(self.files.locate(path), str(error)) from error
-        except InvalidTarget as error:
+        except (InvalidTarget, InvalidJson) as error:
             raise InvalidTarget(self.files.locate(path), error.reason, error.tip) from error
 
     def _version(self, details: BuildDetails | None, binaries: list[Binary], names: Names) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
 
 from muslfix.elf.facts import Machine
-from muslfix.errors import InvalidTarget, UsageError
+from muslfix.errors import InvalidJson, InvalidTarget, UsageError
+from muslfix.files import JsonObject, parse_json
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import ENVIRONMENTS, FORMAT, OLDEST, OLDEST_VERSION, Scheme, Target
-from muslfix.untrusted import InvalidJson, JsonObject, parse_json
 
 # The names of https://packaging.python.org/en/latest/specifications/dependency-specifiers/. All must be
 # there: packaging takes a missing one from the Python that runs muslfix.
@@ -42,7 +42,7 @@ def target_from_json(text: str) -> Target:
     try:
         return target_from_facts(parse_json(text))
     except InvalidJson as error:
-        raise InvalidTarget(None, str(error)) from error
+        raise InvalidTarget(None, error.reason) from error
 
 
 def target_from_facts(data: object) -> Target:
@@ -54,7 +54,7 @@ def target_from_facts(data: object) -> Target:
     try:
         target = _read(_Facts(data))
     except InvalidJson as error:
-        raise InvalidTarget(None, str(error)) from error
+        raise InvalidTarget(None, error.reason) from error
     check_target(target)
     return target
 
@@ -103,9 +103,9 @@ class _Facts(JsonObject):
     def text(self, name: str) -> str:
         text = super().text(name)
         if len(text) > _MAX_TEXT:
-            raise InvalidJson(f"{self.path}{name} has {len(text)} characters, which is too long")
+            raise InvalidJson(None, f"{self.path}{name} has {len(text)} characters, which is too long")
         if any(ord(character) < 32 for character in text):
-            raise InvalidJson(f"{self.path}{name} has control characters: {text!r:.80}")
+            raise InvalidJson(None, f"{self.path}{name} has control characters: {text!r:.80}")
         return text
 
 
