@@ -20,7 +20,7 @@ from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.modules.plan import Candidate, Decision, plan
 from muslfix.suffix import ExtensionFilename, Libc
-from muslfix.targets.untrusted_facts import target_from_json
+from muslfix.targets.untrusted_facts import target_from_facts
 from muslfix.verdicts import Mode
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
@@ -113,7 +113,7 @@ def test_elf_file_needs_what_it_is_there_for(file: str, needed: list[str], sonam
 @pytest.mark.parametrize("path", sorted((FIXTURES / "targets").iterdir()), ids=by_name)
 def test_target_is_read_and_written_alike(path: Path) -> None:
     text = path.read_text()
-    assert target_from_json(text).to_json() == text
+    assert target_from_facts(json.loads(text)).to_json() == text
 
 
 @pytest.mark.parametrize("wheel", wheels(), ids=by_name)
@@ -155,7 +155,7 @@ def planned(wheel: Path, target: Path) -> dict[str, str]:
     names = {path: ExtensionFilename.parse(path) for path in contents}
     decisions = plan(
         [Candidate(path, name, elf[path]) for path, name in names.items() if name is not None],
-        target_from_json(target.read_text()),
+        target_from_facts(json.loads(target.read_text())),
         Mode.RENAME,
         taken=contents,
         needed={name for facts in elf.values() if isinstance(facts, ElfFacts) for name in facts.needed},

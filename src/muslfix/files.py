@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from muslfix.errors import InvalidJson
 
-#: How the names of staging folders begin; whatever else had such a name would be taken for one.
+#: How the names of staging directories begin; whatever else had such a name would be taken for one.
 STAGING_PREFIX = ".muslfix-"
 
 #: Name of the file in a ``.dist-info`` that tells what was changed, see :mod:`muslfix.projects.trace`.
@@ -112,8 +112,8 @@ def sync_file(descriptor: int) -> None:
     os.fsync(descriptor)
 
 
-def sync_file_system(folder: str) -> None:
-    """Return when all that was written to the file system of a folder is on its disk.
+def sync_file_system(directory: str) -> None:
+    """Return when all that was written to the file system of a directory is on its disk.
 
     One call for any number of files: syncing each of a thousand takes some hundred times as long.
 
@@ -121,7 +121,7 @@ def sync_file_system(folder: str) -> None:
 
     :raises OSError: if it cannot be brought there
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         _syncfs(descriptor)
     finally:

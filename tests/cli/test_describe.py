@@ -61,7 +61,7 @@ def test_a_glibc_python_without_triplets() -> None:
 
 def test_what_it_looks_for() -> None:
     assert suffixes_of(target("alpine-3.15-cpython-3.9-x86_64")) == (
-        "For 'import demo', CPython 3.9.16 looks in each folder for demo.cpython-39-x86_64-linux-musl.so,"
+        "For 'import demo', CPython 3.9.16 looks in each directory for demo.cpython-39-x86_64-linux-musl.so,"
         " then demo.cpython-39-x86_64-linux-gnu.so, then demo.abi3.so, then demo.so; the first that is there"
         " wins."
     )

@@ -274,7 +274,7 @@ USAGE: dict[str, tuple[tuple[str, ...], str]] = {
     "empty --root": (("--target-file", str(TARGET), "--root", ""), "--root is empty"),
     "no folder for a foreign target": (
         ("--target-file", str(TARGET)),
-        "the target cannot be run here, so its own folders are not those of this machine",
+        "the target cannot be run here, so its directories are not those of this machine",
     ),
 }
 

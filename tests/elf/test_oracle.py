@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.segments import InterpSegment
 
-from muslfix.elf.dynamic import read_dynamic
+from muslfix.elf.dynamic import DynamicFacts, read_image
 from muslfix.elf.facts import read_elf
 
 
@@ -67,7 +67,8 @@ def symbols_of(elf: Any) -> Any:
 @pytest.mark.parametrize("path", [p for p in real_files() if ".so" in p.name], ids=lambda path: path.name)
 def test_the_symbols_are_those_that_pyelftools_reads(path: Path) -> None:
     with path.open("rb") as stream:
-        facts = read_dynamic(stream)
+        facts = read_image(stream).dynamic
+        assert isinstance(facts, DynamicFacts)
         elf = ELFFile(stream)
         dynamic = symbols_of(elf)
         symbols = [s for s in dynamic.iter_symbols() if s.name and s["st_info"]["bind"] != "STB_LOCAL"]

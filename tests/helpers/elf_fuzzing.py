@@ -18,14 +18,14 @@ from typing import Any, BinaryIO, NamedTuple
 
 from elfmaker import make_elf
 
-from muslfix.elf.dynamic import read_dynamic, read_image
+from muslfix.elf.dynamic import read_image
 from muslfix.elf.facts import read_elf
 from muslfix.errors import InvalidElf
 
 Reader = Callable[[BinaryIO], object]
 
 #: Every function of muslfix that is given the bytes of ELF files.
-READERS: dict[str, Reader] = {"read_elf": read_elf, "read_dynamic": read_dynamic, "read_image": read_image}
+READERS: dict[str, Reader] = {"read_elf": read_elf, "read_image": read_image}
 
 #: Far above what any file needs, and far below what damage can ask for.
 MAX_READS = 50_000

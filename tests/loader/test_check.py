@@ -89,7 +89,7 @@ def test_install_warns_of_what_is_missing(tmp_path: Path, old_musl: Path, cli: C
     assert "missing-library" in refused.err
     done = cli(*words)
     assert done.status == 0
-    assert f"pkg/a{GNU}: missing-library: a{GNU} needs libabsent.so.1, which is in none of" in done.out
+    assert f"pkg/a{GNU}: missing-library: a{GNU} needs libabsent.so.1, which is not in" in done.out
     assert "tip: install what provides libabsent.so.1" in done.out
     assert "1 lacking what the loader needs" in done.out
     assert len(list(root.rglob(f"a{MUSL}"))) == 1
@@ -344,7 +344,7 @@ def test_a_module_of_this_python_loads_by_its_symbols_alone(tmp_path: Path) -> N
     elsewhere = replace(there.with_symbols(), runs_here=False, program=None)
     for file in sorted(Path(_ctypes.__file__).parent.glob("*.so")):
         known = there.on_disk(lambda path: path)(str(file))
-        told = LoadCheck(elsewhere, folders=[str(file.parent)]).on_disk(lambda path: path)(str(file))
+        told = LoadCheck(elsewhere, directories=[str(file.parent)]).on_disk(lambda path: path)(str(file))
         assert known is not None
         assert told is not None
         assert known.loads is True, known
@@ -466,14 +466,14 @@ def test_the_path_file_of_musl(
         (root / "etc").mkdir()
         (root / "etc" / "ld-musl-x86_64.path").write_bytes(content)
     files = files_below(root)
-    assert system_of(musl_target(loader), files).folders == folders
+    assert system_of(musl_target(loader), files).directories == folders
 
 
 def test_a_path_file_that_is_a_folder(root: Path) -> None:
     """As the loader does: it finds nothing then."""
     (root / "etc" / "ld-musl-x86_64.path").mkdir(parents=True)
     files = files_below(root)
-    assert system_of(musl_target("/lib/ld-musl-x86_64.so.1"), files).folders == ()
+    assert system_of(musl_target("/lib/ld-musl-x86_64.so.1"), files).directories == ()
 
 
 def test_the_cache_of_this_machine() -> None:

@@ -10,7 +10,7 @@ import pytest
 from lab import layout
 from lab_modules import Lab
 
-from muslfix.elf.dynamic import read_dynamic
+from muslfix.elf.dynamic import DynamicFacts, read_image
 from muslfix.loader.musl_exports import NEWEST, OLDEST, appeared_in, large_file_symbols, symbols_of
 
 GENERATOR = Path(__file__).parents[2] / "fixtures" / "musl_versions.py"
@@ -41,7 +41,9 @@ def test_later_versions_have_more_but_for_the_large_file_interface() -> None:
 @pytest.mark.parametrize("version", [layout.OLD_MUSL, layout.MUSL])
 def test_what_the_files_export(version: str, lab: Lab) -> None:
     with layout.loader(lab.folder, version).open("rb") as file:
-        names = read_dynamic(file).exports.names
+        dynamic = read_image(file).dynamic
+    assert isinstance(dynamic, DynamicFacts)
+    names = dynamic.exports.names
     told = symbols_of(tuple(map(int, version.split("."))))
     assert names <= told
     others = told - names  # of other machines

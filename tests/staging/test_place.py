@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,7 @@ from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.staging.place import leaving_files, move_out, owned_files
 from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Scheme
-from muslfix.targets.untrusted_facts import target_from_json
+from muslfix.targets.untrusted_facts import target_from_facts
 from muslfix.transaction.transaction import Transaction
 
 TARGET = FIXTURES / "targets" / "docker-alpine-cpython-3.9-x86_64.json"
@@ -355,7 +356,7 @@ def test_without_the_record_of_the_old_version_nothing_is_replaced(place: Place)
 
 @pytest.mark.parametrize("path", ["bin/python", "bin/python3.9", "bin/python3", "pyvenv.cfg"])
 def test_a_record_that_claims_the_interpreter(tmp_path: Path, path: str) -> None:
-    target = target_from_json(TARGET.read_text())
+    target = target_from_facts(json.loads(TARGET.read_text()))
     layout = layout_of(target, prefix=str(tmp_path))
     site = Path(layout.scheme.purelib)
     info = site / "demo-1.0.dist-info"
@@ -380,7 +381,7 @@ class Victim:
     def __init__(self, cli: Cli, base: Path) -> None:
         self._cli = cli
         self.base = base
-        target = target_from_json(TARGET.read_text())
+        target = target_from_facts(json.loads(TARGET.read_text()))
         self.prefix, self.outside = base / "prefix", base / "outside"
         self.site = Path(layout_of(target, prefix=str(self.prefix)).scheme.purelib)
         self.bin = self.prefix / "bin"

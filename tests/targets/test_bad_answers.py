@@ -54,11 +54,14 @@ ANSWERS: dict[str, tuple[str, str]] = {
         f'printf \'{MARK}{{"implementation": "\\377"}}\\n\'',
         "is \\udcff; muslfix serves CPython only",
     ),
-    "UTF-16": ("printf '" + "".join(f"{c}\\000" for c in "muslfix") + "'", "is no Python: it printed"),
+    "UTF-16": (
+        "printf '" + "".join(f"{c}\\000" for c in "muslfix") + "'",
+        "is not a Python interpreter: it printed",
+    ),
     "escapes": (says('{"implementation": "\\u001b[31m\\u009b\\u202e"}'), r"is \x1b[31m\x9b\u202e; muslfix"),
     "escapes on stderr": (
         "printf '\\033]0;x\\007\\302\\233 \\342\\200\\256' >&2; exit 1",
-        "is no working Python",
+        "is not a working Python",
     ),
     "image is a FIFO": (says("{" + CPYTHON + ', "image": "@/fifo"}'), "cannot be read (not a regular file)"),
     "image is a device": (

@@ -365,23 +365,29 @@ def test_a_loader_called_by_hand(program: Program) -> None:
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo Hello; echo world", "is no Python: it printed 'Hello' instead of an answer"),
-        ("echo 'bad \033[31m thing' >&2", "is no Python: it printed 'bad  [31m thing' instead of an answer"),
-        ("exit 0", "is no Python: it ended without an answer"),
-        ("cat", "is no Python: it ended without an answer"),
-        ("exit 3", "is no working Python: it ended with status 3"),
+        ("echo Hello; echo world", "is not a Python interpreter: it printed 'Hello' instead of an answer"),
+        (
+            "echo 'bad \033[31m thing' >&2",
+            "is not a Python interpreter: it printed 'bad  [31m thing' instead of an answer",
+        ),
+        ("exit 0", "is not a Python interpreter: it ended without an answer"),
+        ("cat", "is not a Python interpreter: it ended without an answer"),
+        ("exit 3", "is not a working Python interpreter: it ended with status 3"),
         (
             "echo first >&2; echo no such library >&2; exit 127",
-            "is no working Python: it ended with status 127: no such library",
+            "is not a working Python interpreter: it ended with status 127: no such library",
         ),
-        ('echo "what is $5" >&2; exit 2', "is no Python: it ended with status 2"),
+        ('echo "what is $5" >&2; exit 2', "is not a Python interpreter: it ended with status 2"),
         ("kill -SEGV $$", "crashed: it was ended by SIGSEGV"),
         ("kill -KILL $$", "crashed: it was ended by SIGKILL"),
         ("kill -40 $$", "crashed: it was ended by signal 40"),
         ("exec yes", "printed more than 1 MiB instead of an answer, and was stopped"),
         ("exec yes >&2", "printed more than 1 MiB instead of an answer, and was stopped"),
-        ('echo "$5"', "is no Python: it printed '# ruff: noqa: UP032' instead of an answer"),
-        ("echo 'muslfix-probe: {'", "is no Python: it printed 'muslfix-probe: {' instead of an answer"),
+        ('echo "$5"', "is not a Python interpreter: it printed '# ruff: noqa: UP032' instead of an answer"),
+        (
+            "echo 'muslfix-probe: {'",
+            "is not a Python interpreter: it printed 'muslfix-probe: {' instead of an answer",
+        ),
         ("echo 'muslfix-probe: {]}'", "gave a damaged answer: it is not JSON (Expecting property name"),
         ("echo 'muslfix-probe: {}'", "gives facts that cannot be true: implementation is missing"),
         (
@@ -469,7 +475,7 @@ def test_a_link_to_what_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    assert failure_of(str(tmp_path)).reason == "is a folder"
+    assert failure_of(str(tmp_path)).reason == "is a directory"
 
 
 def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
@@ -486,11 +492,11 @@ def test_a_file_that_is_not_executable(program: Program) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"just text\n", bytes(1000)], ids=["empty", "text", "zeros"])
 def test_an_executable_file_that_is_no_program(program: Program, content: bytes) -> None:
-    assert failure_of(program(content)).reason == "is no program: neither an ELF file nor a script"
+    assert failure_of(program(content)).reason == "is not a program: neither an ELF file nor a script"
 
 
 def test_a_program_that_is_damaged(program: Program) -> None:
-    assert failure_of(program(make_elf()[:100])).reason.startswith("is no program: it points to byte 120")
+    assert failure_of(program(make_elf()[:100])).reason.startswith("is not a program: it points to byte 120")
 
 
 def test_a_script_for_a_program_that_is_not_there(program: Program) -> None:
@@ -650,7 +656,7 @@ def test_facts_that_contradict_each_other(answering: Callable[..., str]) -> None
     error = failure_of(answering(version="3.7.1", extension_suffixes=[".so"]))
     assert error.reason.startswith("gives facts that cannot be true: markers.python_version is 3.")
     error = failure_of(answering(executable=""))
-    assert error.reason == "gives facts that cannot be true: executable is '', which is no absolute path"
+    assert error.reason == "gives facts that cannot be true: executable is '', which is not an absolute path"
 
 
 # Which interpreter is meant
@@ -694,7 +700,7 @@ def test_a_virtual_environment_that_is_gone_is_not_passed_over(tmp_path: Path) -
     """To take another interpreter instead would change an environment that nobody meant."""
     with pytest.raises(InterpreterError) as caught:
         find_interpreter(None, {"VIRTUAL_ENV": str(tmp_path / "gone")})
-    assert str(caught.value) == f"{tmp_path}/gone: is no folder, so it holds no environment"
+    assert str(caught.value) == f"{tmp_path}/gone: is not a directory, so it holds no environment"
     assert "deactivate" in str(caught.value.tip)
 
 
@@ -751,7 +757,7 @@ def test_a_target_file(tmp_path: Path) -> None:
         (b"\xff", "is not JSON ('utf-8' codec can't decode byte 0xff"),
         (b"{}", "format is missing"),
         (b'{"format": 99}', "has format 99, and this muslfix reads format 1"),
-        (b" " * 1_048_577, "is larger than 1 MiB, so it is no target file"),
+        (b" " * 1_048_577, "is larger than 1 MiB, so it is not a target file"),
     ],
     ids=["empty", "no text", "no facts", "future", "large"],
 )

@@ -82,7 +82,7 @@ def test_paths_are_those_of_the_kernel(tree: dict[tuple[str, ...], str | None], 
             return
         assert found == expected
         assert files.is_file("/" + path) == os.path.isfile(expected)
-        assert files.is_folder("/" + path) == os.path.isdir(expected)
+        assert files.is_directory("/" + path) == os.path.isdir(expected)
 
 
 def test_a_file_that_becomes_a_link_is_not_followed(tmp_path: Path) -> None:

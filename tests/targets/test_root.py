@@ -290,16 +290,16 @@ def test_a_tree_that_is_not_as_it_should_be(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize(
     ("folder", "wanted", "sentence"),
     [
-        ("absent", None, "is no folder"),
-        ("file", None, "is no folder"),
+        ("absent", None, "is not a directory"),
+        ("file", None, "is not a directory"),
         ("empty", None, "holds no Python"),
         ("empty", "3.9", "holds no Python 3.9"),
         ("root", "3.8", "holds no Python 3.8; it has 3.9 in /usr/local"),
         ("root", "three", "is neither a version such as 3.11 nor the path of a program"),
-        ("root", "/usr/bin/absent", "is no program in"),
-        ("root", "/usr/local/bin", "is no program in"),
+        ("root", "/usr/bin/absent", "is not a program in"),
+        ("root", "/usr/local/bin", "is not a program in"),
         ("root", "/usr/bin/other", "belongs to no Python in the tree"),
-        ("root", "/usr/bin/circle", "leads round in a circle of symbolic links"),
+        ("root", "/usr/bin/circle", "leads into a loop of symbolic links"),
         ("old", None, "holds Python 3.5"),
         ("environment", None, "is a virtual environment, and the Python that it belongs to is elsewhere"),
     ],
@@ -353,9 +353,9 @@ def test_an_arm_asks_for_its_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "sentence"),
     [
-        ({"colour": "blue"}, UsageError, "'colour' is no fact that can be given"),
+        ({"colour": "blue"}, UsageError, "'colour' is not a fact that can be given"),
         ({"version": ""}, UsageError, "the fact version is given without a value"),
-        ({"executable": "python"}, UsageError, "which is no absolute path"),
+        ({"executable": "python"}, UsageError, "which is not an absolute path"),
         (
             {"version": "3.9.1"},
             InvalidTarget,
@@ -409,7 +409,7 @@ def test_the_source_is_told(tmp_path: Path, cli: Cli) -> None:
         (["--target-fact", "version=3.9.1"], "error: --target-fact adds to --target-root or --target-spec"),
         (["--target-spec", "cp39-musl-x86_64", "--target-python", "3.9"], "error: --target-python says"),
         (["--target-root", ""], "error: --target-root is empty"),
-        (["--target-root", ".", "--target-fact", "x"], "error: --target-fact 'x' is no NAME=VALUE"),
+        (["--target-root", ".", "--target-fact", "x"], "error: --target-fact 'x' is not NAME=VALUE"),
         (
             ["--target-root", ".", "--target-fact", "version=3.9.1", "--target-fact", "version=3.9.2"],
             "error: --target-fact gives 'version' twice, and not the same",

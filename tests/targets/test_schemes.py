@@ -69,7 +69,7 @@ def test_folders_are_relative_to_where_we_are(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({}, "the target cannot be run here, so its own folders are not those of this machine"),
+        ({}, "the target cannot be run here, so its directories are not those of this machine"),
         ({"folder": "/x", "prefix": "/p"}, "--target cannot be combined with --prefix or --root"),
         ({"folder": "/x", "root": "/p"}, "--target cannot be combined with --prefix or --root"),
     ],

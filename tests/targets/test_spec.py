@@ -110,8 +110,8 @@ def test_a_specification_is_the_target_that_a_file_describes(spec: str, name: st
 @pytest.mark.parametrize(
     ("spec", "sentence", "tip"),
     [
-        ("", "is no specification of a target", "interpreter --list"),
-        ("cp310", "is no specification of a target", "interpreter --list"),
+        ("", "is not a target specification", "interpreter --list"),
+        ("cp310", "is not a target specification", "interpreter --list"),
         ("cp310-musl", "does not tell the CPU, as cp310-musl-x86_64 does; it is one of x86_64, i686", ""),
         ("alpine-3.14", "does not tell the CPU, as alpine-3.14-x86_64 does; it is one of x86_64, i686", ""),
         ("cp310-musl-vax", "names the CPU 'vax'; known are x86_64", ""),
@@ -131,10 +131,10 @@ def test_a_specification_is_the_target_that_a_file_describes(spec: str, name: st
             "is Python 3.16, and which names that imports is not known here",
             "--target-file",
         ),
-        ("cp310-musl-x86_64\n", "is no specification of a target", ""),
-        ("cp310-musl-x86_64-musl1.2.5.6", "is no specification of a target", ""),
-        ("pp310-musl-x86_64", "is no specification of a target", ""),
-        ("cp310-bionic-x86_64", "is no specification of a target", ""),
+        ("cp310-musl-x86_64\n", "is not a target specification", ""),
+        ("cp310-musl-x86_64-musl1.2.5.6", "is not a target specification", ""),
+        ("pp310-musl-x86_64", "is not a target specification", ""),
+        ("cp310-bionic-x86_64", "is not a target specification", ""),
     ],
 )
 def test_specifications_that_leave_something_open(spec: str, sentence: str, tip: str) -> None:
@@ -165,7 +165,7 @@ def test_what_is_given_must_not_contradict() -> None:
         parse_target_spec("cp310-musl-x86_64", {"version": "3.11.1"})
     with pytest.raises(InvalidTarget, match=r"contradicts the given 1\.2\.4"):
         parse_target_spec("cp310-musl-x86_64-musl1.2.5", {"libc_version": "1.2.4"})
-    with pytest.raises(MuslfixError, match="is no fact that can be given"):
+    with pytest.raises(MuslfixError, match="is not a fact that can be given"):
         parse_target_spec("cp310-musl-x86_64", {"platform": "linux-x86_64"})
     assert parse_target_spec("cp310-musl-x86_64", {"version": "3.10.14"}).version == "3.10.14"
 

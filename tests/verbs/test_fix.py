@@ -483,7 +483,7 @@ def test_a_target_of_another_machine_needs_a_path(tmp_path: Path, cli: Cli, comm
     told = cli(command, "--target-file", target_file(tmp_path))
     assert told.status == 2
     assert told.err == (
-        "error: the target cannot be run here, so its own folders are not those of this machine\n"
+        "error: the target cannot be run here, so its directories are not those of this machine\n"
         "tip: name the folders to work on with --path\n"
     )
 

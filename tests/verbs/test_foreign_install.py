@@ -173,7 +173,7 @@ def test_verify_follows_links_inside_the_root_only(
     assert said["demo/lost/x.py"] == (
         "link-broken", f"it is a link to {there}/lost.py, which is not there",
     )  # fmt: skip
-    assert "circle of symbolic links" in said["demo/round/x.py"][1]
+    assert "loop of symbolic links" in said["demo/round/x.py"][1]
     assert set(said) == {"demo/lost/x.py", "demo/round/x.py"}
 
 
@@ -186,7 +186,7 @@ def test_a_specification_knows_no_folders(tmp_path: Path, cli: Cli) -> None:
     told = cli("install", ARMV7, *spec, "--root", staged)
     assert (told.status, told.out) == (2, "")
     assert told.err.splitlines() == [
-        "error: the target does not tell its own folders",
+        "error: the directories of the target are not known",
         "tip: give --target-fact prefix=/usr/local, say, or name --target or --prefix",
     ]
     assert cli("fix", *spec).status == 2

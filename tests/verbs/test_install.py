@@ -432,8 +432,8 @@ def test_a_target_that_cannot_run_here_needs_a_folder(cli: Cli, tmp_path: Path) 
     result = cli("install", PURE, *for_target())
     assert (result.status, result.out) == (2, "")
     assert result.err == (
-        "error: the target cannot be run here, so its own folders are not those of this machine\n"
-        "tip: say with --target, --prefix or --root where the files shall go\n"
+        "error: the target cannot be run here, so its directories are not those of this machine\n"
+        "tip: say with --target, --prefix or --root where to put the files\n"
     )
 
 

@@ -30,7 +30,7 @@ def suffixes_of(target: Target) -> str:
     """Which names it imports, and in which order."""
     first, *others = [f"demo{suffix}" for suffix in target.usable_suffixes]
     then = f", then {', then '.join(others)}; the first that is there wins" if others else " and nothing else"
-    return f"For 'import demo', {target.kind} looks in each folder for {first}{then}."
+    return f"For 'import demo', {target.kind} looks in each directory for {first}{then}."
 
 
 def libc_of(target: Target) -> str:

@@ -27,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "interpreter [options]",
         "tell what the target looks for, or write its facts to a file",
         "Tell the story of the target: which names it looks for, its libc and how that is known, and what"
-        " that means for wheels from PyPI; then its facts: machine, tags, folders."
+        " that means for wheels from PyPI; then its facts: machine, tags, directories."
         " With --json, write a file for --target-file.",
         _EPILOG,
     )

@@ -128,19 +128,21 @@ def _given_facts(options: argparse.Namespace) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals:
             raise UsageError(
-                None, f"--target-fact {text!r:.80} is no NAME=VALUE", "as in --target-fact libc_version=1.2.5"
+                None,
+                f"--target-fact {text!r:.80} is not NAME=VALUE",
+                "as in --target-fact libc_version=1.2.5",
             )
         if given.setdefault(name, value) != value:
             raise UsageError(None, f"--target-fact gives {name!r:.60} twice, and not the same")
     return given
 
 
-def check_folders(**folders: str | None) -> None:
-    """Refuse an empty name of a file or folder, which a shell makes of a variable that is not set.
+def check_folders(**directories: str | None) -> None:
+    """Refuse an empty name of a file or directory, which a shell makes of a variable that is not set.
 
-    :param folders: what was given, by the name of its option
+    :param directories: what was given, by the name of its option
     :raises UsageError: if one is empty
     """
-    for name, folder in folders.items():
-        if folder is not None and not folder.strip():
+    for name, directory in directories.items():
+        if directory is not None and not directory.strip():
             raise UsageError(None, f"--{name} is empty")

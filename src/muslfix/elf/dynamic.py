@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from muslfix.elf.facts import ElfFacts, NeededVersion, facts_of, needed_versions
+from muslfix.elf.facts import ElfFacts, NeededVersion, facts_of
 from muslfix.elf.file import PT_TLS, ElfFile
 from muslfix.elf.hash_tables import hashed_symbols
 from muslfix.elf.symbol_table import Symbols
@@ -57,7 +57,7 @@ class DynamicFacts(NamedTuple):
     :param needed: the names in ``DT_NEEDED``, in their order
     :param rpath: ``DT_RPATH``, or ``None``
     :param runpath: ``DT_RUNPATH``, or ``None``
-    :param no_default_libraries: ``DF_1_NODEFLIB``: glibc looks in no folder of the system
+    :param no_default_libraries: ``DF_1_NODEFLIB``: glibc looks in no directory of the system
     :param has_relative_relocations: whether it has any in ``DT_RELR``
     :param tls_size: bytes of its thread-local variables; 0 if it has none
     :param static_tls: ``DF_STATIC_TLS``
@@ -82,21 +82,11 @@ class DynamicFacts(NamedTuple):
     exports: Exports = Exports()
 
 
-def read_dynamic(stream: BinaryIO) -> DynamicFacts:
-    """Read what a loader reads in a file, in time and memory that the size of the file bounds.
-
-    :param stream: a seekable binary stream of the whole file
-    :raises InvalidElf: if the bytes are not a readable ELF file, whatever is wrong with them
-    """
-    file = ElfFile(stream)
-    return dynamic_of(file, list(needed_versions(file)))
-
-
 def dynamic_of(file: ElfFile, needs: Sequence[NeededVersion]) -> DynamicFacts:
     """What a loader reads in a file that is open.
 
     :param needs: its :func:`~muslfix.elf.facts.needed_versions`
-    :raises InvalidElf: as :func:`read_dynamic`
+    :raises InvalidElf: if what it reads is damaged, in whichever way
     """
     first, count = hashed_symbols(file)
     bound, initial_exec = _bound_symbols(file, count)
@@ -198,7 +188,7 @@ class Image(NamedTuple):
 def read_image(stream: BinaryIO) -> Image:
     """Read an ELF file once, for all questions.
 
-    :param stream: as for :func:`read_dynamic`
+    :param stream: a seekable binary stream of the whole file
     :raises InvalidElf: as :func:`muslfix.elf.facts.read_elf`
     """
     file = ElfFile(stream)

@@ -23,7 +23,7 @@ Loads = Callable[[str], LoadResult]
 #: From the path of a file, as RECORD spells it, to where it is on this machine.
 Locate = Callable[[str], str]
 
-# Where the files of a wheel are taken to be, if the target does not tell its own folder.
+# Where the files of a wheel are taken to be, if the target does not tell its own directory.
 _SITE = "/site-packages"
 
 
@@ -31,8 +31,8 @@ class LoadCheck:
     """What the loader of a target does, found out once for all projects of a run.
 
     :param target: the Python that will import
-    :param root: a folder that the target will see as ``/``; ``None``: the tree that it was read from, if any
-    :param folders: folders of this machine that may be looked at although the target is not this machine
+    :param root: a directory that the target will see as ``/``; ``None``: the tree that it was read from
+    :param directories: those of this machine that may be read although the target is not this machine
     :param strict: whether a module that needs what is missing is refused
     """
 
@@ -40,7 +40,7 @@ class LoadCheck:
         self,
         target: Target,
         root: str | None = None,
-        folders: Sequence[str] = (),
+        directories: Sequence[str] = (),
         *,
         strict: bool = False,
     ) -> None:
@@ -48,10 +48,10 @@ class LoadCheck:
         self.images = ElfImages()
         self._paths = paths_of(target, root)
         is_elsewhere = root is not None or target.tree is not None
-        self._is_at_hand = os.path.isdir(self._paths.tree.folder) if is_elsewhere else target.runs_here
+        self._is_at_hand = os.path.isdir(self._paths.tree.directory) if is_elsewhere else target.runs_here
         self._target = target
         self._strict = strict
-        self._folders = tuple(os.path.join(os.path.abspath(folder), "") for folder in folders)
+        self._directories = tuple(os.path.join(os.path.abspath(directory), "") for directory in directories)
         self._files = TargetFiles(self.images, self._locate)
 
     @cached_property
@@ -78,7 +78,7 @@ class LoadCheck:
                 return self._paths.locate(path)
             except InvalidTarget:  # it leads out of the tree, or nowhere
                 return None
-        return path if os.path.normpath(path).startswith(self._folders) else None
+        return path if os.path.normpath(path).startswith(self._directories) else None
 
     def on_disk(self, locate: Locate) -> Loads:
         """How to ask about the files of a project that is where the target will import it.
@@ -95,7 +95,7 @@ class LoadCheck:
     def staged(self, site: str, coming: Mapping[str, str], leaving: Collection[str] = ()) -> Loads:
         """How to ask about the files of a wheel that is unpacked beside its destination.
 
-        :param site: the folder that RECORD's paths begin at, as the target will see it
+        :param site: the directory that RECORD's paths begin at, as the target will see it
         :param coming: where the files of all wheels of the run are now, by the path that the target will see
         :param leaving: the files on this machine that go before these come; absolute, no link on the way
         """
@@ -118,8 +118,8 @@ class LoadCheck:
 
     def _places(self, path: str) -> set[str]:
         """Where a file of the target is on this machine, by its own name and, if it is a link, by another."""
-        folder, name = os.path.split(path)
-        above, itself = self._locate(folder), self._locate(path)
+        directory, name = os.path.split(path)
+        above, itself = self._locate(directory), self._locate(path)
         named = set() if above is None else {os.path.join(os.path.realpath(above), name)}
         return named if itself is None else {*named, os.path.realpath(itself)}
 

@@ -106,7 +106,7 @@ class System(NamedTuple):
     :param version: of the libc: ``(1, 2, 5)``; ``None`` where it is not known
     :param machine: the target's
     :param loader: path of the loader, or ``None`` where it is not known
-    :param folders: where it looks at last
+    :param directories: where it looks at last
     :param cache: paths by the name of a library: the ``ld.so.cache`` of glibc
     :param started: what is in the process already
     """
@@ -115,7 +115,7 @@ class System(NamedTuple):
     version: tuple[int, ...] | None
     machine: Machine
     loader: str | None = None
-    folders: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
     cache: Mapping[str, tuple[str, ...]] = {}
     started: Started = Started()
 

@@ -1,7 +1,7 @@
 """The shared libraries of a target, found where its loader would find them. Nothing is written or run.
 
-A target can be this machine, or a tree below a folder (:mod:`muslfix.targets.root_files`). Where neither is
-there, only the files of a project can be looked at, and the answer about any other is that it is not known.
+A target can be this machine, or a tree below a directory (:mod:`muslfix.targets.paths`). If neither is at
+hand, only the files of a project can be read, and what the others hold is not known.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from muslfix.loader.facts import Absence, Files, LoadedFile
 
 _MAX_CONFIGURATION = 4 * 1024 * 1024
 
-# path_open in musl's ldso/dynlink.c: with these the loader looks in the next folder.
+# path_open in musl's ldso/dynlink.c: with these the loader looks in the next directory.
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG})
 
 

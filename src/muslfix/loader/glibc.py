@@ -60,14 +60,16 @@ class GlibcRules(Rules):
         yield from self._in_path(needed_by.file, dynamic.runpath, name)
         cached = self.system.cache.get(name, ())
         if dynamic.no_default_libraries:
-            yield from (path for path in cached if dirname(path) not in self.system.folders)
+            yield from (path for path in cached if dirname(path) not in self.system.directories)
             return
         yield from cached
-        yield from (f"{folder}/{name}" for folder in self.system.folders)
+        yield from (f"{directory}/{name}" for directory in self.system.directories)
 
     def _in_path(self, file: LoadedFile, path: str | None, name: str) -> Iterator[str]:
         if path:
-            yield from (f"{folder}/{name}" for folder in split_path(with_origin(path, dirname(file.path))))
+            yield from (
+                f"{directory}/{name}" for directory in split_path(with_origin(path, dirname(file.path)))
+            )
 
     def provider(self, reference: Reference) -> Object | Exports | None:
         """``check_match``."""

@@ -63,11 +63,11 @@ class MuslRules(Rules):
         """``path_open``, in one search path after the other."""
         looked: list[str] = []
         unseen: list[str] = []
-        for folder in self._folders(needed_by) if 0 < len(name) <= _NAME_MAX else ():
-            answer = self._open(f"{folder}/{name}")
-            looked.append(folder)
+        for directory in self._directories(needed_by) if 0 < len(name) <= _NAME_MAX else ():
+            answer = self._open(f"{directory}/{name}")
+            looked.append(directory)
             if answer is Absence.NOT_KNOWN:
-                unseen.append(folder)
+                unseen.append(directory)
             elif answer is Absence.BARRED:
                 break
             elif isinstance(answer, LoadedFile):
@@ -75,7 +75,7 @@ class MuslRules(Rules):
         return self.not_found(name, needed_by, looked, unseen)
 
     def _open(self, path: str) -> LoadedFile | Absence:
-        """A relative path starts at the folder that the process happens to be in."""
+        """A relative path starts at the directory that the process happens to be in."""
         return self.files.open(path) if path.startswith("/") else Absence.NOT_KNOWN
 
     def _accept(
@@ -93,7 +93,7 @@ class MuslRules(Rules):
             return Finding(self._libc)
         return Finding(answer)
 
-    def _folders(self, needed_by: Object) -> Iterator[str]:
+    def _directories(self, needed_by: Object) -> Iterator[str]:
         """Every ``DT_RUNPATH`` or ``DT_RPATH`` up to the program's, then those of the system."""
         item: Object | None = needed_by
         while item is not None:
@@ -103,7 +103,7 @@ class MuslRules(Rules):
             if "$" not in path:  # with any other name the whole path is of no use: fixup_rpath
                 yield from split_path(path)
             item = item.loader
-        yield from self.system.folders
+        yield from self.system.directories
 
     def provider(self, reference: Reference) -> Object | Exports | None:
         """``find_sym``, and ``get_lfs64`` of later versions."""

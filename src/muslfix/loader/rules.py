@@ -74,12 +74,12 @@ class Rules:
             return Finding(
                 unknown=[f"whether the target has {name} is not known ({where} cannot be looked at)"]
             )
-        places = ", ".join(dict.fromkeys(looked)) or "no folders"
+        places = ", ".join(dict.fromkeys(looked)) or "any directory"
         problem = Problem(
             Verdict.MISSING_LIBRARY,
             name,
             needed_by.file.path,
-            f"is in none of {places}",
+            f"is not in {places}",
             f"install what provides {name} on the target",
         )
         return Finding(problems=[problem])
@@ -116,11 +116,11 @@ class Rules:
         return False
 
 
-def with_origin(path: str, folder: str) -> str:
+def with_origin(path: str, directory: str) -> str:
     """A search path with ``$ORIGIN`` replaced."""
-    return _ORIGIN.sub(lambda _: folder, path)
+    return _ORIGIN.sub(lambda _: directory, path)
 
 
 def split_path(path: str) -> list[str]:
-    """The folders of a search path; an empty one is none for musl, and for glibc the current folder."""
-    return [folder for folder in re.split(r"[:\n]", path) if folder]
+    """The directories of a search path; musl ignores an empty one."""
+    return [directory for directory in re.split(r"[:\n]", path) if directory]

@@ -1,4 +1,4 @@
-"""What the loader of a target goes by, as its files tell: folders, cache, what its interpreter starts."""
+"""What the loader of a target goes by, as its files tell: directories, cache, what its interpreter starts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from muslfix.suffix import Libc
 from muslfix.targets.target import Target
 
 # https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c, load_library
-_MUSL_FOLDERS = ("/lib", "/usr/local/lib", "/usr/lib")
+_MUSL_DIRECTORIES = ("/lib", "/usr/local/lib", "/usr/lib")
 
 # https://sourceware.org/git/?p=glibc.git;a=blob;f=elf/cache.c: the new format, alone or behind the old one.
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
@@ -26,7 +26,7 @@ _MAX_CACHE_ENTRIES = 200_000
 # What a module may need besides libc.so.6, and glibc has always.
 _GLIBC_FAMILY = ("libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1")
 
-# What Debian calls the folders of a machine, by what glibc calls the machine in the name of its loader.
+# What Debian calls the directories of a machine, by what glibc calls the machine in the name of its loader.
 _MULTIARCH = {
     "x86-64": "x86_64-linux-gnu",
     "aarch64": "aarch64-linux-gnu",
@@ -46,7 +46,7 @@ def system_of(target: Target, files: TargetFiles) -> System:
         version=_version(target.libc_version),
         machine=target.machine,
         loader=target.loader,
-        folders=_search_folders(target, files),
+        directories=_search_directories(target, files),
         cache=read_cache(files) if target.libc is Libc.GLIBC else {},
     )
     stored = Started(exports={name: Exports.of_texts(texts) for name, texts in target.symbols})
@@ -66,8 +66,8 @@ def exported_symbols(system: System, files: TargetFiles) -> dict[str, tuple[str,
     if system.libc is Libc.MUSL and started.libc is not None:
         found["libc.so"] = started.libc
     elif "libc.so.6" in found:
-        folder = os.path.dirname(found["libc.so.6"].path)
-        beside = {name: files.open(f"{folder}/{name}") for name in _GLIBC_FAMILY if name not in found}
+        directory = os.path.dirname(found["libc.so.6"].path)
+        beside = {name: files.open(f"{directory}/{name}") for name in _GLIBC_FAMILY if name not in found}
         found.update((name, file) for name, file in beside.items() if isinstance(file, LoadedFile))
     if started.program is None or not {"libc.so", "libc.so.6"} & found.keys():
         raise InvalidTarget(None, "the program and the libc of the target cannot be read from here")
@@ -84,39 +84,39 @@ def _version(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, numbers[0].split("."))) if numbers else None
 
 
-def _search_folders(target: Target, files: TargetFiles) -> tuple[str, ...]:
+def _search_directories(target: Target, files: TargetFiles) -> tuple[str, ...]:
     """Where the loader looks at last."""
     if target.libc is Libc.MUSL:
-        return _musl_folders(target.loader, files)
-    return _glibc_folders(target.loader)
+        return _musl_directories(target.loader, files)
+    return _glibc_directories(target.loader)
 
 
-def _musl_folders(loader: str | None, files: TargetFiles) -> tuple[str, ...]:
+def _musl_directories(loader: str | None, files: TargetFiles) -> tuple[str, ...]:
     """Those in the path file, which lies where the loader's own path says."""
     name = re.search(r"ld-musl-(.+?)\.so\.1$", loader or "")
     if loader is None or name is None:
-        return _MUSL_FOLDERS
+        return _MUSL_DIRECTORIES
     prefix = loader.rsplit("/", 2)[0] if loader.startswith("/") else ""
     try:
         content = files.read(f"{prefix}/etc/ld-musl-{name[1]}.path")
     except FileNotFoundError:
-        return _MUSL_FOLDERS
+        return _MUSL_DIRECTORIES
     except OSError:
         return ()
     if content is None:
-        return _MUSL_FOLDERS
+        return _MUSL_DIRECTORIES
     text = os.fsdecode(content.split(b"\0")[0])
-    return tuple(folder for folder in re.split(r"[:\n]", text) if folder)
+    return tuple(directory for directory in re.split(r"[:\n]", text) if directory)
 
 
-def _glibc_folders(loader: str | None) -> tuple[str, ...]:
-    """What is compiled in: the folder of the C library is first where a distribution has one a machine."""
-    folders = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"]
+def _glibc_directories(loader: str | None) -> tuple[str, ...]:
+    """What is compiled in: the directory of the C library is first where a distribution has one a machine."""
+    directories = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"]
     multiarch = re.search(r"ld-linux-(.+?)\.so", loader or "")
     name = _MULTIARCH.get(multiarch[1]) if multiarch else None
     if name is not None:
-        folders[:0] = [f"{folder}/{name}" for folder in ("/lib", "/usr/lib")]
-    return tuple(folders)
+        directories[:0] = [f"{directory}/{name}" for directory in ("/lib", "/usr/lib")]
+    return tuple(directories)
 
 
 def read_cache(files: TargetFiles) -> Mapping[str, tuple[str, ...]]:

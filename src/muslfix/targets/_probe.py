@@ -49,9 +49,9 @@ def _enter_virtual_environment() -> None:
     """
     from os.path import abspath, dirname, isfile, join
 
-    folder = dirname(abspath(sys.executable))
-    prefix = dirname(folder)
-    if isfile(join(folder, "pyvenv.cfg")) or isfile(join(prefix, "pyvenv.cfg")):
+    directory = dirname(abspath(sys.executable))
+    prefix = dirname(directory)
+    if isfile(join(directory, "pyvenv.cfg")) or isfile(join(prefix, "pyvenv.cfg")):
         sys.prefix = sys.exec_prefix = prefix
 
 
@@ -152,7 +152,7 @@ def _prefix_scheme() -> "dict[str, str]":
         name = "posix_prefix" if name == "posix_local" else name
         keys = ("installed_base", "base", "installed_platbase", "platbase", "prefix", "exec_prefix")
         paths = _sysconfig_scheme(name, dict.fromkeys(keys, _PREFIX), _PREFIX)
-    # The data folder is the prefix itself, which leaves an empty path.
+    # The data directory is the prefix itself, which leaves an empty path.
     return {key: path[len(_PREFIX) :].lstrip("/") for key, path in paths.items()}
 
 
@@ -170,7 +170,7 @@ def _sysconfig_scheme(name: str, variables: "dict[str, str]", prefix: str) -> "d
 
     paths = sysconfig.get_paths(name, variables)
     headers = paths["include"]
-    if _in_virtual_environment():  # the base's folder is not ours to write to; pip has its own
+    if _in_virtual_environment():  # the base's directory is not ours to write to; pip has its own
         headers = os.path.join(prefix, "include", "site", "python{}.{}".format(*sys.version_info))
     return {
         "purelib": paths["purelib"],

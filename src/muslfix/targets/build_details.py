@@ -1,7 +1,8 @@
-"""``build-details.json``: what an installation of Python 3.14 and later says of itself.
+"""``build-details.json``: what an installation of Python 3.14 and later says about itself.
 
-Specification: :pep:`739`, https://packaging.python.org/en/latest/specifications/build-details/. It tells no
-libc, no ELF machine and nothing of environments; those stay to be found.
+Specification: :pep:`739`, https://packaging.python.org/en/latest/specifications/build-details/. It tells
+names and platform, but no libc, no ELF machine and nothing about environments. The machine follows from the
+names. The libc does not if they spell ``-gnu``, which a Python on musl can import too: then it must be given.
 """
 
 from __future__ import annotations
@@ -14,26 +15,23 @@ from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget
 from muslfix.files import JsonObject
 from muslfix.suffix import ExtensionFilename, Libc
-from muslfix.targets.cpython import (
-    ALSO_RUN,
-    CPUS,
-    FewFacts,
-    cpu_named,
-    folders_of,
-    own_suffixes,
-    scheme_at,
-    target_of,
-)
+from muslfix.targets.cpython import ALSO_RUN, CPUS, cpu_named, directories_of, own_suffixes, scheme_at
+from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of
 from muslfix.targets.target import Source, Target
-from muslfix.targets.untrusted_facts import check_given, found_or_given
 
-#: Name of the file, in the folder of the standard library.
+#: Name of the file, in the directory of the standard library.
 BUILD_DETAILS = "build-details.json"
 
 #: More than any has, in bytes.
 MAX_SIZE = 256 * 1024
 
 _LEVELS = {"alpha": "a", "beta": "b", "candidate": "rc"}
+
+
+#: The facts that the file does not tell, and that can be given.
+NOT_TOLD = ("libc", "libc_version", "executable", "prefix")
+
+_ELSEWHERE = "give its root with --target-root, or what 'muslfix interpreter --json' writes where it runs"
 
 
 @dataclass(frozen=True)
@@ -109,17 +107,6 @@ def _texts(data: JsonObject, name: str, inner: str) -> tuple[str, ...]:
     return data.object(name).texts(inner)
 
 
-# MERGED static.described: A target of which nothing is at hand but its ``build-details.json`` (:pep:`739`).
-#
-# That file tells names and platform. The machine follows from these; the libc does not where the names spell
-# ``-gnu``, which a Python on musl can import too: it is asked for by name.
-
-#: The facts that the file does not tell, and that can be given.
-NOT_TOLD = ("libc", "libc_version", "executable", "prefix")
-
-_ELSEWHERE = "give its root with --target-root, or what 'muslfix interpreter --json' writes where it runs"
-
-
 def target_of_build_details(data: object, path: str, given: Mapping[str, str]) -> Target:
     """Make a target of build details.
 
@@ -138,7 +125,7 @@ def target_of_build_details(data: object, path: str, given: Mapping[str, str]) -
     names = [name for name in map(ExtensionFilename.of_suffix, own) if name is not None]
     if not names:
         raise InvalidTarget(None, "has no suffix of its own ABI in suffixes.extensions", _ELSEWHERE)
-    prefix, relative = given.get("prefix"), folders_of(version, details.abi_flags)
+    prefix, relative = given.get("prefix"), directories_of(version, details.abi_flags)
     interpreter = details.base_interpreter or ""
     told = ", ".join(fact for fact in NOT_TOLD if fact in given)
     return target_of(

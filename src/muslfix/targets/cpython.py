@@ -1,6 +1,11 @@
-"""What follows from a CPython's version and flags, and a target made of the few facts that do not follow.
+"""What is known of CPython without asking one: its CPUs, its extension suffixes and its directories.
 
-Sources: ``Python/dynload_shlib.c`` (the suffixes and their order), ``Lib/sysconfig`` (the folders),
+Where all that is known of a target is a word (``armv7l``) or an ELF file, the table of CPUs gives the rest. A
+CPU that is not in it is served all the same, from a running interpreter or a target file.
+
+Sources: ``configure.ac`` and ``Misc/platform_triplet.c`` of CPython (the triplets),
+https://peps.python.org/pep-0600/ and https://peps.python.org/pep-0656/ (what platform tags call a CPU),
+``Python/dynload_shlib.c`` (the suffixes and their order), ``Lib/sysconfig`` (the directories),
 python/cpython#122931 (a triplet behind ``abi3``).
 """
 
@@ -12,181 +17,10 @@ from dataclasses import dataclass
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import SPELLINGS, ExtensionFilename, Libc
-from muslfix.targets.target import Scheme, Source, Target, TargetTree
-from muslfix.targets.untrusted_facts import check_target
+from muslfix.targets.target import Scheme
 
 #: The newest Python whose suffixes are known here.
 NEWEST_VERSION = (3, 15)
-
-
-@dataclass(frozen=True)
-class FewFacts:
-    """What must be known of a CPython to make a :class:`~muslfix.targets.target.Target` of it.
-
-    :param version: in full; ``3.10`` where the rest is not known
-    :param platform: ``linux-`` and what ``uname -m`` says
-    """
-
-    version: str
-    abi_flags: str
-    extension_suffixes: tuple[str, ...]
-    platform: str
-    libc: Libc
-    machine: Machine
-    source: Source
-    libc_version: str | None = None
-    loader: str | None = None
-    executable: str | None = None
-    prefix: str | None = None
-    scheme: Scheme | None = None
-    prefix_scheme: Scheme | None = None
-    environment: str = "system"
-    externally_managed: str | None = None
-    tree: TargetTree | None = None
-
-
-def target_of(facts: FewFacts) -> Target:
-    """Make a target.
-
-    :raises InvalidTarget: if the facts contradict each other
-    """
-    short = ".".join(facts.version.split(".")[:2])
-    own = own_suffixes(facts.extension_suffixes, _version_info(short), facts.abi_flags)
-    relative = facts.prefix_scheme or folders_of(_version_info(short), facts.abi_flags)
-    uname = facts.platform.partition("-")[2]
-    target = Target(
-        implementation="cpython",
-        version=facts.version,
-        abi_flags=facts.abi_flags,
-        soabi=own[0][1 : -len(".so")] if own else None,
-        extension_suffixes=facts.extension_suffixes,
-        platform=facts.platform,
-        libc=facts.libc,
-        libc_version=facts.libc_version,
-        machine=facts.machine,
-        loader=facts.loader,
-        executable=facts.executable,
-        prefix=facts.prefix,
-        scheme=facts.scheme,
-        prefix_scheme=relative,
-        environment=facts.environment,
-        externally_managed=facts.externally_managed,
-        markers=_markers(facts.version, short, uname),
-        source=facts.source,
-        tree=facts.tree,
-    )
-    check_target(target)
-    return target
-
-
-def abi_part(version: tuple[int, int], flags: str) -> str:
-    """The ABI part of a CPython's own extension modules: ``cpython-313t``."""
-    return "cpython-{}{}{}".format(*version, flags)
-
-
-def own_suffixes(suffixes: Iterable[str], version: tuple[int, int], flags: str) -> list[str]:
-    """Those of some suffixes that have a CPython's own ABI part, whatever their triplet."""
-    names = ((suffix, ExtensionFilename.of_suffix(suffix)) for suffix in suffixes)
-    return [suffix for suffix, name in names if name is not None and name.abi == abi_part(version, flags)]
-
-
-def suffixes_of(version: tuple[int, int], flags: str, triplets: tuple[str, ...]) -> tuple[str, ...]:
-    """The ``EXTENSION_SUFFIXES`` of a CPython, in their order.
-
-    :param flags: ``sys.abiflags``
-    :param triplets: those in its own suffixes; none: these have no triplet; two: one is a fallback
-    :raises InvalidTarget: if the version is newer than what is known here
-
-    >>> suffixes_of((3, 10), "", ("x86_64-linux-musl",))
-    ('.cpython-310-x86_64-linux-musl.so', '.abi3.so', '.so')
-    """
-    if version > NEWEST_VERSION:
-        raise InvalidTarget(
-            None,
-            "is Python {}.{}, and which names that imports is not known here".format(*version),
-            tip="write its facts where it runs, with 'muslfix interpreter --json', and give --target-file",
-        )
-    own = [abi_part(version, flags)]
-    if "d" in flags and version >= (3, 8):
-        own.append(abi_part(version, flags.replace("d", "")))
-    names = [f"{abi}-{triplet}" for abi in own for triplet in triplets] or own
-    stable = ["abi3"]
-    if version >= (3, 15):
-        stable = ["abi3t"] if "t" in flags else ["abi3", "abi3t"]
-        stable = [f"{abi}{end}" for abi in stable for end in (*(f"-{t}" for t in triplets[:1]), "")]
-    return (*(f".{name}.so" for name in (*names, *stable)), ".so")
-
-
-def folders_of(
-    version: tuple[int, int],
-    flags: str,
-    *,
-    platlibdir: str = "lib",
-    modules: str = "site-packages",
-    headers: str | None = None,
-) -> Scheme:
-    """The folders below a prefix.
-
-    :param platlibdir: ``sys.platlibdir``: ``lib``, or ``lib64`` where a distribution wants that
-    :param modules: the last part of the folder of modules
-    :param headers: relative to the prefix; ``None``: the usual one
-    """
-    short = "{}.{}".format(*version)
-    threads = "t" if "t" in flags else ""
-    return Scheme(
-        purelib=f"lib/python{short}{threads}/{modules}",
-        platlib=f"{platlibdir}/python{short}{threads}/{modules}",
-        headers=headers or f"include/python{short}{flags}",
-        scripts="bin",
-        data="",
-    )
-
-
-def scheme_at(prefix: str, relative: Scheme) -> Scheme:
-    """The folders at a prefix.
-
-    :param prefix: absolute
-    :param relative: as :func:`folders_of` gives them
-    """
-    root = prefix.rstrip("/")
-    return Scheme(
-        purelib=f"{root}/{relative.purelib}",
-        platlib=f"{root}/{relative.platlib}",
-        headers=f"{root}/{relative.headers}",
-        scripts=f"{root}/{relative.scripts}",
-        data=prefix,
-    )
-
-
-def _version_info(short: str) -> tuple[int, int]:
-    major, minor = short.split(".")
-    return int(major), int(minor)
-
-
-def _markers(version: str, short: str, uname: str) -> tuple[tuple[str, str], ...]:
-    """The environment of :pep:`508` markers; what only a running kernel knows is empty."""
-    return (
-        ("implementation_name", "cpython"),
-        ("implementation_version", version),
-        ("os_name", "posix"),
-        ("platform_machine", uname),
-        ("platform_python_implementation", "CPython"),
-        ("platform_release", ""),
-        ("platform_system", "Linux"),
-        ("platform_version", ""),
-        ("python_full_version", version),
-        ("python_version", short),
-        ("sys_platform", "linux"),
-    )
-
-
-# MERGED cpus: The CPUs that can be named: how platform, triplet and ELF header spell each of them.
-#
-# Where all that is known of a target is a word (``armv7l``) or an ELF file, this table gives the rest. A CPU
-# that is not in it is served all the same, from a running interpreter or a target file.
-#
-# Sources: ``configure.ac`` and ``Misc/platform_triplet.c`` of CPython for the triplets,
-# https://peps.python.org/pep-0600/ and https://peps.python.org/pep-0656/ for what platform tags call a CPU.
 
 
 @dataclass(frozen=True)
@@ -259,3 +93,82 @@ def cpu_of_apk(text: str) -> Cpu | None:
     """The CPU that Alpine's ``/etc/apk/arch`` names."""
     word = text.strip()
     return cpu_named(_OF_APK.get(word, word))
+
+
+def abi_part(version: tuple[int, int], flags: str) -> str:
+    """The ABI part of a CPython's own extension modules: ``cpython-313t``."""
+    return "cpython-{}{}{}".format(*version, flags)
+
+
+def own_suffixes(suffixes: Iterable[str], version: tuple[int, int], flags: str) -> list[str]:
+    """Those of some suffixes that have a CPython's own ABI part, whatever their triplet."""
+    names = ((suffix, ExtensionFilename.of_suffix(suffix)) for suffix in suffixes)
+    return [suffix for suffix, name in names if name is not None and name.abi == abi_part(version, flags)]
+
+
+def suffixes_of(version: tuple[int, int], flags: str, triplets: tuple[str, ...]) -> tuple[str, ...]:
+    """The ``EXTENSION_SUFFIXES`` of a CPython, in their order.
+
+    :param flags: ``sys.abiflags``
+    :param triplets: those in its own suffixes; none: these have no triplet; two: one is a fallback
+    :raises InvalidTarget: if the version is newer than what is known here
+
+    >>> suffixes_of((3, 10), "", ("x86_64-linux-musl",))
+    ('.cpython-310-x86_64-linux-musl.so', '.abi3.so', '.so')
+    """
+    if version > NEWEST_VERSION:
+        raise InvalidTarget(
+            None,
+            "is Python {}.{}, and which names that imports is not known here".format(*version),
+            tip="write its facts where it runs, with 'muslfix interpreter --json', and give --target-file",
+        )
+    own = [abi_part(version, flags)]
+    if "d" in flags and version >= (3, 8):
+        own.append(abi_part(version, flags.replace("d", "")))
+    names = [f"{abi}-{triplet}" for abi in own for triplet in triplets] or own
+    stable = ["abi3"]
+    if version >= (3, 15):
+        stable = ["abi3t"] if "t" in flags else ["abi3", "abi3t"]
+        stable = [f"{abi}{end}" for abi in stable for end in (*(f"-{t}" for t in triplets[:1]), "")]
+    return (*(f".{name}.so" for name in (*names, *stable)), ".so")
+
+
+def directories_of(
+    version: tuple[int, int],
+    flags: str,
+    *,
+    platlibdir: str = "lib",
+    modules: str = "site-packages",
+    headers: str | None = None,
+) -> Scheme:
+    """The directories below a prefix.
+
+    :param platlibdir: ``sys.platlibdir``: ``lib``, or ``lib64`` where a distribution wants that
+    :param modules: the last part of the directory of modules
+    :param headers: relative to the prefix; ``None``: the usual one
+    """
+    short = "{}.{}".format(*version)
+    threads = "t" if "t" in flags else ""
+    return Scheme(
+        purelib=f"lib/python{short}{threads}/{modules}",
+        platlib=f"{platlibdir}/python{short}{threads}/{modules}",
+        headers=headers or f"include/python{short}{flags}",
+        scripts="bin",
+        data="",
+    )
+
+
+def scheme_at(prefix: str, relative: Scheme) -> Scheme:
+    """The directories at a prefix.
+
+    :param prefix: absolute
+    :param relative: as :func:`directories_of` gives them
+    """
+    root = prefix.rstrip("/")
+    return Scheme(
+        purelib=f"{root}/{relative.purelib}",
+        platlib=f"{root}/{relative.platlib}",
+        headers=f"{root}/{relative.headers}",
+        scripts=f"{root}/{relative.scripts}",
+        data=prefix,
+    )

@@ -45,7 +45,7 @@ _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
     """The path of the interpreter that is meant; a virtual environment's own path, links and all.
 
-    :param explicit: what the user asked for: a path, a name on ``PATH``, or the folder of an
+    :param explicit: what the user asked for: a path, a name on ``PATH``, or the directory of an
         environment; ``None`` means the active virtual environment if there is one, else the
         interpreter that runs muslfix
     :param environ: the environment variables
@@ -74,14 +74,18 @@ def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
     return os.path.abspath(explicit)
 
 
-def _interpreter_in(folder: str, tip: str | None = None) -> str:
+def _interpreter_in(directory: str, tip: str | None = None) -> str:
     """The interpreter of a virtual environment, or of any other prefix."""
     for name in ("python", "python3"):
-        path = os.path.join(os.path.abspath(folder), "bin", name)
+        path = os.path.join(os.path.abspath(directory), "bin", name)
         if os.path.lexists(path):
             return path
-    reason = "has no bin/python" if os.path.isdir(folder) else "is no folder, so it holds no environment"
-    raise InterpreterError(folder, reason, tip or "name the folder of a virtual environment, or a program")
+    reason = (
+        "has no bin/python" if os.path.isdir(directory) else "is not a directory, so it holds no environment"
+    )
+    raise InterpreterError(
+        directory, reason, tip or "name the directory of a virtual environment, or a program"
+    )
 
 
 @spelled_names()
@@ -100,7 +104,7 @@ def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Targe
     except (OSError, ValueError) as error:
         raise InvalidTarget(path, f"cannot be read ({_why(error)})") from error
     if len(data) > _MAX_TARGET_FILE:
-        raise InvalidTarget(path, "is larger than 1 MiB, so it is no target file")
+        raise InvalidTarget(path, "is larger than 1 MiB, so it is not a target file")
     try:
         facts = parse_json(data)
         if isinstance(facts, dict) and "schema_version" in facts and "format" not in facts:
@@ -111,7 +115,7 @@ def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Targe
     except (InvalidTarget, InvalidJson) as error:
         raise InvalidTarget(path, error.reason, error.tip) from error
     if given:
-        raise UsageError(path, "tells all facts of its target itself, so none can be given beside it")
+        raise UsageError(path, "states all facts of its target, so no others can be given")
     return replace(target, source=Source("target-file", f"the target file {path}"))
 
 

@@ -35,7 +35,7 @@ class PathMap:
     def __init__(self, tree: TargetTree | None = None) -> None:
         self._is_here = tree is None
         self.tree = tree or TargetTree("/")
-        self._top = os.path.realpath(self.tree.folder)
+        self._top = os.path.realpath(self.tree.directory)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PathMap) and self._identity == other._identity
@@ -51,7 +51,7 @@ class PathMap:
         """The path on this machine; no part of it below the top of a tree is a link.
 
         :param seen: as the target sees it; its last parts need not exist
-        :raises InvalidTarget: if it leads out of the tree, or links lead round in a circle
+        :raises InvalidTarget: if it leads out of the tree, or links lead into a loop
         """
         return seen if self._is_here else _joined(self._top, self._resolve(seen))
 
@@ -65,7 +65,7 @@ class PathMap:
         path = os.path.abspath(here)
         directory, name = os.path.split(path)
         for place in (path, os.path.join(os.path.realpath(directory), name)):
-            for top in (self._top, self.tree.folder):
+            for top in (self._top, self.tree.directory):
                 if place == top or place.startswith(top.rstrip("/") + "/"):
                     return os.path.normpath(os.path.join(self.tree.seen, os.path.relpath(place, top)))
         return None
@@ -111,7 +111,7 @@ class PathMap:
             links += 1
             if links > _MAX_LINKS:
                 raise InvalidTarget(
-                    self._here(seen), "leads round in a circle of symbolic links", "look where its links lead"
+                    self._here(seen), "leads into a loop of symbolic links", "see where its links lead"
                 )
             if link.startswith("/"):
                 left, done = self._enter(link, seen) + left, []
@@ -128,12 +128,12 @@ class PathMap:
     def _leads_out(self, seen: str) -> InvalidTarget:
         return InvalidTarget(
             self._here(seen),
-            f"leads out of {self.tree.folder}",
+            f"leads out of {self.tree.directory}",
             "name the root file system that holds all of it with --target-root",
         )
 
     def _here(self, seen: str) -> str:
-        return os.path.join(self.tree.folder, *(self._below_top(seen) or [seen.lstrip("/")]))
+        return os.path.join(self.tree.directory, *(self._below_top(seen) or [seen.lstrip("/")]))
 
 
 def _parts(path: str) -> list[str]:

@@ -114,13 +114,19 @@ def why_no_answer(path: str, outcome: Outcome) -> InterpreterError:
     if re.search(rb"[Uu]nknown option:? -I", outcome.stderr):
         return InterpreterError(path, f"is a Python older than 3.4; {OLDEST}")
     if outcome.status and MARK.encode() in outcome.stderr:  # it echoes the script, so it is no Python
-        return InterpreterError(path, f"is no Python: it ended with status {outcome.status}", _NAME_TIP)
+        return InterpreterError(
+            path, f"is not a Python interpreter: it ended with status {outcome.status}", _NAME_TIP
+        )
     if outcome.status:
         said = f": {words}" if words else ""
-        return InterpreterError(path, f"is no working Python: it ended with status {outcome.status}{said}")
+        return InterpreterError(
+            path, f"is not a working Python interpreter: it ended with status {outcome.status}{said}"
+        )
     if words:
-        return InterpreterError(path, f"is no Python: it printed {words!r} instead of an answer")
-    return InterpreterError(path, "is no Python: it ended without an answer")
+        return InterpreterError(
+            path, f"is not a Python interpreter: it printed {words!r} instead of an answer"
+        )
+    return InterpreterError(path, "is not a Python interpreter: it ended without an answer")
 
 
 def _signal_name(number: int) -> str:
@@ -141,7 +147,7 @@ def _line(output: bytes, number: int) -> str:
 def why_not_started(path: str, error: OSError | ValueError) -> InterpreterError:
     """The sentence for a program that the system did not start, from what is there to see."""
     if os.path.isdir(path):
-        return InterpreterError(path, "is a folder", "give the program in it")
+        return InterpreterError(path, "is a directory", "name the program in it")
     if not os.path.exists(path):
         if os.path.islink(path):
             return InterpreterError(path, f"is a link to {os.readlink(path)}, which does not exist")
@@ -167,11 +173,11 @@ def _why_not_loaded(path: str) -> InterpreterError:
             program = _line(first[2:], 0)
             return InterpreterError(path, f"is a script for {program}, which cannot be started")
         if not first.startswith(b"\x7fELF"):
-            return InterpreterError(path, "is no program: neither an ELF file nor a script", _NAME_TIP)
+            return InterpreterError(path, "is not a program: neither an ELF file nor a script", _NAME_TIP)
         try:
             elf = read_elf(file)
         except InvalidElf as error:
-            return InterpreterError(path, f"is no program: it {error.reason}", _NAME_TIP)
+            return InterpreterError(path, f"is not a program: it {error.reason}", _NAME_TIP)
     if elf.interpreter is not None and not os.path.exists(elf.interpreter):
         return InterpreterError(
             path, f"needs the loader {elf.interpreter}, which is not on this machine", _TARGET_FILE_TIP

@@ -15,13 +15,13 @@ from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget, spelled_names
 from muslfix.files import parse_json
 from muslfix.targets.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
-from muslfix.targets.cpython import ALSO_RUN, Cpu, FewFacts, cpu_named, cpu_of_apk, cpus_of, target_of
+from muslfix.targets.cpython import ALSO_RUN, Cpu, cpu_named, cpu_of_apk, cpus_of
+from muslfix.targets.few_facts import FACTS, FewFacts, check_given, found_or_given, target_of, version_of
 from muslfix.targets.root_binaries import Binary, Linked, check_module, read_binaries, read_linked
 from muslfix.targets.root_files import RootFiles
-from muslfix.targets.root_pythons import StaticPython, choose_python, open_tree, read_folders
+from muslfix.targets.root_pythons import StaticPython, choose_python, open_tree, read_directories
 from muslfix.targets.root_suffixes import Names, NamesEvidence, decide_names
 from muslfix.targets.target import Source, Target
-from muslfix.targets.untrusted_facts import FACTS, check_given, found_or_given, version_of
 
 _PATCHLEVEL = re.compile(
     rb'^#define\s+PY_VERSION\s+"(3\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?)\+?"', re.MULTILINE
@@ -31,27 +31,27 @@ _MAX_TEXT = 1024 * 1024
 
 @spelled_names()
 def read_target_root(
-    folder: str, python: str | None = None, given: Mapping[str, str] | None = None
+    directory: str, python: str | None = None, given: Mapping[str, str] | None = None
 ) -> Target:
     """Read a target from a root file system or a prefix.
 
-    :param folder: on this machine; links in it are followed inside of it only
+    :param directory: on this machine; links in it are followed inside of it only
     :param python: which one, where there are several: a version such as ``3.11``, or the path of its program
         as the target sees it, which can be that of a virtual environment
     :param given: facts that the files do not tell, by the names of
-        :data:`muslfix.targets.untrusted_facts.FACTS`
+        :data:`muslfix.targets.few_facts.FACTS`
     :raises InvalidTarget: if there is no such Python, its files contradict each other, or do not tell what
         must be known
     :raises UsageError: if what is given is no such fact
     """
     given = given or {}
     check_given(given)
-    files, found = open_tree(folder, given.get("prefix"))
+    files, found = open_tree(directory, given.get("prefix"))
     chosen = choose_python(files, found, python)
     try:
         return _Reader(files, chosen, given).target()
     except InvalidTarget as error:
-        raise InvalidTarget(error.path or folder, error.reason, error.tip) from error
+        raise InvalidTarget(error.path or directory, error.reason, error.tip) from error
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class _Reader:
         )
         linked = read_linked(self.files, self.python, binaries)
         check_module(self.files, self.python, linked)
-        scheme, relative = read_folders(self.files, self.python, names.abi_flags)
+        scheme, relative = read_directories(self.files, self.python, names.abi_flags)
         facts = FewFacts(
             version=self._version(details, binaries, names),
             abi_flags=names.abi_flags,
@@ -157,7 +157,7 @@ class _Reader:
     def _environment(self) -> str:
         if self.python.environment is not None:
             return "virtual environment"
-        return "conda" if self.files.is_folder(f"{self.python.prefix}/conda-meta") else "system"
+        return "conda" if self.files.is_directory(f"{self.python.prefix}/conda-meta") else "system"
 
     def _marker(self) -> str | None:
         """The marker of :pep:`668`, which says nothing about virtual environments."""
@@ -173,6 +173,6 @@ class _Reader:
         said = f", {by_name} as given" if by_name else ""
         return Source(
             kind,
-            f"the files of Python {self.python.label} below {self.files.tree.folder}: names by"
+            f"the files of Python {self.python.label} below {self.files.tree.directory}: names by"
             f" {names.origin}, machine and libc by {linked.origin}{version}{said}",
         )

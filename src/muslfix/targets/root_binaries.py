@@ -1,4 +1,9 @@
-"""The binaries of a Python in a tree that cannot run: program, libpython, loader, one of its modules."""
+"""The binaries of a Python in a tree that cannot run: program, libpython, loader, one of its modules.
+
+CPython's list of suffixes is a table of C strings (``_PyImport_DynLoadFiletab``), and so are its version and
+musl's. They are in the bytes of the file, each between two NULs; a running Python prints the same ones. Only
+a file that is known for what it is may be searched: in any other, such a string means nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,16 @@ from muslfix.targets.root_files import RootFiles
 from muslfix.targets.root_pythons import StaticPython
 
 _LIBPYTHON = re.compile(r"libpython3[0-9.]*[a-z]*\.so(\.[0-9.]+)?")
+
+_CHUNK = 1024 * 1024
+# Longer than any of the strings: what one chunk cuts through, the next one has whole.
+_OVERLAP = 512
+
+_SUFFIX = re.compile(rb"(?<=\0)\.(?:cpython-3[\w-]+|abi3t?(?:-[\w-]+)?)\.so(?=\0)")
+_PYTHON_VERSION = re.compile(rb"(?<=\0)3\.[0-9]{1,3}\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]{1,3})?(?=\+?\0)")
+_MUSL_NAME = re.compile(rb"(?<=\0)musl libc \(")
+_MUSL_VERSION = re.compile(rb"(?<=\0)1\.[0-9]{1,3}\.[0-9]{1,3}(?=(?:-git-[\w-]+)?\0)")
+_GLIBC_VERSION = re.compile(rb"(?:GNU C Library|ld\.so) \([^\0\n]{0,200}\) [a-z ]*version ([0-9]+\.[0-9]+)")
 
 
 class Binary(NamedTuple):
@@ -55,17 +70,17 @@ def read_binaries(files: RootFiles, python: StaticPython) -> Iterator[Binary]:
     if program is not None:
         yield program
         needed = [name for name in program.elf.needed if _LIBPYTHON.fullmatch(name)]
-    for folder in _library_folders(files, python):
-        for name in files.names(folder) if needed is None else needed:
+    for directory in _library_directories(files, python):
+        for name in files.names(directory) if needed is None else needed:
             if needed is None and not _is_own_library(python, name):
                 continue
-            library = _read_binary(files, f"{folder}/{name}")
+            library = _read_binary(files, f"{directory}/{name}")
             if library is not None and (program is None or library.elf.machine == program.elf.machine):
                 yield library
                 return
 
 
-def _library_folders(files: RootFiles, python: StaticPython) -> Iterator[str]:
+def _library_directories(files: RootFiles, python: StaticPython) -> Iterator[str]:
     prefix = python.prefix.rstrip("/")
     yield from (f"{prefix}/lib", f"{prefix}/lib64", "/usr/lib", "/usr/lib64", "/lib")
     for name in files.names("/usr/lib"):
@@ -112,7 +127,7 @@ def read_linked(files: RootFiles, python: StaticPython, binaries: list[Binary]) 
     where = python.program or f"the program of Python {python.label}"
     raise InvalidTarget(
         None,
-        f"does not tell machine and libc: {where} is no ELF file that can be read, and there is no libpython",
+        f"does not tell machine and libc: {where} is not a readable ELF file, and there is no libpython",
         "name the program with --target-python, or give --target-file",
     )
 
@@ -136,13 +151,13 @@ def _libc_version(files: RootFiles, libc: Libc, loader: str) -> str | None:
 
 def check_module(files: RootFiles, python: StaticPython, linked: Linked) -> None:
     """Compare the interpreter with one of the modules that it was built with."""
-    folder = f"{python.library}/lib-dynload"
-    for name in files.names(folder):
+    directory = f"{python.library}/lib-dynload"
+    for name in files.names(directory):
         parsed = ExtensionFilename.parse(name)
         if parsed is None or not parsed.abi.startswith("cpython-"):
             continue
         try:
-            with files.open(f"{folder}/{name}") as file:
+            with files.open(f"{directory}/{name}") as file:
                 elf = read_elf(file)
         except (OSError, InvalidElf):
             continue
@@ -155,23 +170,6 @@ def check_module(files: RootFiles, python: StaticPython, linked: Linked) -> None
                 "see which of the two was copied from elsewhere",
             )
         return
-
-
-# MERGED elf_strings: What an interpreter or a libc has compiled in, found in the bytes of its file.
-#
-# CPython's list of suffixes is a table of C strings (``_PyImport_DynLoadFiletab``), and so are its version
-# and musl's. They stand in the file as they are, each between two NULs; what runs prints the same ones. Only
-# a file that is known for what it is may be asked: in any other such a string means nothing.
-
-_CHUNK = 1024 * 1024
-# Longer than any of the strings: what one chunk cuts through, the next one has whole.
-_OVERLAP = 512
-
-_SUFFIX = re.compile(rb"(?<=\0)\.(?:cpython-3[\w-]+|abi3t?(?:-[\w-]+)?)\.so(?=\0)")
-_PYTHON_VERSION = re.compile(rb"(?<=\0)3\.[0-9]{1,3}\.[0-9]{1,3}(?:(?:a|b|rc)[0-9]{1,3})?(?=\+?\0)")
-_MUSL_NAME = re.compile(rb"(?<=\0)musl libc \(")
-_MUSL_VERSION = re.compile(rb"(?<=\0)1\.[0-9]{1,3}\.[0-9]{1,3}(?=(?:-git-[\w-]+)?\0)")
-_GLIBC_VERSION = re.compile(rb"(?:GNU C Library|ld\.so) \([^\0\n]{0,200}\) [a-z ]*version ([0-9]+\.[0-9]+)")
 
 
 def suffixes_in(stream: BinaryIO) -> frozenset[str]:

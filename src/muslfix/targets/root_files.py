@@ -17,7 +17,7 @@ from muslfix.errors import InvalidTarget
 from muslfix.targets.paths import PathMap
 from muslfix.targets.target import TargetTree
 
-_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -32,7 +32,7 @@ class RootFiles(PathMap):
         super().__init__(tree)
         if not os.path.isdir(self._top):
             raise InvalidTarget(
-                tree.folder, "is no folder", "name a root file system, or the prefix of a Python"
+                tree.directory, "is not a directory", "name a root file system, or the prefix of a Python"
             )
 
     def is_file(self, path: str) -> bool:
@@ -40,13 +40,13 @@ class RootFiles(PathMap):
         mode = self._mode(path)
         return mode is not None and stat.S_ISREG(mode)
 
-    def is_folder(self, path: str) -> bool:
-        """Whether there is a folder, perhaps by way of links."""
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory, perhaps by way of links."""
         mode = self._mode(path)
         return mode is not None and stat.S_ISDIR(mode)
 
     def names(self, path: str) -> list[str]:
-        """The names in a folder, sorted; none where there is no folder that can be read."""
+        """The names in a directory, sorted; none where there is not a directory that can be read."""
         try:
             return sorted(os.listdir(self.locate(path)))
         except (OSError, InvalidTarget):
@@ -92,15 +92,15 @@ class RootFiles(PathMap):
 
     def _walk(self, parts: list[str]) -> int:
         """A descriptor of a file, reached from the top without following a link."""
-        folder = os.open(self._top, _FOLDER)
+        directory = os.open(self._top, _DIRECTORY)
         try:
             for part in parts[:-1]:
-                below = os.open(part, _FOLDER, dir_fd=folder)
-                os.close(folder)
-                folder = below
-            file = os.open(parts[-1], _FILE, dir_fd=folder)
+                below = os.open(part, _DIRECTORY, dir_fd=directory)
+                os.close(directory)
+                directory = below
+            file = os.open(parts[-1], _FILE, dir_fd=directory)
         finally:
-            os.close(folder)
+            os.close(directory)
         if not stat.S_ISREG(os.fstat(file).st_mode):
             os.close(file)
             raise OSError(errno.EINVAL, "not a regular file", parts[-1])

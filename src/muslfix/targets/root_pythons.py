@@ -1,4 +1,4 @@
-"""The Pythons in a tree that cannot run: where they are, and which one is meant."""
+"""The Pythons in a tree that cannot run: where they are, which one is meant, and where its modules go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from muslfix.errors import InvalidTarget
 from muslfix.targets.build_details import BUILD_DETAILS
-from muslfix.targets.cpython import folders_of, scheme_at
+from muslfix.targets.cpython import directories_of, scheme_at
 from muslfix.targets.root_files import RootFiles
 from muslfix.targets.target import OLDEST, OLDEST_VERSION, Scheme, TargetTree
 
@@ -17,8 +17,11 @@ _LIBRARY = re.compile(r"python3\.(?P<minor>[0-9]{1,3})(?P<threads>t?)", re.ASCII
 _PROGRAM = re.compile(r"python3\.(?P<minor>[0-9]{1,3})(?P<flags>[a-z]*)", re.ASCII)
 _WANTED_VERSION = re.compile(r"3\.[0-9]{1,3}t?", re.ASCII)
 
-# More folders below /opt than any image has Pythons in.
-_MAX_FOLDERS = 200
+# More directories below /opt than any image has Pythons in.
+_MAX_DIRECTORIES = 200
+
+# More than any module of the standard library that chooses them has, in bytes.
+_MAX_SOURCE = 1024 * 1024
 
 _WHICH_TIP = "say which with --target-python: its version, or the path of its program as the target sees it"
 
@@ -29,8 +32,8 @@ class StaticPython:
 
     :param prefix: that of the installation
     :param version: major and minor
-    :param threads: ``t`` where the folder says that it is free-threaded, else empty
-    :param library: the folder of its standard library
+    :param threads: ``t`` where the directory says that it is free-threaded, else empty
+    :param library: the directory of its standard library
     :param platlibdir: ``lib`` or ``lib64``: where that is below the prefix
     :param program: what scripts call, or ``None`` where there is no program
     :param environment: prefix of the virtual environment that is meant, or ``None``
@@ -55,19 +58,19 @@ class StaticPython:
         return "{}.{}".format(*self.version) + self.threads
 
 
-def open_tree(folder: str, prefix: str | None) -> tuple[RootFiles, tuple[StaticPython, ...]]:
-    """The files below a folder, which is a root file system or else a prefix, and the Pythons in it.
+def open_tree(directory: str, prefix: str | None) -> tuple[RootFiles, tuple[StaticPython, ...]]:
+    """The files below a directory, which is a root file system or else a prefix, and the Pythons in it.
 
-    :param folder: on this machine
+    :param directory: on this machine
     :param prefix: the one that is meant, as the target sees it, or ``None``
-    :raises InvalidTarget: if there is no such folder
+    :raises InvalidTarget: if there is no such directory
     """
-    files = RootFiles(TargetTree(os.path.abspath(folder)))
+    files = RootFiles(TargetTree(os.path.abspath(directory)))
     found = _pythons_in(files, _usual_prefixes(files) if prefix is None else [prefix])
     if found:
         return files, found
     # A prefix lies where the target sees it, unless it is said that it will be moved.
-    below = RootFiles(TargetTree(os.path.abspath(folder), prefix or os.path.abspath(folder)))
+    below = RootFiles(TargetTree(os.path.abspath(directory), prefix or os.path.abspath(directory)))
     found = _pythons_in(below, [below.tree.seen])
     return (below, found) if found else (files, ())
 
@@ -79,7 +82,7 @@ def choose_python(files: RootFiles, found: tuple[StaticPython, ...], wanted: str
     :param wanted: a version or the path of a program, or ``None`` where there is but one
     :raises InvalidTarget: if there is none such, or there are several
     """
-    folder = files.tree.folder
+    directory = files.tree.directory
     if wanted is not None and wanted.startswith("/"):
         return _python_of(files, wanted)
     if wanted is not None and _WANTED_VERSION.fullmatch(wanted) is None:
@@ -88,27 +91,27 @@ def choose_python(files: RootFiles, found: tuple[StaticPython, ...], wanted: str
         )
     fitting = [python for python in found if wanted in (None, python.short)]
     if len(fitting) == 1:
-        return _served(folder, fitting[0])
+        return _served(directory, fitting[0])
     if fitting:
         there = ", ".join(python.label for python in fitting)
-        raise InvalidTarget(folder, f"holds {len(fitting)} Pythons: {there}", _WHICH_TIP)
+        raise InvalidTarget(directory, f"holds {len(fitting)} Pythons: {there}", _WHICH_TIP)
     if files.is_file(os.path.join(files.tree.seen, "pyvenv.cfg")):
         raise InvalidTarget(
-            folder,
+            directory,
             "is a virtual environment, and the Python that it belongs to is elsewhere",
             "name the root file system with --target-root and the environment's program with --target-python",
         )
     there = f" {wanted}; it has {', '.join(python.label for python in found)}" if found else ""
     raise InvalidTarget(
-        folder,
+        directory,
         f"holds no Python{there or (f' {wanted}' if wanted else '')}",
         "name a root file system or a prefix, or the program in it with --target-python",
     )
 
 
-def _served(folder: str, python: StaticPython) -> StaticPython:
+def _served(directory: str, python: StaticPython) -> StaticPython:
     if python.version < OLDEST_VERSION:
-        raise InvalidTarget(folder, f"holds Python {python.short}; {OLDEST}")
+        raise InvalidTarget(directory, f"holds Python {python.short}; {OLDEST}")
     return python
 
 
@@ -117,8 +120,8 @@ def _usual_prefixes(files: RootFiles) -> Iterator[str]:
     yield "/usr"
     yield "/opt"
     names = [f"/opt/{name}" for name in files.names("/opt")]
-    below = [f"{folder}/{name}" for folder in names for name in files.names(folder)]
-    yield from (names + below)[:_MAX_FOLDERS]
+    below = [f"{directory}/{name}" for directory in names for name in files.names(directory)]
+    yield from (names + below)[:_MAX_DIRECTORIES]
 
 
 def _pythons_in(files: RootFiles, prefixes: Iterable[str]) -> tuple[StaticPython, ...]:
@@ -143,25 +146,25 @@ def _pythons_at(files: RootFiles, prefix: str) -> list[StaticPython]:
     return [replace(python, program=_program_of(files, python, alone=len(found) == 1)) for python in found]
 
 
-def _is_library(files: RootFiles, folder: str) -> bool:
-    """Whether a folder is that of a standard library; one with ``site-packages`` alone is not."""
-    names = files.names(folder)
+def _is_library(files: RootFiles, directory: str) -> bool:
+    """Whether a directory is that of a standard library; one with ``site-packages`` alone is not."""
+    names = files.names(directory)
     known = ("lib-dynload", "os.py", "os.pyc", BUILD_DETAILS)
     return any(name in known or name.startswith("_sysconfigdata_") for name in names)
 
 
 def _program_of(files: RootFiles, python: StaticPython, *, alone: bool) -> str | None:
     """The path of the program; a name without the version is that of the only one."""
-    folder = f"{python.prefix.rstrip('/')}/bin"
+    directory = f"{python.prefix.rstrip('/')}/bin"
     exact = [
         name
-        for name in files.names(folder)
+        for name in files.names(directory)
         if (match := _PROGRAM.fullmatch(name)) is not None
         and (3, int(match["minor"])) == python.version
         and match["flags"].startswith(python.threads)
     ]
     names = sorted(exact, key=len) + (["python3", "python"] if alone else [])
-    return next((f"{folder}/{name}" for name in names if files.is_file(f"{folder}/{name}")), None)
+    return next((f"{directory}/{name}" for name in names if files.is_file(f"{directory}/{name}")), None)
 
 
 def _python_of(files: RootFiles, program: str) -> StaticPython:
@@ -170,13 +173,13 @@ def _python_of(files: RootFiles, program: str) -> StaticPython:
         program = files.seen(program) or program
     if not files.holds(program) or not files.is_file(program):
         files.locate(program)  # says so if links are the reason
-        raise InvalidTarget(program, f"is no program in {files.tree.folder}", _WHICH_TIP)
-    bin_folder, real = os.path.dirname(program), files.resolve(program)
-    prefixes = [os.path.dirname(bin_folder), os.path.dirname(os.path.dirname(real))]
+        raise InvalidTarget(program, f"is not a program in {files.tree.directory}", _WHICH_TIP)
+    bin_directory, real = os.path.dirname(program), files.resolve(program)
+    prefixes = [os.path.dirname(bin_directory), os.path.dirname(os.path.dirname(real))]
     environment = None
-    config = _environment_config(files, bin_folder)
+    config = _environment_config(files, bin_directory)
     if config is not None:
-        environment = os.path.dirname(bin_folder)
+        environment = os.path.dirname(bin_directory)
         prefixes = [os.path.dirname(os.path.dirname(real)), *_home_prefix(config)]
     found = _pythons_in(files, prefixes)
     match = _PROGRAM.fullmatch(os.path.basename(real))
@@ -189,13 +192,13 @@ def _python_of(files: RootFiles, program: str) -> StaticPython:
         reason = f"can be that of several Pythons: {several}" if found else "belongs to no Python in the tree"
         raise InvalidTarget(program, reason, "name the program whose name has the version")
     python = replace(found[0], program=program, environment=environment)
-    return _served(files.tree.folder, python)
+    return _served(files.tree.directory, python)
 
 
-def _environment_config(files: RootFiles, bin_folder: str) -> bytes | None:
+def _environment_config(files: RootFiles, bin_directory: str) -> bytes | None:
     """The ``pyvenv.cfg`` of the environment that a program is in."""
-    for folder in (bin_folder, os.path.dirname(bin_folder)):
-        content = files.read(f"{folder}/pyvenv.cfg", 64 * 1024)
+    for directory in (bin_directory, os.path.dirname(bin_directory)):
+        content = files.read(f"{directory}/pyvenv.cfg", 64 * 1024)
         if content is not None:
             return content
     return None
@@ -210,35 +213,29 @@ def _home_prefix(config: bytes) -> Iterator[str]:
             yield os.path.dirname(home.rstrip("/"))
 
 
-# MERGED static.folders: Where a Python in a tree that cannot run has its folders of modules.
-
-# More than any of the modules has, in bytes.
-_MAX_SOURCE = 1024 * 1024
-
-
-def read_folders(files: RootFiles, python: StaticPython, flags: str) -> tuple[Scheme, Scheme]:
-    """The folders of its own environment, and those below any prefix.
+def read_directories(files: RootFiles, python: StaticPython, flags: str) -> tuple[Scheme, Scheme]:
+    """The directories of its own environment, and those below any prefix.
 
     Debian and Fedora have changed the first for what is installed into ``/usr``.
 
     :param flags: ``sys.abiflags``
     """
     version, platlibdir, prefix = python.version, python.platlibdir, python.environment or python.prefix
-    usual = folders_of(version, flags, platlibdir=platlibdir)
+    usual = directories_of(version, flags, platlibdir=platlibdir)
     if python.environment is not None:
         headers = "include/site/python{}.{}".format(*version)
-        usual = folders_of(version, flags, platlibdir=platlibdir, headers=headers)
+        usual = directories_of(version, flags, platlibdir=platlibdir, headers=headers)
     patched = _patched(files, python) if prefix == "/usr" else None
     if patched is None:
         return scheme_at(prefix, usual), usual
     modules = "dist-packages" if patched == "debian" else "site-packages"
-    local = scheme_at("/usr/local", folders_of(version, flags, platlibdir=platlibdir, modules=modules))
+    local = scheme_at("/usr/local", directories_of(version, flags, platlibdir=platlibdir, modules=modules))
     # From 3.10 on the headers stay in /usr.
     return replace(local, headers=f"/usr/{usual.headers}") if version >= (3, 10) else local, usual
 
 
 def _patched(files: RootFiles, python: StaticPython) -> str | None:
-    """Whose patch is in the modules that choose the folders: it names schemes that upstream does not have.
+    """Whose patch is in the modules that choose the directories: it adds schemes of its own.
 
     Sources: debian/patches/sysconfig-debian-schemes.diff and distutils-install-layout.diff; patch 251 of
     Fedora.

@@ -26,11 +26,11 @@ _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --j
 class NamesEvidence:
     """What the files of one Python show about the names that it imports.
 
-    :param version: major and minor, from the folder of its standard library
+    :param version: major and minor, from the directory of its standard library
     :param details: its ``build-details.json``, or ``None``
     :param compiled: the suffixes in the bytes of the interpreter or its libpython
     :param dynload: the file names in ``lib-dynload``
-    :param library: the file names in the folder of the standard library
+    :param library: the file names in the directory of the standard library
     """
 
     version: tuple[int, int]
@@ -83,7 +83,9 @@ def _of_details(evidence: NamesEvidence, details: BuildDetails, seen: frozenset[
     own = own_suffixes(listed, evidence.version, details.abi_flags)
     if not own or (seen and seen.isdisjoint(listed)):
         what = (
-            f"the files show {_words(seen)}" if seen else f"it is in the folder of Python {_dotted(evidence)}"
+            f"the files show {_words(seen)}"
+            if seen
+            else f"it is in the directory of Python {_dotted(evidence)}"
         )
         raise InvalidTarget(
             None, f"contradicts itself: {BUILD_DETAILS} says {' '.join(listed)}, and {what}", _TARGET_FILE_TIP

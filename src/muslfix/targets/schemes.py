@@ -1,6 +1,6 @@
 """Where the files of a wheel go: the layouts that pip knows, as values.
 
-There are two views of each folder. On *this* machine the installer writes to it; the *target* will see it
+There are two views of each directory. On *this* machine the installer writes to it; the *target* will see it
 under a path that differs when ``--root`` is given, and that is what scripts and bytecode must name.
 """
 
@@ -16,10 +16,10 @@ from muslfix.targets.target import Scheme, Target
 
 
 class Layout(NamedTuple):
-    """The folders of one installation.
+    """The directories of one installation.
 
     :param scheme: absolute paths on this machine
-    :param seen: the same folders as the target will see them
+    :param seen: the same directories as the target will see them
     :param is_environment: whether this is the target's own environment, so that its marker of :pep:`668`
         counts and projects installed there are visible to it
     """
@@ -30,20 +30,20 @@ class Layout(NamedTuple):
 
     @property
     def site_folders(self) -> tuple[str, ...]:
-        """The folders that hold ``.dist-info`` folders, each once."""
+        """The directories that hold ``.dist-info`` directories, each once."""
         return tuple(dict.fromkeys((self.scheme.purelib, self.scheme.platlib)))
 
 
 def layout_of(
     target: Target, *, folder: str | None = None, prefix: str | None = None, root: str | None = None
 ) -> Layout:
-    """Choose the folders as pip does for ``--target``, ``--prefix`` and ``--root``.
+    """Choose the directories as pip does for ``--target``, ``--prefix`` and ``--root``.
 
     :param target: the Python that will import
-    :param folder: ``--target``: one flat folder with modules and below it ``bin``, ``include``, …
+    :param folder: ``--target``: one flat directory with modules and below it ``bin``, ``include``, …
     :param prefix: ``--prefix``: another prefix, laid out like the target's own
-    :param root: ``--root``: everything below this folder, which the target will see as ``/``; links in it are
-        followed inside of it only
+    :param root: ``--root``: everything below this directory, which the target will see as ``/``; links in it
+        are followed inside of it only
     :raises UsageError: if the options contradict each other, or if without any of them the files would go
         to a target that cannot be run here, hence is not known to be on this machine
     :raises InvalidTarget: if links lead out of the tree that the target was read from
@@ -55,32 +55,32 @@ def layout_of(
     elif prefix is not None:
         seen = _below(os.path.abspath(prefix), target.prefix_scheme)
     else:
-        seen = _own_folders(target, root)
+        seen = _own_directories(target, root)
     own = folder is None and prefix is None
     paths = paths_of(target, root) if own or root is not None else PathMap()
     places = {key: paths.locate(path) for key, path in asdict(seen).items()}
     return Layout(Scheme(**places), seen, is_environment=own and paths == paths_of(target))
 
 
-def _own_folders(target: Target, root: str | None) -> Scheme:
-    """The folders of the target's own environment, as it sees them."""
+def _own_directories(target: Target, root: str | None) -> Scheme:
+    """The directories of the target's own environment, as it sees them."""
     if root is None and target.tree is None and not target.runs_here:
         raise UsageError(
             None,
-            "the target cannot be run here, so its own folders are not those of this machine",
-            tip="say with --target, --prefix or --root where the files shall go",
+            "the target cannot be run here, so its directories are not those of this machine",
+            tip="say with --target, --prefix or --root where to put the files",
         )
     if target.scheme is None:
         raise UsageError(
             None,
-            "the target does not tell its own folders",
+            "the directories of the target are not known",
             tip="give --target-fact prefix=/usr/local, say, or name --target or --prefix",
         )
     return target.scheme
 
 
 def for_project(layout: Layout, name: str) -> Layout:
-    """The same layout with the folder of C headers that belongs to one project.
+    """The same layout with the directory of C headers that belongs to one project.
 
     :param name: the project's normalised name, as pip and uv take it
     """

@@ -26,19 +26,10 @@ from collections.abc import Mapping
 
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import Libc
-from muslfix.targets.cpython import (
-    CPUS,
-    Cpu,
-    FewFacts,
-    cpu_named,
-    folders_of,
-    scheme_at,
-    suffixes_of,
-    target_of,
-)
+from muslfix.targets.cpython import CPUS, Cpu, cpu_named, directories_of, scheme_at, suffixes_of
+from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of, version_of
 from muslfix.targets.known_pythons import KnownPython, known_named
 from muslfix.targets.target import OLDEST, OLDEST_VERSION, Source, Target
-from muslfix.targets.untrusted_facts import check_given, found_or_given, version_of
 
 _CPUS = "|".join(cpu.name for cpu in CPUS)
 _LIBC = r"(?:-(?P<libc>[a-z]+)(?P<libc_version>\d{1,3}(?:\.\d{1,3}){1,2})?)?"
@@ -59,7 +50,7 @@ def parse_target_spec(text: str, given: Mapping[str, str] | None = None) -> Targ
     """Make a target of a specification.
 
     :param text: as in the table above
-    :param given: facts that it does not tell, by the names of :data:`muslfix.targets.untrusted_facts.FACTS`
+    :param given: facts that it does not tell, by the names of :data:`muslfix.targets.few_facts.FACTS`
     :raises InvalidTarget: if it is none, leaves open what it must tell, or contradicts a given fact
     :raises UsageError: if what is given is no such fact
     """
@@ -82,7 +73,7 @@ def _what_is_wrong(text: str) -> str:
     match = re.fullmatch(r"(?:cp3\d+[a-z]*-(?:gnu|musl|none)|(?P<name>.+?))-(?P<cpu>\w+)", text)
     if match is not None and (match["name"] is None or known_named(match["name"]) is not None):
         return f"names the CPU {match['cpu']!r}; known are {cpus}"
-    return "is no specification of a target"
+    return "is not a target specification"
 
 
 def _of_parts(text: str, match: re.Match[str], given: Mapping[str, str]) -> Target:
@@ -124,7 +115,7 @@ def _target(  # noqa: PLR0913 - the parts of a specification
         suffixes = suffixes_of(version, flags, triplets)
     except InvalidTarget as error:
         raise InvalidTarget(text, error.reason, error.tip) from error
-    prefix, relative = given.get("prefix"), folders_of(version, flags)
+    prefix, relative = given.get("prefix"), directories_of(version, flags)
     return target_of(
         FewFacts(
             version=version_of(text, "{}.{}".format(*version), given),

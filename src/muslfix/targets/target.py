@@ -48,13 +48,13 @@ _MANYLINUX_CPUS = frozenset({"x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "
 
 @dataclass(frozen=True)
 class Scheme:
-    """Where the parts of a wheel go; the keys of a wheel's ``.data`` folders.
+    """Where the parts of a wheel go; the keys of a wheel's ``.data`` directories.
 
-    :param purelib: folder of pure modules
-    :param platlib: folder of extension modules; often the same
-    :param headers: folder below which each project has a folder of C headers
-    :param scripts: folder of programs
-    :param data: folder for all other data: the prefix of the environment
+    :param purelib: directory of pure modules
+    :param platlib: directory of extension modules; often the same
+    :param headers: directory below which each project has a directory of C headers
+    :param scripts: directory of programs
+    :param data: directory for all other data: the prefix of the environment
 
     Specification: https://docs.python.org/3/library/sysconfig.html#installation-paths
     """
@@ -81,11 +81,11 @@ class Source:
 class TargetTree(NamedTuple):
     """Where the files of a target that cannot run are on this machine.
 
-    :param folder: an absolute path here
-    :param seen: the path under which the target sees this folder: ``/`` for a root file system
+    :param directory: an absolute path here
+    :param seen: the path under which the target sees this directory: ``/`` for a root file system
     """
 
-    folder: str
+    directory: str
     seen: str = "/"
 
 

@@ -6,12 +6,11 @@ Each fact must be there, of its kind, and fit the others; what is wrong is named
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
 
 from muslfix.elf.facts import Machine
-from muslfix.errors import InvalidJson, InvalidTarget, UsageError
-from muslfix.files import JsonObject, parse_json
+from muslfix.errors import InvalidJson, InvalidTarget
+from muslfix.files import JsonObject
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import ENVIRONMENTS, FORMAT, OLDEST, OLDEST_VERSION, Scheme, Target
 
@@ -33,23 +32,12 @@ _MAX_SYMBOLS = 50_000
 _MAX_SUFFIXES = 100
 
 
-def target_from_json(text: str) -> Target:
-    """Read and check what :meth:`Target.to_json` wrote, or a person by hand.
-
-    :raises InvalidTarget: if it is not JSON, of another format, or a fact is missing, of the wrong type or
-        contradicts another; the reason names the value
-    """
-    try:
-        return target_from_facts(parse_json(text))
-    except InvalidJson as error:
-        raise InvalidTarget(None, error.reason) from error
-
-
 def target_from_facts(data: object) -> Target:
     """Make a target from untrusted data of the shape that :meth:`Target.to_json` writes.
 
     :param data: what a JSON parser returned
-    :raises InvalidTarget: as :func:`target_from_json`
+    :raises InvalidTarget: if it is of another format, or a fact is missing, of the wrong type or contradicts
+        another; the reason names the value
     """
     try:
         target = _read(_Facts(data))
@@ -128,15 +116,15 @@ def check_target(target: Target) -> None:
     if target.implementation != "cpython":
         raise InvalidTarget(None, f"implementation is {target.implementation}; muslfix serves CPython only")
     if _VERSION.fullmatch(target.version) is None:
-        raise InvalidTarget(None, f"version is {target.version!r}, which is no version")
+        raise InvalidTarget(None, f"version is {target.version!r}, which is not a version")
     if target.version_info < OLDEST_VERSION:
         raise InvalidTarget(None, f"version is {target.version}; {OLDEST}")
     if not target.platform.startswith("linux-"):
         raise InvalidTarget(None, f"platform is {target.platform}; muslfix serves Linux only")
     if _PLATFORM.fullmatch(target.platform) is None:
-        raise InvalidTarget(None, f"platform is {target.platform!r:.80}, which is no platform")
+        raise InvalidTarget(None, f"platform is {target.platform!r:.80}, which is not a platform")
     if target.machine.bits not in (32, 64) or target.machine.byte_order not in ("little", "big"):
-        raise InvalidTarget(None, f"machine is {target.machine}, which no machine is")
+        raise InvalidTarget(None, f"machine is {target.machine}, which is not a machine")
     if target.environment not in ENVIRONMENTS:
         raise InvalidTarget(
             None, f"environment is {target.environment!r}; it can be one of {', '.join(ENVIRONMENTS)}"
@@ -163,7 +151,7 @@ def _check_suffixes(target: Target) -> None:
         raise InvalidTarget(None, "extension_suffixes is empty: this Python can import no extension module")
     for suffix in target.extension_suffixes:
         if ExtensionFilename.of_suffix(suffix) is None:
-            raise InvalidTarget(None, f"extension_suffixes has {suffix!r}, which is no suffix")
+            raise InvalidTarget(None, f"extension_suffixes has {suffix!r}, which is not a suffix")
     own = "cpython-{}{}{}".format(*target.version_info, target.abi_flags)
     if target.suffix_for(own) is None:
         raise InvalidTarget(
@@ -177,7 +165,7 @@ def _check_libc_version(target: Target) -> None:
     if target.libc_version is not None:
         parts = target.libc_version.split(".")
         if len(parts) < 2 or not all(part.isdecimal() and len(part) < 4 for part in parts[:2]):
-            raise InvalidTarget(None, f"libc_version is {target.libc_version!r}, which is no version")
+            raise InvalidTarget(None, f"libc_version is {target.libc_version!r}, which is not a version")
 
 
 def _check_paths(target: Target) -> None:
@@ -190,64 +178,9 @@ def _check_paths(target: Target) -> None:
         **paths,
     }.items():
         if path is not None and not path.startswith("/"):
-            raise InvalidTarget(None, f"{name} is {path!r}, which is no absolute path")
+            raise InvalidTarget(None, f"{name} is {path!r}, which is not an absolute path")
         if path is not None and any(ord(character) < 32 for character in path):
             raise InvalidTarget(None, f"{name} has control characters: {path!r:.80}")
     for name, path in asdict(target.prefix_scheme).items():
         if path.startswith("/") or ".." in path.split("/"):
             raise InvalidTarget(None, f"prefix_scheme.{name} is {path!r}, which leaves the prefix")
-
-
-# MERGED given: Facts that a person gives by name, where they cannot be found: ``--target-fact
-# libc_version=1.2.5``.
-
-#: The facts that can be given, and what they are; the names are those of a target file.
-FACTS = {
-    "version": "the version in full, such as 3.10.14",
-    "libc_version": "the version of its libc, such as 1.2.5",
-    "platform": "linux- and what 'uname -m' says on it, such as linux-armv7l",
-    "executable": "the path by which scripts call it",
-    "prefix": "its sys.prefix, such as /usr/local",
-}
-
-
-def check_given(given: Mapping[str, str], allowed: Collection[str] = tuple(FACTS)) -> None:
-    """Refuse a fact that cannot be given, or is empty.
-
-    :param allowed: the names that make sense here
-    :raises UsageError: if there is one
-    """
-    for name, value in given.items():
-        if name not in allowed:
-            raise UsageError(
-                None, f"{name!r:.60} is no fact that can be given", tip=f"those are {', '.join(allowed)}"
-            )
-        if not value:
-            raise UsageError(None, f"the fact {name} is given without a value")
-        if name in ("executable", "prefix") and not value.startswith("/"):
-            raise UsageError(None, f"the fact {name} is {value!r:.60}, which is no absolute path")
-
-
-def found_or_given(path: str | None, name: str, found: str | None, given: Mapping[str, str]) -> str | None:
-    """A fact: what was found, else what was given.
-
-    :param path: where it was looked for, for the error
-    :param name: of the fact
-    :raises InvalidTarget: if the two contradict each other
-    """
-    value = given.get(name)
-    if found is not None and value is not None and found != value:
-        raise InvalidTarget(path, f"says that {name} is {found}, which contradicts the given {value}")
-    return value if found is None else found
-
-
-def version_of(path: str | None, found: str, given: Mapping[str, str]) -> str:
-    """The version: the one found may be without its third part, which then can be given.
-
-    :param path: where it was found, for the error
-    :raises InvalidTarget: if the two contradict each other
-    """
-    value = given.get("version", found)
-    if value != found and not (found.count(".") == 1 and value.startswith(found + ".")):
-        raise InvalidTarget(path, f"says that version is {found}, which contradicts the given {value}")
-    return value

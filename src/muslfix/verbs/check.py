@@ -108,7 +108,7 @@ def _is_wheel(subject: str) -> bool:
 
 
 def _load_check(target: Target, options: CheckOptions, folders: Sequence[str] = ()) -> LoadCheck | None:
-    return LoadCheck(target, folders=folders, strict=options.strict) if options.load_check else None
+    return LoadCheck(target, directories=folders, strict=options.strict) if options.load_check else None
 
 
 def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectReport:

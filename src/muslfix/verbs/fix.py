@@ -65,7 +65,7 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
     reports: list[ProjectReport] = []
     warnings: list[str] = []
     folders = site_folders(target, options.paths, break_system_packages=options.break_system_packages)
-    check = LoadCheck(target, folders=folders, strict=options.strict) if options.load_check else None
+    check = LoadCheck(target, directories=folders, strict=options.strict) if options.load_check else None
     for folder in folders:
         warnings += [] if options.dry_run else recover_folder(folder)
         reports += _fix_folder(folder, keys, target, options, check)

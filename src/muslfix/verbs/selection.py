@@ -31,7 +31,7 @@ def site_folders(
     if not target.runs_here and target.tree is None:
         raise UsageError(
             None,
-            "the target cannot be run here, so its own folders are not those of this machine",
+            "the target cannot be run here, so its directories are not those of this machine",
             tip="name the folders to work on with --path",
         )
     check_not_managed(target, break_system_packages=break_system_packages)
