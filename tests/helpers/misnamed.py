@@ -16,7 +16,7 @@ import platform
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -41,6 +41,18 @@ from muslfix.verbs.verify import verify as verify_projects
 from muslfix.verdicts import Mode
 
 MODES = ("symlink", "hardlink", "copy", "rename")
+
+
+def pairs(*sides: Sequence[Any], shift: int = 0) -> list[tuple[Any, ...]]:
+    """Each value of each side at least once, beside some value of the others; no product.
+
+    :param shift: how far all sides but the first are turned, so that two tests have other pairs
+    """
+    first, *others = sides
+    count = max(map(len, sides))
+    return [
+        (first[n % len(first)], *(side[(n + shift) % len(side)] for side in others)) for n in range(count)
+    ]
 
 
 def _libc() -> str:
