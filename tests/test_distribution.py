@@ -52,8 +52,10 @@ def test_the_exact_files_of_the_wheel(own_wheel: Path) -> None:
 def test_the_exact_files_of_the_source_archive(tmp_path: Path) -> None:
     with tarfile.open(build("sdist", tmp_path)) as archive:
         names = sorted(member.name for member in archive.getmembers() if member.isfile())
-    top = ("CHANGELOG.md", "LICENSE", "PKG-INFO", "README.md", "SECURITY.md", "pyproject.toml")
-    inside = [*top, *(f"src/{path}" for path in MODULES)]
+    manual = [str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*") if path.suffix != ".pyc"]
+    manual = [path for path in manual if (ROOT / path).is_file()]
+    top = [f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "README", "SECURITY")]
+    inside = [*top, "LICENSE", "PKG-INFO", "pyproject.toml", *manual, *(f"src/{path}" for path in MODULES)]
     assert names == sorted(f"muslfix-{VERSION}/{name}" for name in inside)
 
 
@@ -61,8 +63,9 @@ def test_the_exact_files_of_the_source_archive(tmp_path: Path) -> None:
 def test_building_twice_gives_the_same_bytes(tmp_path: Path, kind: str) -> None:
     """Also from another folder, whose files are of another time and mode."""
     other = tmp_path / "other"
-    shutil.copytree(ROOT / "src", other / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "pyproject.toml"):
+    for name in ("src", "docs"):
+        shutil.copytree(ROOT / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md", "pyproject.toml"):
         shutil.copy(ROOT / name, other)
     for file in other.rglob("*.py"):
         os.utime(file, (1_600_000_000, 1_600_000_000))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "fixtures"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def build(kind: str, folder: Path, *, checkout: Path = FIXTURES.parent, epoch: int = 1_700_000_000) -> Path:

@@ -1,8 +1,7 @@
-"""Draw the picture of the README from what muslfix really shows at a terminal.
+"""Draw the terminal pictures of the README and the manual from what muslfix really shows at a terminal.
 
-``python tests/pictures/draw.py`` writes ``terminal.svg`` beside this file; with ``--check`` it says whether
-the one that is there is still true. ``--all FOLDER`` draws the other commands as well, to be looked at. It
-needs rich.
+``python tests/pictures/draw.py`` writes them to ``docs/pictures``; with ``--check`` it says which of them are
+out of date. It needs rich, and the lab: real wheels, installed by pip for a real musl Python.
 """
 
 from __future__ import annotations
@@ -20,56 +19,55 @@ import tempfile
 import termios
 from pathlib import Path
 
-HERE = Path(__file__).parent
-FIXTURES = HERE.parent.parent / "fixtures"
-COLUMNS = 96
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS), str(TESTS / "helpers")]
 
+from lab import layout  # noqa: E402
+from lab_modules import Lab  # noqa: E402
+
+PICTURES = TESTS.parent / "docs" / "pictures"
+COLUMNS = 96
+PROJECTS = ("psycopg", "psycopg_binary", "typing_extensions", "markupsafe")
+
+#: The commands of each picture, one after another in the same environment.
 SCENES = {
-    "terminal": [
-        "muslfix check --path app --target-file alpine.json",
-        "muslfix fix --path app --target-file alpine.json",
-    ],
-    "start": ["muslfix"],
-    "help": ["muslfix fix --help"],
-    "interpreter": ["muslfix interpreter --target-file alpine.json"],
-    "refused": [
-        "muslfix check foreign-*.whl notelf-*.whl --target-file alpine.json",
-        "muslfix install foreign-*.whl --target-file alpine.json --target x",
-    ],
-    "verify": ["muslfix verify --path changed --target-file alpine.json"],
-    "explain": ["muslfix explain other-libc"],
+    "terminal": ["muslfix check", "muslfix fix"],
+    "refused": ["muslfix check --path from-debian"],
+    "interpreter": ["muslfix interpreter --target-spec uv-3.10-musl-x86_64"],
 }
 
 
-def prepare(folder: Path) -> None:
-    """An environment as pip has left it, and wheels, from the fixtures."""
-    shutil.copy(
-        FIXTURES / "targets" / "alpine-3.15-cpython-3.9-x86_64-without-fallback.json", folder / "alpine.json"
-    )
-    wheels = FIXTURES / "wheels"
-    good = [
-        wheels / f"{name}-1.0-cp39-cp39-musllinux_1_1_x86_64.whl" for name in ("misnamed", "chained", "both")
+def prepare(directory: Path, lab: Lab) -> None:
+    """A virtual environment as pip leaves it, and a directory with modules for glibc."""
+    environment = directory / ".venv"
+    subprocess.run([lab.pythons["39-musl"], "-I", "-m", "venv", "--without-pip", environment], check=True)
+    pip: list[str | Path] = [
+        environment / "bin" / "python",
+        "-I",
+        lab.wheel("pip", "pip") / "pip",
+        "--isolated",
+        "--quiet",
     ]
-    for name in ("app", "changed"):
-        run(folder, f"muslfix install {' '.join(map(str, good))} --target-file alpine.json --target {name}")
-    run(folder, "muslfix undo --path app --target-file alpine.json")
-    (folder / "changed/misnamed/__init__.py").write_text("# changed")
-    (folder / "changed/misnamed/_speed.py").unlink()
-    for name in ("foreign", "notelf"):
-        shutil.copy(wheels / f"{name}-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", folder)
+    install = [*pip, "install", "--no-deps", "--no-index"]
+    wheels = [lab.wheel("cp39", name) for name in PROJECTS]
+    subprocess.run([*install, *wheels], check=True)
+    # As if copied from an image with glibc: pip would not install that wheel here.
+    foreign = directory / "from-debian"
+    shutil.unpack_archive(lab.wheel("manylinux-cp39", "markupsafe"), foreign, "zip")
 
 
-def run(folder: Path, command: str) -> str:
+def run(directory: Path, command: str) -> str:
     """What a terminal gets from a command."""
     above, below = pty.openpty()
     fcntl.ioctl(below, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
-    path = [str(folder.parent / "bin"), os.environ["PATH"]]
-    left_out = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "VIRTUAL_ENV")
+    left_out = ("NO_COLOR", "FORCE_COLOR", "COLUMNS")
     variables = {name: value for name, value in os.environ.items() if name not in left_out}
+    variables["PATH"] = os.pathsep.join([str(directory.parent / "bin"), os.environ["PATH"]])
+    variables["VIRTUAL_ENV"] = str(directory / ".venv")
     process = subprocess.Popen(
         ["sh", "-c", command],
-        cwd=folder,
-        env={**variables, "TERM": "xterm", "PATH": os.pathsep.join(path)},
+        cwd=directory,
+        env={**variables, "TERM": "xterm"},
         stdin=subprocess.DEVNULL,
         stdout=below,
         stderr=below,
@@ -79,14 +77,14 @@ def run(folder: Path, command: str) -> str:
     try:
         while chunk := os.read(above, 65536):
             shown += chunk
-    except OSError:  # EIO: nobody has the other end any more
+    except OSError:  # EIO: the process has closed its end
         pass
     os.close(above)
     process.wait()
     return shown.decode().replace("\r\n", "\n")
 
 
-def draw(folder: Path, name: str) -> str:
+def draw(directory: Path, commands: list[str]) -> str:
     """A scene as SVG."""
     from rich.console import Console
     from rich.text import Text
@@ -95,10 +93,18 @@ def draw(folder: Path, name: str) -> str:
         console = Console(
             record=True, width=COLUMNS, file=nowhere, force_terminal=True, color_system="standard"
         )
-        for number, command in enumerate(SCENES[name]):
+        for number, command in enumerate(commands):
             console.print(Text.assemble(*([] if number == 0 else ["\n"]), ("$ ", "bold"), command))
-            console.print(Text.from_ansi(run(folder, command).rstrip("\n")))
-        return str(console.export_svg(title="muslfix", unique_id="muslfix"))
+            console.print(Text.from_ansi(run(directory, command).rstrip("\n")))
+        console.print()  # the last line is cut off at the bottom
+        picture = str(console.export_svg(title="muslfix", unique_id="muslfix"))
+    # A picture in a page may not fetch fonts from elsewhere, and should not.
+    return re.sub(r"\s*@font-face \{.*?\}\n", "", picture, flags=re.DOTALL)
+
+
+def text_of(picture: str) -> list[tuple[str, str]]:
+    """What a picture says, with its colours; positions can differ between versions of rich."""
+    return re.findall(r'<text class="([^"]+)"[^>]*>([^<]*)<', picture)
 
 
 def main() -> int:
@@ -107,38 +113,28 @@ def main() -> int:
     :return: the exit status
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--all", metavar="FOLDER", type=Path)
-    options = parser.parse_args()
+    parser.add_argument("--check", action="store_true", help="name those that are out of date")
+    check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as temporary:
-        for name in ("bin", "work"):
-            Path(temporary, name).mkdir()
         program = Path(temporary, "bin", "muslfix")
+        work = Path(temporary, "work")
+        for directory in (program.parent, work):
+            directory.mkdir()
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m muslfix "$@"\n')
         program.chmod(0o755)
-        work = Path(temporary, "work")
-        prepare(work)
-        if options.all:
-            for name in SCENES:
-                (options.all / f"{name}.svg").write_text(draw(work, name), encoding="utf-8")
-                prepare_again(work)
-            return 0
-        picture = draw(work, "terminal")
-    there = HERE / "terminal.svg"
-    if options.check:
-        return 0 if text_of(there.read_text(encoding="utf-8")) == text_of(picture) else 1
-    there.write_text(picture, encoding="utf-8")
+        prepare(work, Lab(layout.lab_folder()))
+        pictures = {PICTURES / f"{name}.svg": draw(work, commands) for name, commands in SCENES.items()}
+    if check:
+        old = [
+            path.name
+            for path, picture in pictures.items()
+            if not path.exists() or text_of(path.read_text(encoding="utf-8")) != text_of(picture)
+        ]
+        print(*old)
+        return 1 if old else 0
+    for path, picture in pictures.items():
+        path.write_text(picture, encoding="utf-8")
     return 0
-
-
-def text_of(picture: str) -> list[tuple[str, str]]:
-    """What a picture says, with its colours; where the glyphs stand can differ between versions of rich."""
-    return re.findall(r'<text class="([^"]+)"[^>]*>([^<]*)<', picture)
-
-
-def prepare_again(folder: Path) -> None:
-    """Undo what a scene has done."""
-    run(folder, "muslfix undo --path app --target-file alpine.json")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
-"""What the README says of Pythons and of other tools: each row of its tables that can be run here."""
+"""What the manual says of Pythons and of errors, and the README of other tools: each row that can be run."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from checkout import FIXTURES, README
+from checkout import FIXTURES
 from environments import find_uv, install_by_installer, pip, run_python, site_packages
+from lab import layout
+from lab_modules import Lab, environment_for, run_in
+from lab_modules import pip as lab_pip
 from misnamed import RIGHT, WRONG, make_demo, served_by
+from pages import table
 
 import muslfix
 from muslfix.suffix import ExtensionFilename, Libc
@@ -17,23 +20,15 @@ from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.target import Target
 from muslfix.verbs.verify import verify
 
-
-def table(heading: str) -> list[list[str]]:
-    """The rows of the table below a heading, without their head."""
-    text = README.partition(f"\n## {heading}\n")[2]
-    rows = re.findall(r"^\|(.+)\|$", text.partition("\n## ")[0], re.MULTILINE)
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in rows[2:]]
-
-
 # -- which case am I? -------------------------------------------------------------------------------
 
 
 def spelling(target: Target) -> str:
-    """What the README says that it looks for."""
+    """What the manual says that it looks for."""
     names = [ExtensionFilename.of_suffix(suffix) for suffix in target.extension_suffixes]
     triplets = [name.triplet for name in names if name is not None and name.triplet]
     if not triplets:
-        return "no platform at all"
+        return "no triplet at all"
     return " and ".join("`-musl`" if "-musl" in triplet else "`-gnu`" for triplet in triplets)
 
 
@@ -51,11 +46,11 @@ CASES = [
 @pytest.mark.parametrize(("row", "name", "minor"), CASES, ids=[name for _, name, _ in CASES])
 def test_which_case(row: int, name: str, minor: int) -> None:
     """Each kind of row by a target of that kind; wheels from PyPI say what is said above the table."""
-    _, version, looks_for, happens = table("Which case am I?")[row]
+    _, version, looks_for, happens = table("docs/which-case.md", "The first wave: `-gnu` or `-musl`")[row]
     target = read_target_file(str(FIXTURES / "targets" / f"{name}.json"))
     assert target.libc is Libc.MUSL
     assert target.version_info == (3, minor)
-    assert f"3.{minor}" in version or version in ("up to 3.10", "3.11 and later", "all")
+    assert f"3.{minor}" in version or version in ("up to 3.10", "3.11 and later", "3.8 to 3.10")
     assert looks_for.startswith(spelling(target))
     wheels_say = "`-gnu`" if minor <= 10 else "`-musl`"
     assert ("**not found**" in happens) is (wheels_say not in spelling(target))
@@ -63,7 +58,7 @@ def test_which_case(row: int, name: str, minor: int) -> None:
 
 def test_the_last_row_is_a_wheel_of_maturin() -> None:
     """A cp311 wheel with ``-gnu`` inside, on a Python that says ``-musl``."""
-    row = table("Which case am I?")[-1]
+    row = table("docs/which-case.md", "The first wave: `-gnu` or `-musl`")[-1]
     assert (row[2], "**not found**" in row[3]) == ("`-musl`", True)
     wheel = FIXTURES / "wheels" / "crossbuilt-1.0-cp311-cp311-musllinux_1_1_x86_64.whl"
     target = read_target_file(str(FIXTURES / "targets" / "docker-alpine-cpython-3.11-x86_64.json"))
@@ -73,7 +68,7 @@ def test_the_last_row_is_a_wheel_of_maturin() -> None:
 
 # -- how it compares --------------------------------------------------------------------------------
 
-ROWS = {row[0]: row[1:] for row in table("How it compares")}
+ROWS = {row[0]: row[1:] for row in table("README.md", "How it compares")}
 OLD, NEW = f"demo/_speed{WRONG}", f"demo/_speed{RIGHT}"
 
 
@@ -103,7 +98,7 @@ def install_wheel(by: str, wheel: Path, environment: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("by", ["muslfix", "pip", "uv", "installer"])
 def test_installers(environment: Path, tmp_path: Path, by: str) -> None:
-    row = ROWS["pip, uv" if by in ("pip", "uv") else by]
+    row = ROWS["muslfix" if by == "muslfix" else "pip, uv, installer"]
     install_wheel(by, make_demo(tmp_path), environment, tmp_path)
     assert ("yes" if is_fast(environment) else "no") == row[0]
     assert ("yes" if is_true(environment) else "no") == row[1]
@@ -123,7 +118,7 @@ def test_a_hand_written_mv(environment: Path, tmp_path: Path) -> None:
 
 
 def test_sitecustomize(environment: Path, tmp_path: Path) -> None:
-    row = next(cells for name, cells in ROWS.items() if name.startswith("`sitecustomize`"))
+    row = next(cells for name, cells in ROWS.items() if "`sitecustomize`" in name)
     install_wheel("pip", make_demo(tmp_path), environment, tmp_path)
     code = f"import importlib.machinery as m; m.EXTENSION_SUFFIXES.append({WRONG!r})"
     (site_packages(environment) / "sitecustomize.py").write_text(code)
@@ -143,3 +138,37 @@ def test_patched_and_newer_interpreters() -> None:
     wheel = FIXTURES / "wheels" / "misnamed-1.0-cp310-cp310-musllinux_1_1_x86_64.whl"
     (project,) = muslfix.check([str(wheel)], newer).projects
     assert [module.verdict for module in project.modules] == [muslfix.Verdict.MISNAMED]
+
+
+# -- error messages ---------------------------------------------------------------------------------
+
+#: What to import to see the message of a row, by its project.
+IMPORTS = {
+    "Pillow": "PIL.Image",
+    "cryptography, cffi": "cryptography.fernet",
+    "greenlet, SQLAlchemy": "greenlet",
+    "kiwisolver, Matplotlib": "kiwisolver",
+    "lxml": "lxml.etree",
+    "numpy": "numpy",
+    "psycopg": "psycopg",
+    "ujson": "ujson",
+}
+
+
+@pytest.mark.lab
+def test_the_error_messages_are_those_that_python_prints(lab: Lab, tmp_path: Path) -> None:
+    """On the real Python that imports ``-musl``, with real wheels; after a fix they are gone."""
+    python = next(python for python in layout.PYTHONS if python.name == "39-musl")
+    environment = environment_for(python, lab, tmp_path / "environment")
+    wheels = [wheel for wheel in lab.wheels("cp39") if not wheel.name.startswith("mypy")]
+    assert lab_pip(lab, environment, "install", "--no-deps", "--no-index", *wheels).status == 0
+    rows = {
+        project: message.strip("`") for project, message in table("docs/faq.md", "I have this error message")
+    }
+    assert rows.keys() == IMPORTS.keys()
+    for project, message in rows.items():
+        failed = run_in(environment, "-c", f"import {IMPORTS[project]}")
+        assert (failed.status, message.strip("`") in failed.err) == (1, True), failed.err
+    muslfix.fix([], muslfix.probe(str(environment / "bin" / "python")))
+    for name in IMPORTS.values():
+        assert run_in(environment, "-c", f"import {name}").status == 0, name
