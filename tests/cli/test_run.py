@@ -105,7 +105,7 @@ def test_what_was_not_looked_at_is_a_warning(cli: Cli, environment: Path, site: 
     done = cli("run", "--python", environment, *TRUE)
     assert done.status == 0
     assert re.fullmatch(
-        r"warning: edit 1\.0: not looked at: it is an editable installation.*\n"
+        r"warning: edit 1\.0: not looked at: it is an editable install.*\n"
         r"warning: legacy \S+: not looked at: .+ has no RECORD.*\n",
         done.err,
     )

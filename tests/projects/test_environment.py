@@ -17,9 +17,11 @@ from wheelmaker import make_wheel
 
 import muslfix
 from muslfix.errors import EnvironmentRefused, InvalidProject, UsageError
-from muslfix.projects.environment import check_not_managed, recover_folder, versions_beside
+from muslfix.projects.environment import check_not_managed, versions_beside
 from muslfix.projects.project import InstalledProject, is_inside, normalize_name, scan_legacy, scan_projects
-from muslfix.verbs.selection import choose, report_installed, report_missing, site_folders
+from muslfix.transaction.recovery import recover_leftovers
+from muslfix.verbs.reports import report_installed, report_missing
+from muslfix.verbs.selection import choose, site_directories
 
 MARKER = "/usr/lib/python3.11/EXTERNALLY-MANAGED"
 
@@ -79,7 +81,7 @@ def test_a_requirement_that_the_base_meets_is_not_missed(tmp_path: Path) -> None
 
 def test_the_folders_of_the_target(environment: Path) -> None:
     target = muslfix.probe(str(environment / "bin" / "python"))
-    assert site_folders(target, ()) == (str(site_packages(environment)),)
+    assert site_directories(target, ()) == (str(site_packages(environment)),)
 
 
 def test_two_folders_that_are_one_by_a_link_count_once(tmp_path: Path) -> None:
@@ -89,11 +91,11 @@ def test_two_folders_that_are_one_by_a_link_count_once(tmp_path: Path) -> None:
     own = running().scheme
     assert own is not None
     scheme = replace(own, purelib=f"{tmp_path}/lib", platlib=f"{tmp_path}/lib64")
-    assert site_folders(replace(running(), scheme=scheme), ()) == (f"{tmp_path}/lib",)
-    assert site_folders(running(), (f"{tmp_path}/lib64", f"{tmp_path}/lib")) == (f"{tmp_path}/lib64",)
+    assert site_directories(replace(running(), scheme=scheme), ()) == (f"{tmp_path}/lib",)
+    assert site_directories(running(), (f"{tmp_path}/lib64", f"{tmp_path}/lib")) == (f"{tmp_path}/lib64",)
     (tmp_path / "lib64").unlink()
     (tmp_path / "lib64").mkdir()
-    assert site_folders(replace(running(), scheme=scheme), ()) == (f"{tmp_path}/lib", f"{tmp_path}/lib64")
+    assert site_directories(replace(running(), scheme=scheme), ()) == (f"{tmp_path}/lib", f"{tmp_path}/lib64")
 
 
 def test_named_folders_are_made_absolute_and_kept_in_order(
@@ -102,7 +104,7 @@ def test_named_folders_are_made_absolute_and_kept_in_order(
     (tmp_path / "b").mkdir()
     (tmp_path / "a").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert site_folders(running(), ("b", "a", "./b", str(tmp_path / "a"))) == (
+    assert site_directories(running(), ("b", "a", "./b", str(tmp_path / "a"))) == (
         f"{tmp_path}/b",
         f"{tmp_path}/a",
     )
@@ -114,26 +116,26 @@ def test_a_named_folder_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "broken").symlink_to("nowhere")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
-        site_folders(running(), (str(tmp_path), path))
-    assert (caught.value.path, caught.value.reason) == (path, "is no folder")
+        site_directories(running(), (str(tmp_path), path))
+    assert (caught.value.path, caught.value.reason) == (path, "is not a directory")
 
 
 def test_a_target_of_another_machine(tmp_path: Path) -> None:
     target = replace(running(), runs_here=False)
-    with pytest.raises(UsageError, match="cannot be run here") as caught:
-        site_folders(target, ())
-    assert caught.value.tip == "name the folders to work on with --path"
-    assert site_folders(target, (str(tmp_path),)) == (str(tmp_path),)
+    with pytest.raises(UsageError, match="cannot run here") as caught:
+        site_directories(target, ())
+    assert caught.value.tip == "name the directories to work on with --path"
+    assert site_directories(target, (str(tmp_path),)) == (str(tmp_path),)
 
 
 def test_an_environment_of_another_tool(tmp_path: Path) -> None:
     target = replace(running(), externally_managed=MARKER)
     with pytest.raises(EnvironmentRefused) as caught:
-        site_folders(target, ())
+        site_directories(target, ())
     assert caught.value.path == MARKER
     assert "--break-system-packages" in (caught.value.tip or "")
-    assert site_folders(target, (), break_system_packages=True) == site_folders(running(), ())
-    assert site_folders(target, (str(tmp_path),)) == (str(tmp_path),)
+    assert site_directories(target, (), break_system_packages=True) == site_directories(running(), ())
+    assert site_directories(target, (str(tmp_path),)) == (str(tmp_path),)
     with pytest.raises(EnvironmentRefused):
         check_not_managed(target, break_system_packages=False)
     check_not_managed(target, break_system_packages=True)
@@ -141,18 +143,16 @@ def test_an_environment_of_another_tool(tmp_path: Path) -> None:
 
 
 def test_leftovers_are_put_right(tmp_path: Path) -> None:
-    assert recover_folder(str(tmp_path)) == []
-    assert recover_folder(str(tmp_path / "absent")) == []
+    assert not recover_leftovers(str(tmp_path))
+    assert not recover_leftovers(str(tmp_path / "absent"))
     (tmp_path / ".muslfix-dead").mkdir()
-    assert recover_folder(str(tmp_path)) == [
-        f"{tmp_path}: what an interrupted muslfix has left was put right",
-    ]
+    assert recover_leftovers(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_looks_like_leftovers_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / ".muslfix-file").touch()
-    assert recover_folder(str(tmp_path)) == []
+    assert not recover_leftovers(str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == [".muslfix-file"]
 
 
@@ -181,11 +181,14 @@ def test_which_projects_are_chosen(tmp_path: Path) -> None:
     (site / ".dist-info").mkdir()
 
     distro = ("left-alone", "it belongs to the package manager apk")
-    linked = ("skipped", "it is an editable installation, whose modules RECORD does not list")
-    older = ("skipped", f"{site}/older.egg-info has no RECORD, so it is not known which files belong to it")
+    linked = ("skipped", "it is an editable install, so RECORD does not list its modules")
+    older = (
+        "skipped",
+        f"{site}/older.egg-info has no RECORD, so muslfix cannot tell which files belong to it",
+    )
     link = (
         "skipped",
-        f"{site}/older-dev.egg-link has no RECORD, so it is not known which files belong to it",
+        f"{site}/older-dev.egg-link has no RECORD, so muslfix cannot tell which files belong to it",
     )
     assert _choose(site) == (
         ["Some_Name"],

@@ -45,13 +45,14 @@ from muslfix.modules.plan import Plan
 from muslfix.modules.tree import examine
 from muslfix.projects.in_place import check_in_place, find_way_back, fix_in_place, read_changes, undo_in_place
 from muslfix.projects.names import give_name
+from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.projects.trace import Change
 from muslfix.report.modules import ModuleReport
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
-from muslfix.verbs.fix import FixOptions, fix, plan_project
+from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verbs.verify import VerifyOptions, verify
 from muslfix.verdicts import Mode

@@ -15,8 +15,8 @@ from trees import snapshot
 
 from muslfix.errors import DestinationError
 from muslfix.files import STAGING_PREFIX
-from muslfix.projects.environment import recover_folder
 from muslfix.transaction.journal import BELONGS_TO, JOURNAL, TAKEN_BACK, Journal
+from muslfix.transaction.recovery import recover_leftovers
 from muslfix.transaction.steps import DONE, Step
 from muslfix.transaction.transaction import Transaction
 
@@ -65,7 +65,7 @@ class Tree:
         """Why the journal is not followed; nothing is touched then."""
         before = seen(self.base)
         with pytest.raises(DestinationError) as caught:
-            recover_folder(str(self.site))
+            recover_leftovers(str(self.site))
         assert seen(self.base) == before
         assert "\n" not in str(caught.value)
         return caught.value
@@ -104,9 +104,7 @@ def test_an_honest_journal_is_followed(tree: Tree) -> None:
         ["rmdir", 0o700, "P/include"],
     )
     (tree.prefix / "share").mkdir()
-    assert recover_folder(str(tree.site)) == [
-        f"{tree.site}: what an interrupted muslfix has left was put right"
-    ]
+    assert recover_leftovers(str(tree.site))
     assert sorted(os.listdir(tree.site)) == ["inner", "link", "old.py", "pkg"]
     assert os.listdir(tree.site / "pkg") == []
     assert sorted(os.listdir(tree.prefix)) == ["bin", "include", "lib"]
@@ -118,12 +116,12 @@ def test_what_is_done_is_only_tidied_up(tree: Tree) -> None:
     with_journal.note([Step("rename", (str(tree.site / "old.py"), str(tree.staging / "1" / "old.py")))])
     with_journal.note([DONE], sync=True)
     with_journal.close()
-    assert recover_folder(str(tree.site)) != []
+    assert recover_leftovers(str(tree.site))
     assert sorted(os.listdir(tree.site)) == ["inner", "link", "pkg"]
 
 
 def test_without_a_journal_nothing_has_happened(tree: Tree) -> None:
-    assert recover_folder(str(tree.site)) != []
+    assert recover_leftovers(str(tree.site))
     assert sorted(os.listdir(tree.site)) == ["inner", "link", "pkg"]
     assert (tree.outside / "precious").exists()
 
@@ -152,7 +150,7 @@ def test_a_note_torn_by_a_power_cut_did_not_happen(
     tree.note(MOVE)
     first = tree.journal.read_bytes() if noted_before else b""
     tree.journal.write_bytes(first + tear(line([["done", 0]])))
-    assert recover_folder(str(tree.site)) != []
+    assert recover_leftovers(str(tree.site))
     assert (tree.site / "old.py").exists() == noted_before
 
 
@@ -259,7 +257,7 @@ def test_a_journal_that_is_too_long(tree: Tree) -> None:
         file.truncate(64 * 1024 * 1024 + 1)
     before = sorted(os.listdir(tree.site))
     with pytest.raises(DestinationError, match=r"cannot be read \(it is too long\)"):
-        recover_folder(str(tree.site))
+        recover_leftovers(str(tree.site))
     assert sorted(os.listdir(tree.site)) == before
 
 
@@ -279,7 +277,7 @@ def test_a_link_in_the_place_of_a_staging_folder(tree: Tree) -> None:
     tree.staging.rename(tree.outside / "staging")
     tree.staging.symlink_to(tree.outside / "staging")
     before = snapshot(tree.base)
-    assert recover_folder(str(tree.site)) == []
+    assert not recover_leftovers(str(tree.site))
     assert snapshot(tree.base) == before
 
 
@@ -325,7 +323,7 @@ def test_what_another_folders_transaction_has_here_stays(tmp_path: Path) -> None
             staged = Path(transaction.staging_folder(f"{other}/file"), "x")
             staged.write_text("new")
             with pytest.raises(DestinationError) as caught:
-                recover_folder(other)
+                recover_leftovers(other)
             assert (
                 caught.value.reason
                 == f"belongs to a muslfix that is at work on {tmp_path}, or was interrupted"
@@ -333,10 +331,10 @@ def test_what_another_folders_transaction_has_here_stays(tmp_path: Path) -> None
             transaction.rename(str(staged), f"{other}/file")
             transaction.commit()
         assert os.listdir(other) == ["file"]
-        assert recover_folder(other) == []
+        assert not recover_leftovers(other)
         # When the one with the journal is gone, nobody will come for it.
         lost = Path(other, STAGING_PREFIX + "lost")
         lost.mkdir(0o700)
         (lost / BELONGS_TO).write_text(str(tmp_path / "gone"))
-        assert recover_folder(other) != []
+        assert recover_leftovers(other)
         assert os.listdir(other) == ["file"]

@@ -17,10 +17,10 @@ from misnamed import fix_all, lay, make_demo, running, target_file, verify_all
 from trees import leftovers, snapshot
 from wheelmaker import make_wheel
 
-import muslfix.transaction.locking
+import muslfix.transaction.recovery
 from muslfix.errors import DestinationError
-from muslfix.projects.environment import recover_folder
 from muslfix.targets.target import Target
+from muslfix.transaction.recovery import recover_leftovers
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.install import InstallOptions, install
 
@@ -135,7 +135,7 @@ def test_a_live_transaction_is_not_taken_for_what_was_left(tmp_path: Path) -> No
         os.read(held, 1)
         assert leftovers(site) != []
         sys.addaudithook(tell)
-        return 0 if recover_folder(str(site)) == [] else 1
+        return 1 if recover_leftovers(str(site)) else 0
 
     processes = [start(first), start(second)]
     assert [end(process) for process in processes] == [0, 0]
@@ -160,7 +160,7 @@ def apart(prefix: Path) -> tuple[Target, Path, Path]:
 def test_an_install_waits_for_a_fix_on_the_other_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(muslfix.transaction.locking, "_PATIENCE", 0.1)
+    monkeypatch.setattr(muslfix.transaction.recovery, "_PATIENCE", 0.1)
     prefix = tmp_path / "prefix"
     target, *folders = apart(prefix)
     wheel, options = make_demo(tmp_path), InstallOptions(prefix=str(prefix), compile=False)

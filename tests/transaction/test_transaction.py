@@ -37,7 +37,7 @@ from faults import (
 )
 from trees import snapshot
 
-import muslfix.transaction.locking
+import muslfix.transaction.recovery
 import muslfix.transaction.transaction
 from muslfix.cli import main
 from muslfix.errors import DestinationError, told_as_sentences
@@ -430,7 +430,7 @@ def test_one_that_waits_for_a_folder_which_is_taken_back_makes_it_again(tmp_path
 
 
 def test_a_lock_that_is_held_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(muslfix.transaction.locking, "_PATIENCE", 0.1)
+    monkeypatch.setattr(muslfix.transaction.recovery, "_PATIENCE", 0.1)
     with Transaction(str(tmp_path)):
         with pytest.raises(DestinationError, match="is being changed by another muslfix") as caught:
             put_right(tmp_path)

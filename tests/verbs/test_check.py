@@ -132,5 +132,5 @@ def test_what_is_nothing_of_the_kind(cli: Cli, environment: Path, tmp_path: Path
     missing = tmp_path / "missing"
     result = cli("check", "--python", environment, missing, "absent")
     assert result.status == 1
-    assert "neither a wheel, nor a folder, nor the name of an installed project" in result.out
+    assert "neither a wheel, nor a directory, nor the name of an installed project" in result.out
     assert "absent: failed: it is not installed\n" in result.out

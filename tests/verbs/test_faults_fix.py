@@ -69,9 +69,9 @@ import muslfix
 from muslfix.cli import fix, main, undo
 from muslfix.cli import main as command_line
 from muslfix.projects import in_place
-from muslfix.projects.environment import recover_folder
 from muslfix.report.report import Report
 from muslfix.transaction import transaction
+from muslfix.transaction.recovery import recover_leftovers
 
 #: What the commands load; it is loaded before they are forked, so that each finds it.
 LOADED: tuple[ModuleType, ...] = (in_place, transaction, fix, undo)
@@ -197,7 +197,7 @@ def test_killed_before_any_step(scene: Scene) -> None:
             assert status in (0, KILLED), scene.told.read_text()
             check_instant(site)
 
-            recover_folder(str(site))
+            recover_leftovers(str(site))
 
             at = f"killed before step {number} of {strike_in.__name__}"
             assert leftovers(site) == [], at
@@ -222,7 +222,7 @@ def test_the_power_is_cut_before_any_step(scene: Scene) -> None:
         site = scene.lay(number)
         status = forked(powerless(lambda: scene.done(site), number, site), scene.told)  # noqa: B023
         assert status in (0, KILLED), scene.told.read_text()
-        recover_folder(str(site))
+        recover_leftovers(str(site))
         at = f"cut before step {number}"
         assert leftovers(site) == [], at
         assert snapshot(site) in trees, at
@@ -243,10 +243,10 @@ def test_killed_and_killed_again_while_that_is_put_right(scene: Scene) -> None:
             site = scene.lay(f"{number}-{second}")
             status = forked(struck(lambda: scene.done(site), number, kill), scene.told)  # noqa: B023
             assert status == KILLED, scene.told.read_text()
-            status = forked(struck(lambda: recover_folder(str(site)) and 0, second, kill))  # noqa: B023
+            status = forked(struck(lambda: recover_leftovers(str(site)) and 0, second, kill))  # noqa: B023
             assert status in (0, KILLED)
             check_instant(site)
-            recover_folder(str(site))
+            recover_leftovers(str(site))
             assert leftovers(site) == []
             assert snapshot(site) in trees, f"killed before step {number}, then before {second}"
             shutil.rmtree(site)
@@ -267,7 +267,7 @@ def test_killed_where_there_are_no_hard_links(scene: Scene) -> None:
 
         status = forked(work, scene.told)
         assert status in (0, KILLED), scene.told.read_text()
-        recover_folder(str(site))
+        recover_leftovers(str(site))
         assert leftovers(site) == []
         assert snapshot(site) in trees, f"killed before step {number}"
         shutil.rmtree(site)
@@ -291,7 +291,7 @@ def test_killed_in_the_middle_of_a_write(scene: Scene) -> None:
 
         ends.add(forked(work))
         check_instant(site)
-        recover_folder(str(site))
+        recover_leftovers(str(site))
         assert leftovers(site) == []
         assert snapshot(site) in trees, f"killed at {limit} bytes"
         shutil.rmtree(site)
@@ -399,7 +399,7 @@ def test_an_error_at_any_step(scene: Scene, first: int, reading: bool) -> None:
         faults += 1
         if status == 0:
             # It has found another way, or was done and had only to tidy up.
-            recover_folder(str(site))
+            recover_leftovers(str(site))
             assert verify_all(site).is_well, at
             if scene.command == "fix":
                 found = {what_python_finds(site / name) for name in ("demo", "other")}
@@ -449,7 +449,7 @@ def test_a_disk_that_fails_for_good(scene: Scene) -> None:
         assert status in (0, 1), at
         assert "Traceback" not in at
         check_instant(site)
-        recover_folder(str(site))
+        recover_leftovers(str(site))
         assert leftovers(site) == []
         for name in ("demo", "other"):
             assert _part(site, name) in [_part_of(tree, name) for tree in trees], at
@@ -600,7 +600,7 @@ def test_a_tree_in_a_lower_layer_of_an_image(scene: Scene) -> None:
         assert states(lower) == before
         for number in (5, 11, 17, 23):
             assert forked(struck(scene.work(site), number, kill), scene.folder / "out") == KILLED
-            recover_folder(str(site))
+            recover_leftovers(str(site))
             assert snapshot(site) == trees[0]
             assert leftovers(site) == []
         return 0

@@ -471,7 +471,7 @@ def test_a_folder_that_is_none(tmp_path: Path, cli: Cli, command: str) -> None:
     before = states(site)
     for path in (tmp_path / "absent", site / "demo" / "__init__.py"):
         told = cli(command, "--path", site, "--path", path)
-        assert (told.status, told.out, told.err) == (2, "", f"error: {path}: is no folder\n")
+        assert (told.status, told.out, told.err) == (2, "", f"error: {path}: is not a directory\n")
     assert states(site) == before
 
 
@@ -488,7 +488,7 @@ def test_a_target_of_another_machine_needs_a_path(tmp_path: Path, cli: Cli, comm
     assert told.status == 2
     assert told.err == (
         "error: the target cannot be run here, so its directories are not those of this machine\n"
-        "tip: name the folders to work on with --path\n"
+        "tip: name the directories to work on with --path\n"
     )
 
 
@@ -530,7 +530,7 @@ def test_a_dry_run_leaves_the_leftovers_of_a_killed_one_alone(tmp_path: Path) ->
     before = states(site)
     assert fix_paths(site, dry_run=True).warnings == ()
     assert states(site) == before
-    assert fix_paths(site).warnings == (f"{site}: what an interrupted muslfix has left was put right",)
+    assert fix_paths(site).warnings == (f"{site}: cleaned up after an interrupted muslfix",)
     assert leftovers(site) == []
 
 
@@ -703,7 +703,7 @@ def test_an_editable_installation(
     told = cli("fix", "--python", environment)
     assert told.status == 1
     assert told.out.splitlines()[-2:] == [
-        "edit 1.0: not looked at: it is an editable installation, whose modules RECORD does not list",
+        "edit 1.0: not looked at: it is an editable install, so RECORD does not list its modules",
         "tip: build its extension modules with the target interpreter; that names them right",
     ]
     assert speed(site) == SPEED["symlink"]
@@ -722,7 +722,7 @@ def test_an_installation_without_record_of_the_old_kind(
     told = cli("fix", "--path", site)
     assert told.status == 1
     assert told.out.splitlines()[2:] == [
-        f"old-thing: not looked at: {path} has no RECORD, so it is not known which files belong to it",
+        f"old-thing: not looked at: {path} has no RECORD, so muslfix cannot tell which files belong to it",
         "tip: install the project again with pip or uv",
     ]
     assert speed(site) == SPEED["symlink"]
@@ -1208,5 +1208,5 @@ def test_record_that_is_a_hard_link_is_never_written_to(tmp_path: Path) -> None:
 
 
 def test_usage_error_is_raised_by_the_function(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a directory"):
         fix([], running(), FixOptions(paths=(str(tmp_path / "absent"),)))

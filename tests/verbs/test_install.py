@@ -615,7 +615,7 @@ def test_an_environment_of_another_tool(managed: Target, environment: Path, tmp_
         muslfix.install([str(PURE)], managed)
     assert caught.value.path == managed.externally_managed
     assert caught.value.tip == (
-        "use a virtual environment, or --break-system-packages if you know what you risk"
+        "use a virtual environment, or --break-system-packages if you accept the risk"
     )
     assert snapshot(environment) == before
     for options in (

@@ -64,7 +64,8 @@ def test_names_and_record_are_what_they_were(tmp_path: Path, cli: Cli, mode: str
     assert (told.status, told.err) == (0, "")
     what = {
         "rename": f"_speed{WRONG}: put-back: it was renamed to _speed{RIGHT}",
-    }.get(mode, f"_speed{RIGHT}: removed: it was a {mode} of _speed{WRONG}")
+        "copy": f"_speed{RIGHT}: removed: it was a copy of _speed{WRONG}",
+    }.get(mode, f"_speed{RIGHT}: removed: it was a {mode} to _speed{WRONG}")
     assert told.out.splitlines() == [
         f"demo/{what}",
         f"demo/sub/{what}",

@@ -1,7 +1,7 @@
-"""The extension modules of one project on disk: judging them, and giving them new names.
+"""From the files of one project to the plan for its extension modules.
 
-What ``install`` has staged, what another installer left in ``site-packages`` and what a wheel holds is the
-same thing here: a list of paths as RECORD spells them, and a tree to ask of each.
+A staged wheel, an installed project and a wheel file are the same thing here: a list of paths as RECORD
+spells them, and a :class:`~muslfix.modules.tree.Tree` to read them from.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from muslfix.verdicts import Mode
 
 
 def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:
-    """Find the files that may be extension modules, and read what the planner must know of them.
+    """Find the files that may be extension modules, and read what the planner must know about them.
 
     :param paths: the paths of a project's files, as RECORD spells them
-    :param tree: where they are
+    :param tree: the files
     :param target: decides which files must be read
-    :param thorough: read those with a right name too, to find foreign ones among them
+    :param thorough: read also those with a right name, to find foreign ones among them
     """
     listed = set(paths)
     named = [(path, ExtensionFilename.parse(path)) for path in sorted(listed)]
@@ -47,24 +47,24 @@ def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thoroug
 
 
 def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
-    """Drop files that are not there, so that they do not pass for what serves the others of their module.
+    """Drop files that do not exist, so that none of them counts as the importable file of its module.
 
-    Only these are looked for: a file that is alone stays, whether it is there or not.
+    A file that is the only one of its module is not looked for and stays.
     """
     files = Counter(candidate.module for candidate in candidates)
     return [c for c in candidates if files[c.module] == 1 or tree.exists(c.path)]
 
 
 def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, thorough: bool) -> Plan:
-    """Plan for the files of one project, from what they are.
+    """Scan the files of one project, and plan what to do with them.
 
-    :param paths: as for :func:`scan_candidates`, and so the others
+    For the parameters see :func:`scan_candidates` and :func:`~muslfix.modules.plan.plan`.
     """
     listed = list(paths)
     candidates = scan_candidates(listed, tree, target, thorough=thorough)
     if not candidates:
         return Plan()
-    # Only a file that was read can get a new name, which may be taken.
+    # Only a file that was read can get a new name, and only then does it matter which names are taken.
     taken = _names_beside([c for c in candidates if c.elf is not None], tree)
     candidates += _twins(candidates, taken.difference(listed), tree, target)
     planned = plan(candidates, target, mode, taken=taken)
@@ -76,9 +76,10 @@ def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, t
 def _twins(
     candidates: Iterable[Candidate], unlisted: Collection[str], tree: Tree, target: Target
 ) -> list[Candidate]:
-    """Files that somebody has made under the right name, with the very content of the one that lacks it.
+    """Unlisted files that have the right name and the content of a candidate that lacks that name.
 
-    A link that was set by hand, or what another project lists too: the target imports it, so all is well.
+    For example a link made by hand, or a file that another project lists: the target imports it, so there is
+    nothing to do.
     """
     found = []
     for candidate in candidates:
@@ -90,18 +91,18 @@ def _twins(
 
 
 def _names_beside(candidates: Iterable[Candidate], tree: Tree) -> frozenset[str]:
-    """All names in the folders of the candidates, whoever they belong to."""
-    folders = {candidate.folder: candidate.path for candidate in candidates}
-    return frozenset(folder + name for folder, path in folders.items() for name in tree.names_beside(path))
+    """All paths in the directories of the candidates, whichever project they belong to."""
+    directories = {candidate.folder: candidate.path for candidate in candidates}
+    return frozenset(top + name for top, path in directories.items() for name in tree.names_beside(path))
 
 
 def _needed_names(paths: Iterable[str], tree: Tree) -> frozenset[str]:
-    """Base names in ``DT_NEEDED`` of all shared objects of the project, and where its links lead to."""
+    """Base names in ``DT_NEEDED`` of all shared objects of the project, and the targets of its links."""
     needed: set[str] = set()
     for path in paths:
         if path.endswith(".so") or ".so." in os.path.basename(path):
             if link := tree.link_of(path):
-                needed.add(link)  # no base name where it leads to another folder
+                needed.add(link)  # not a base name if it leads to another directory
             facts = tree.examine(path)
             if isinstance(facts, ElfFacts):
                 needed.update(os.path.basename(name) for name in facts.needed)

@@ -1,10 +1,10 @@
-"""Where the files of one project are: on disk, or in a wheel. What the planner asks of either is the same."""
+"""The files of one project, on disk or in a wheel: what the planner asks of either is the same."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,36 +12,34 @@ from typing import Protocol
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.files import hash_file, open_regular
+from muslfix.loader.check import LoadCheck, Loads, Locate
 from muslfix.loader.facts import LoadResult
-
-#: From a path as RECORD spells it to where the file is now.
-Locate = Callable[[str], str]
 
 
 class Tree(Protocol):
     """The files of one project. Paths are those of an installed project, as RECORD spells them."""
 
     def exists(self, path: str) -> bool:
-        """Whether a file is there; one that is listed may not be."""
+        """Whether a file exists; RECORD may list files that do not."""
 
     def examine(self, path: str) -> ElfFacts | str:
         """The ELF facts of a file, or the reason why there are none."""
 
     def load(self, path: str) -> LoadResult | None:
-        """What the target's loader will do with a file; ``None`` where it is not to be asked."""
+        """What the target's loader will do with a file; ``None`` if there is no load check."""
 
     def names_beside(self, path: str) -> Iterable[str]:
-        """All names in the folder of a file, whoever they belong to."""
+        """All names in the directory of a file, whichever project they belong to."""
 
     def link_of(self, path: str) -> str | None:
-        """Where a symbolic link leads to, or ``None`` for any other file."""
+        """The target of a symbolic link, or ``None`` for any other file."""
 
     def have_one_content(self, one: str, other: str) -> bool:
         """Whether two files have the same bytes."""
 
 
 def names_by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
-    """The names of files by the folder that they are in: of all folders in one pass.
+    """The names of files, grouped by directory.
 
     :param paths: with ``/`` between their parts
 
@@ -50,16 +48,13 @@ def names_by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for path in paths:
-        folder, name = posixpath.split(path)
-        found.setdefault(folder, []).append(name)
+        directory, name = posixpath.split(path)
+        found.setdefault(directory, []).append(name)
     return found
 
 
 def examine(path: str) -> ElfFacts | str:
-    """The ELF facts of a file, or the reason why there are none.
-
-    :param path: where the file is
-    """
+    """The ELF facts of a file on disk, or the reason why there are none."""
     try:
         with open_regular(path) as stream:
             return read_elf(stream)
@@ -73,14 +68,14 @@ def examine(path: str) -> ElfFacts | str:
 class DiskTree:
     """A :class:`Tree` on disk.
 
-    :param locate: from a path as RECORD spells it to where the file is now
-    :param read: reads an ELF file on disk, as :func:`examine`
-    :param loads: asks the target's loader about a file, by its path as RECORD spells it
+    :param locate: maps a path as RECORD spells it to where the file is now
+    :param check: the load check; ``None``: there is none
+    :param loads: how the load check looks at these files; ``None``: where they are now
     """
 
     locate: Locate
-    read: Callable[[str], ElfFacts | str] = examine
-    loads: Callable[[str], LoadResult | None] = lambda _: None
+    check: LoadCheck | None = None
+    loads: Loads | None = None
 
     def exists(self, path: str) -> bool:
         """See :class:`Tree`."""
@@ -88,15 +83,19 @@ class DiskTree:
 
     def examine(self, path: str) -> ElfFacts | str:
         """See :class:`Tree`."""
-        return self.read(self.locate(path))
+        read = examine if self.check is None else self.check.images.examine
+        return read(self.locate(path))
 
     def load(self, path: str) -> LoadResult | None:
         """See :class:`Tree`."""
-        return self.loads(path)
+        if self.check is None:
+            return None
+        loads = self.loads or self.check.on_disk(self.locate)
+        return loads(path)
 
     def names_beside(self, path: str) -> Iterable[str]:
         """See :class:`Tree`."""
-        with suppress(OSError):  # then its files cannot be read either, or a name turns out to be taken
+        with suppress(OSError):  # then its files cannot be read either, or making the name fails
             return os.listdir(os.path.dirname(self.locate(path)))
         return ()
 

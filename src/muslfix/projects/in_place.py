@@ -10,19 +10,17 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from muslfix.errors import InvalidProject, InvalidRecord, spelled_names, told_as_sentences
 from muslfix.files import TRACE, hash_file, read_regular, write_new_file
+from muslfix.modules.plan import Decision, Plan
+from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.projects.trace import Change, changes_from_json, record_after, record_before, trace_to_json
 from muslfix.record import Record, RecordRow
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
 from muslfix.verdicts import Mode
-
-if TYPE_CHECKING:
-    from muslfix.modules.plan import Decision, Plan
 
 _REINSTALL = "install the project again"
 
@@ -146,9 +144,7 @@ def read_changes(project: InstalledProject) -> tuple[Change, ...]:
 def _give_name(
     project: InstalledProject, record: Record, decision: Decision, transaction: Transaction
 ) -> Change:
-    old, new, mode = decision.candidate.path, decision.new_path, decision.mode
-    if new is None or mode is None:
-        raise ValueError(f"nothing is planned for {old}")
+    old, new, mode = planned_name(decision)
     staged, done = _stage_name(project, old, new, Mode.HARDLINK if mode is Mode.RENAME else mode, transaction)
     transaction.rename(staged, project.locate(new))
     if mode is Mode.RENAME:
@@ -163,8 +159,6 @@ def _stage_name(
     source, target = project.locate(old), project.locate(new)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
     with told_as_sentences(target):
-        from muslfix.projects.names import give_name
-
         return staged, give_name(source, staged, mode)
 
 

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Giving extension modules their planned names: by a link, a copy, or a rename."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ import os
 import shutil
 from contextlib import suppress
 
+from muslfix.loader.check import Locate
 from muslfix.modules.plan import Decision, Plan
-from muslfix.modules.tree import Locate
 from muslfix.projects.trace import Change
 from muslfix.verdicts import Mode
 
 
 def apply_names(plan: Plan, locate: Locate) -> tuple[Change, ...]:
-    """Give the planned new names to files. Nothing that exists is written to or replaced.
+    """Give files their planned names. No existing file is written to or replaced.
 
-    :param plan: of the same files
-    :param locate: from a path of the plan to where the file is now
-    :raises OSError: if that fails; the names given until then are left to the caller
+    :param plan: for these files
+    :param locate: maps a path of the plan to where the file is now
+    :return: what was done
+    :raises OSError: if a name cannot be given; the names given before that stay
     """
     return tuple(_apply(decision, locate) for decision in plan.changes)
 
 
 def _apply(decision: Decision, locate: Locate) -> Change:
-    old, new, mode = decision.candidate.path, decision.new_path, decision.mode
-    if new is None or mode is None:
-        raise ValueError(f"nothing is planned for {old}")
+    old, new, mode = planned_name(decision)
     source, target = locate(old), locate(new)
     if mode is Mode.RENAME:
         os.rename(source, target)
@@ -34,14 +33,25 @@ def _apply(decision: Decision, locate: Locate) -> Change:
     return Change(old, new, give_name(source, target, mode))
 
 
+def planned_name(decision: Decision) -> tuple[str, str, Mode]:
+    """The present path, the new path and the mode of a decision to change a file.
+
+    :raises ValueError: if it is another decision
+    """
+    old, new, mode = decision.candidate.path, decision.new_path, decision.mode
+    if new is None or mode is None:
+        raise ValueError(f"nothing is planned for {old}")
+    return old, new, mode
+
+
 def give_name(source: str, target: str, mode: Mode) -> Mode:
     """Make a second name for a file.
 
     :param source: the file
-    :param target: the new name: in the same folder, or elsewhere if it is to be moved into that folder
+    :param target: the new name; in the same directory, or in another one if it will be moved beside the file
     :param mode: ``SYMLINK``, ``HARDLINK`` or ``COPY``
-    :return: how it was done: where a file system refuses a link, a hard link does, then a copy
-    :raises OSError: if not even a copy can be made; then the new name is not there
+    :return: how it was done: where a file system refuses a link, by a hard link or else a copy
+    :raises OSError: if not even a copy can be made; then the new name does not exist
     """
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)

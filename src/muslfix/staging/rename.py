@@ -60,10 +60,10 @@ class Naming:
         :raises RefusedModules: if a module of it cannot be made importable
         :raises DestinationError: if a name cannot be made
         """
-        tree = DiskTree(staged.locate)
+        loads = None
         if self._check is not None:
             loads = self._check.staged(_site(staged), self._coming, self._leaving)
-            tree = DiskTree(staged.locate, self._check.images.examine, loads)
+        tree = DiskTree(staged.locate, self._check, loads)
         plan = plan_tree(staged.files, tree, self._target, self._mode, thorough=True)
         self._refuse(staged.facts.path, plan)
         with told_as_sentences(staged.layout.scheme.platlib):

@@ -1,23 +1,83 @@
-"""The end of a transaction, by itself or by the next one on the same folder."""
+"""Ending a transaction, and recovering from one that was interrupted.
+
+A transaction that runs ends itself (:func:`finish`). What a killed one has left is found by the next that
+works on the same directory, and ended in the same way.
+"""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
+from muslfix.errors import told_as_sentences
 from muslfix.files import STAGING_PREFIX, sync_file_system
 from muslfix.transaction.journal import JOURNAL, TAKEN_BACK, read_journal
-from muslfix.transaction.steps import DONE, Step, discard, is_folder, remove_folders, take_back
+from muslfix.transaction.locking import are_in_place, lock_each, uninterrupted
+from muslfix.transaction.steps import DONE, Step, discard, is_folder, make_folders, remove_folders, take_back
+
+# How long to wait for another muslfix that works on the same directory, in seconds.
+_PATIENCE = 60.0
 
 
-def recover(anchor: str, roots: Sequence[str]) -> int:
-    """Put right what transactions have left in a folder that is locked now.
+def recover_leftovers(directory: str) -> bool:
+    """Recover a directory from interrupted transactions; wait for one that still runs.
 
-    :param anchor: the folder
-    :param roots: other folders of the same environment
-    :return: how many were taken back or tidied up
-    :raises DestinationError: if one journal is not to be trusted; then nothing is touched
+    Costs one listing of the directory where there are none.
+
+    :return: whether a transaction had been interrupted there
+    :raises DestinationError: if the directory cannot be locked, or the leftovers cannot be trusted
+    """
+    try:
+        names = os.listdir(directory)
+    except OSError:  # the caller finds out
+        return False
+    if not any(name.startswith(STAGING_PREFIX) for name in names):
+        return False
+    made: list[str] = []
+    with told_as_sentences(directory):
+        try:
+            locks, count = lock_and_recover(os.path.abspath(directory), (), (), made)
+            locks.close()
+        finally:
+            remove_folders(made)  # recovering can remove the directory, which is made again to lock it
+    return count > 0
+
+
+def lock_and_recover(
+    anchor: str, beside: Sequence[str], roots: Sequence[str], made: list[str]
+) -> tuple[ExitStack, int]:
+    """Lock directories, and recover each from the transactions that were killed there.
+
+    :param anchor: the directory of the transaction; created if it does not exist
+    :param beside: other directories, locked if they exist
+    :param roots: other directories that the steps of an interrupted transaction may lead to
+    :param made: gets the directories that were created
+    :return: what releases the locks, and how many transactions were ended
+    :raises DestinationError: if a directory stays locked, or a journal cannot be trusted
+    :raises OSError: if a directory cannot be created, or a step cannot be taken back
+    """
+    give_up = time.monotonic() + _PATIENCE
+    count = 0
+    while True:
+        with uninterrupted():
+            make_folders(anchor, made)
+        with ExitStack() as locks:
+            locked = lock_each((anchor, *beside), locks, give_up)
+            # The previous holder of the lock may have removed the directory, and somebody created another.
+            if anchor in locked and are_in_place(locked):
+                for directory in sorted(locked, key=lambda directory: directory != anchor):
+                    count += _recover(directory, roots) if os.path.isdir(directory) else 0
+                if are_in_place(locked):  # recovering may have removed one too
+                    return locks.pop_all(), count
+
+
+def _recover(anchor: str, roots: Sequence[str]) -> int:
+    """End the transactions that were killed in a locked directory; if one cannot be trusted, none is touched.
+
+    :return: how many they are
+    :raises DestinationError: if a journal cannot be trusted
     """
     names = sorted(name for name in os.listdir(anchor) if name.startswith(STAGING_PREFIX))
     folders = [path for path in (os.path.join(anchor, name) for name in names) if is_folder(path)]
@@ -28,20 +88,16 @@ def recover(anchor: str, roots: Sequence[str]) -> int:
 
 
 def finish(steps: Sequence[Step], staging: str) -> None:
-    """Take the steps of a transaction back unless they are final, then remove its staging folders.
+    """End a transaction: take its steps back unless they are final, then remove its staging directories.
 
     :param steps: as noted in its journal
-    :param staging: its staging folder
+    :param staging: its staging directory
     :raises OSError: if a step cannot be taken back; then the journal stays
     """
     is_final, journal = DONE in steps, os.path.join(staging, JOURNAL)
     elsewhere = [step.paths[0] for step in steps if step.kind == "elsewhere"]
     if not is_final and os.path.lexists(journal):
-        for step in reversed(steps):
-            take_back(step)
-        for folder in (staging, *elsewhere) if steps else ():
-            with suppress(OSError):  # the disk may have failed before, and an elsewhere be gone
-                sync_file_system(folder)
+        _take_back(steps, staging, elsewhere)
         os.rename(journal, os.path.join(staging, TAKEN_BACK))
     for folder in elsewhere:
         discard(folder)
@@ -51,6 +107,14 @@ def finish(steps: Sequence[Step], staging: str) -> None:
             if entry.name not in (JOURNAL, TAKEN_BACK):
                 discard(entry.path)
     made = [step.paths[0] for step in steps if step.kind == "mkdir" and not is_final]
-    remove_folders(made)  # which held staging folders
+    remove_folders(made)  # those that held staging directories
     discard(staging)
     remove_folders(made)  # the anchor
+
+
+def _take_back(steps: Sequence[Step], staging: str, elsewhere: Sequence[str]) -> None:
+    for step in reversed(steps):
+        take_back(step)
+    for folder in (staging, *elsewhere) if steps else ():
+        with suppress(OSError):  # the disk may have failed before, and the directory may be gone
+            sync_file_system(folder)

@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, ClassVar
 from muslfix.errors import told_as_sentences
 from muslfix.files import STAGING_PREFIX, sync_file_system
 from muslfix.transaction.journal import Journal, mark_as_part
-from muslfix.transaction.locking import lock_and_recover, uninterrupted
-from muslfix.transaction.recovery import finish
+from muslfix.transaction.locking import uninterrupted
+from muslfix.transaction.recovery import finish, lock_and_recover
 from muslfix.transaction.steps import (
     DONE,
     Step,

@@ -205,7 +205,7 @@ def _check_owners(
             raise EnvironmentRefused(
                 os.path.join(previous.root, previous.dist_info),
                 f"belongs to the package manager {previous.package_manager}",
-                tip="change it by that, or use --break-system-packages if you know what you risk",
+                tip="change it with that, or use --break-system-packages if you accept the risk",
             )
 
 

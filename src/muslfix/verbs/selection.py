@@ -1,145 +1,244 @@
-"""The installed projects of an environment that muslfix may change, and why not the others."""
+"""The installed projects that a command works on, and the loop over them that all commands share.
+
+A command takes the site directories of its :class:`Selection` one by one, looks at the projects of each, and
+changes those that need it::
+
+    selection = Selection(names, target, paths, may_change=True)
+    for site in selection.sites():
+        needy = site.look("reading modules", look)
+        site.change("fixing projects", needy, change)
+    return selection.report("fix")
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from muslfix.errors import InvalidProject, MuslfixError, UsageError
+from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_legacy, scan_projects
-from muslfix.report.report import ProjectReport
+from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
+from muslfix.transaction.recovery import recover_leftovers
+from muslfix.verbs.reports import (
+    report_editable,
+    report_failed,
+    report_legacy,
+    report_owned,
+    reports_on_missing,
+)
+
+if TYPE_CHECKING:
+    from muslfix.transaction.transaction import Transaction
 
 
-def site_folders(
+class Selection:
+    """The installed projects that a command was called for, and what it has found out about them.
+
+    :param names: of projects; none: all projects
+    :param target: the Python whose environment it is
+    :param paths: site directories; none: those of the target's own environment
+    :param may_change: recover each directory from an interrupted run first
+    :param break_system_packages: take environments and projects that another tool owns
+    :param mention_passed_over: report also on projects that are not worked on
+    :param progress: called for each step
+    :raises EnvironmentRefused: if another tool manages the environment
+    :raises UsageError: if there are no directories to work on
+    """
+
+    def __init__(  # noqa: PLR0913 - one more for each thing that commands differ in
+        self,
+        names: Sequence[str],
+        target: Target,
+        paths: Sequence[str],
+        *,
+        may_change: bool = False,
+        break_system_packages: bool = True,
+        mention_passed_over: bool = True,
+        progress: Progress = silent,
+    ) -> None:
+        self._target = target
+        self._keys = frozenset(normalize_name(name) for name in names)
+        self._may_change = may_change
+        self._break_system_packages = break_system_packages
+        self._mention_passed_over = mention_passed_over
+        self._progress = progress
+        #: The site directories, in the order in which they are worked on.
+        self.directories = site_directories(target, paths, break_system_packages=break_system_packages)
+        self._sites: list[Site] = []
+        self._warnings: list[str] = []
+
+    def sites(self) -> Iterator[Site]:
+        """Each site directory with its projects, recovered first if it may be changed.
+
+        :raises MuslfixError: if a directory cannot be read or recovered
+        """
+        for directory in self.directories:
+            if self._may_change and recover_leftovers(directory):
+                self._warnings.append(f"{directory}: cleaned up after an interrupted muslfix")
+            chosen, passed_over = choose(
+                directory, self._keys, break_system_packages=self._break_system_packages
+            )
+            site = Site(directory, chosen, passed_over if self._mention_passed_over else (), self._progress)
+            self._sites.append(site)
+            yield site
+
+    def report(self, command: str, *, dry_run: bool = False) -> Report:
+        """The report on all projects, including those that were named and not found.
+
+        :param command: its name
+        :param dry_run: whether nothing was changed
+        """
+        reports = [report for site in self._sites for report in site.reports()]
+        reports += reports_on_missing(self._keys, reports)
+        return Report(command, dry_run, tuple(reports), tuple(self._warnings), source=self._target.source)
+
+
+class Site:
+    """One site directory, its projects, and the reports on them so far.
+
+    :param directory: absolute path
+    :param projects: those to work on
+    :param passed_over: reports on those that are not worked on
+    :param progress: called for each step
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        projects: Sequence[InstalledProject],
+        passed_over: Sequence[ProjectReport],
+        progress: Progress,
+    ) -> None:
+        self.directory = directory
+        self.projects = tuple(projects)
+        self.passed_over = tuple(passed_over)
+        self._progress = progress
+        self._reports: list[ProjectReport] = []
+
+    def look(
+        self, what: str, look: Callable[[InstalledProject], ProjectReport | None]
+    ) -> list[InstalledProject]:
+        """Look at each project, which takes no lock. An error in one does not stop the others.
+
+        :param what: name of the work, for the progress
+        :param look: returns the report on a project, or ``None`` if the project must be changed
+        :return: the projects to change
+        """
+        needy = []
+        for project in counted(self.projects, len(self.projects), what, self._progress):
+            try:
+                report = look(project)
+            except MuslfixError as error:
+                report = report_failed(project, error)
+            if report is None:
+                needy.append(project)
+            else:
+                self._reports.append(report)
+        return needy
+
+    def change(
+        self,
+        what: str,
+        projects: Sequence[InstalledProject],
+        change: Callable[[InstalledProject, Transaction], ProjectReport],
+    ) -> None:
+        """Change projects under one lock, each as a whole or not at all.
+
+        :param what: name of the work, for the progress
+        :param change: changes a project and returns the report on it; it must look again, since another run
+            may have changed the directory before it was locked
+        :raises DestinationError: if the directory cannot be locked or written to
+        """
+        if not projects:
+            return
+        from muslfix.transaction.transaction import Transaction  # most runs change nothing
+
+        with Transaction(self.directory) as transaction:
+            for project in counted(projects, len(projects), what, self._progress):
+                try:
+                    with transaction.part():
+                        report = change(project, transaction)
+                except MuslfixError as error:
+                    report = report_failed(project, error)
+                self._reports.append(report)
+            transaction.commit()
+
+    def reports(self) -> list[ProjectReport]:
+        """The reports on all its projects, by name."""
+        return sorted((*self._reports, *self.passed_over), key=lambda report: report.name.lower())
+
+
+def site_directories(
     target: Target, paths: Sequence[str], *, break_system_packages: bool = False
 ) -> tuple[str, ...]:
-    """The folders of modules to work on.
+    """The site directories to work on, absolute, each once.
 
-    :param paths: folders that were named; if none, those of the target's own environment
+    :param paths: directories that the user named; none: those of the target's own environment
     :param break_system_packages: take the environment even if another tool manages it
-    :raises UsageError: if a named folder is none, or none is named and the target cannot be run here
+    :raises UsageError: if a path is not a directory, or none is given and the target cannot run here
     :raises EnvironmentRefused: if another tool manages the environment (:pep:`668`)
     """
     for path in paths:
         if not os.path.isdir(path):
-            raise UsageError(path, "is no folder")
+            raise UsageError(path, "is not a directory")
     if paths:
         return _each_once(paths)
     if not target.runs_here and target.tree is None:
         raise UsageError(
             None,
             "the target cannot be run here, so its directories are not those of this machine",
-            tip="name the folders to work on with --path",
+            tip="name the directories to work on with --path",
         )
     check_not_managed(target, break_system_packages=break_system_packages)
     return _each_once(layout_of(target).site_folders)
 
 
-def _each_once(folders: Sequence[str]) -> tuple[str, ...]:
-    """The same folders, absolute, without other paths of the same: ``lib64`` can be a link to ``lib``."""
+def _each_once(directories: Sequence[str]) -> tuple[str, ...]:
+    """The same directories, absolute, each under its first path: ``lib64`` can be a link to ``lib``."""
     found: dict[str, str] = {}
-    for folder in folders:
-        found.setdefault(os.path.realpath(folder), os.path.abspath(folder))
+    for directory in directories:
+        found.setdefault(os.path.realpath(directory), os.path.abspath(directory))
     return tuple(found.values())
 
 
 def choose(
-    folder: str, keys: Collection[str], *, break_system_packages: bool
+    directory: str, keys: Collection[str], *, break_system_packages: bool
 ) -> tuple[list[InstalledProject], list[ProjectReport]]:
-    """Sort the projects of a folder into those to work on and those to pass over.
+    """Sort the projects of a site directory into those to work on and those to pass over.
 
-    :param folder: holds ``.dist-info`` folders
-    :param keys: normalised names; none: all
-    :return: the first, and a report for each of the others
+    :param directory: holds ``.dist-info`` directories
+    :param keys: normalised names; none: all projects
+    :param break_system_packages: take projects that a package manager owns
+    :return: the first, and a report on each of the others
+    :raises InvalidProject: if the directory cannot be read
     """
     chosen, passed_over = [], []
-    found = scan_projects([folder])
+    found = scan_projects([directory])
     for project in found.values():
         if keys and project.key not in keys:
             continue
-        try:
-            reason = _reason_to_pass_over(project, break_system_packages=break_system_packages)
-        except InvalidProject as error:
-            reason = report_failed(project, error)
-        if reason is None:
+        report = _pass_over(project, break_system_packages=break_system_packages)
+        if report is None:
             chosen.append(project)
         else:
-            passed_over.append(reason)
-    for key, path in scan_legacy([folder]).items():
+            passed_over.append(report)
+    for key, path in scan_legacy([directory]).items():
         if key not in found and (not keys or key in keys):
-            passed_over.append(_legacy(key, path))
+            passed_over.append(report_legacy(key, path))
     return chosen, passed_over
 
 
-def report_installed(
-    project: InstalledProject, action: str, problem: str | None = None, tip: str | None = None
-) -> ProjectReport:
-    """A report on an installed project without its modules.
-
-    :param action: one of :data:`~muslfix.report.report.ACTIONS`
-    """
-    return ProjectReport(
-        name=project.name,
-        version=project.version,
-        source=os.path.join(project.root, project.dist_info),
-        location=project.root,
-        action=action,
-        previous=None,
-        problem=problem,
-        tip=tip,
-    )
-
-
-def report_failed(project: InstalledProject, error: MuslfixError) -> ProjectReport:
-    """A report on an installed project that could not be worked on."""
-    return report_installed(project, "failed", str(error), error.tip)
-
-
-def reports_on_missing(keys: Collection[str], reports: Iterable[ProjectReport]) -> list[ProjectReport]:
-    """Reports on those that were named and are in no other report.
-
-    :param keys: normalised names
-    :param reports: on what was found
-    """
-    found = {normalize_name(report.name) for report in reports}
-    return [report_missing(key) for key in sorted(set(keys) - found)]
-
-
-def report_missing(key: str) -> ProjectReport:
-    """A report on a project that was named and is not there."""
-    return ProjectReport(key, "?", "", "", "failed", None, problem="it is not installed")
-
-
-def _reason_to_pass_over(project: InstalledProject, *, break_system_packages: bool) -> ProjectReport | None:
-    owner = None if break_system_packages else project.package_manager
-    if owner is not None:
-        return report_installed(
-            project,
-            "left-alone",
-            f"it belongs to the package manager {owner}",
-            "change it by that, or use --break-system-packages if you know what you risk",
-        )
-    if project.is_editable:
-        return report_installed(
-            project,
-            "skipped",
-            "it is an editable installation, whose modules RECORD does not list",
-            "build its extension modules with the target interpreter; that names them right",
-        )
-    return None
-
-
-def _legacy(key: str, path: str) -> ProjectReport:
-    return ProjectReport(
-        name=key,
-        version="?",
-        source=path,
-        location=os.path.dirname(path),
-        action="skipped",
-        previous=None,
-        problem=f"{path} has no RECORD, so it is not known which files belong to it",
-        tip="install the project again with pip or uv",
-    )
+def _pass_over(project: InstalledProject, *, break_system_packages: bool) -> ProjectReport | None:
+    """The report on a project that is not to be worked on, or ``None``."""
+    try:
+        owner = None if break_system_packages else project.package_manager
+        if owner is not None:
+            return report_owned(project, owner)
+        return report_editable(project) if project.is_editable else None
+    except InvalidProject as error:
+        return report_failed(project, error)

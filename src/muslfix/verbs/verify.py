@@ -15,7 +15,8 @@ from muslfix.record import RecordRow
 from muslfix.report.report import FileReport, ProjectReport, Report
 from muslfix.targets.paths import PathMap, paths_of
 from muslfix.targets.target import Target
-from muslfix.verbs.selection import choose, report_failed, report_installed, reports_on_missing, site_folders
+from muslfix.verbs.reports import report_failed, report_installed, reports_on_missing
+from muslfix.verbs.selection import choose, site_directories
 
 _WORKERS = len(os.sched_getaffinity(0))
 
@@ -44,7 +45,7 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
     options = options or VerifyOptions()
     keys = {normalize_name(name) for name in projects}
     reports: list[ProjectReport] = []
-    for folder in site_folders(target, options.paths, break_system_packages=True):
+    for folder in site_directories(target, options.paths, break_system_packages=True):
         found, passed_over = choose(folder, keys, break_system_packages=True)
         listed = _listed_paths(scan_projects([folder]).values())
         paths = paths_of(target)

@@ -1,0 +1,39 @@
+"""The plan for an installed project."""
+
+from __future__ import annotations
+
+from muslfix.errors import spelled_names
+from muslfix.loader.check import LoadCheck
+from muslfix.modules.candidates import plan_tree
+from muslfix.modules.plan import Plan
+from muslfix.modules.tree import DiskTree
+from muslfix.projects.project import InstalledProject, is_inside
+from muslfix.record import Record
+from muslfix.targets.target import Target
+from muslfix.verdicts import Mode
+
+
+@spelled_names()
+def plan_project(
+    project: InstalledProject,
+    target: Target,
+    mode: Mode,
+    check: LoadCheck | None = None,
+    *,
+    thorough: bool = False,
+) -> tuple[Record, Plan]:
+    """The RECORD of an installed project, and the plan for its files.
+
+    :param target: the Python that will import
+    :param mode: how misnamed modules get their new name
+    :param check: the load check; ``None``: there is none
+    :param thorough: read also the ELF files of modules with a right name
+    :return: both empty where RECORD lists no shared object
+    :raises InvalidProject: if RECORD is missing or damaged
+    """
+    content = project.record_bytes()
+    if b".so" not in content:
+        return Record(), Plan()
+    record = project.parse_record(content)
+    inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
+    return record, plan_tree(inside, DiskTree(project.locate, check), target, mode, thorough=thorough)
