@@ -544,5 +544,5 @@ def test_the_library_tells_each_step(tmp_path: Path) -> None:
     paths = (str(tmp_path / "x"),)
     muslfix.undo([], target, muslfix.UndoOptions(paths=paths, progress=note))
     muslfix.fix([], target, muslfix.FixOptions(paths=paths, progress=note))
-    changes = ("putting back projects", "reading modules", "fixing projects")
+    changes = ("reading changes", "putting back projects", "reading modules", "fixing projects")
     assert steps == [(what, done, 1) for what in changes for done in (0, 1)]

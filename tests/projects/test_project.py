@@ -115,7 +115,7 @@ def test_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda path: None, "cannot be read (No such file or directory), so it is not known which files"),
+        (lambda path: None, "cannot be read (No such file or directory), so muslfix cannot tell which files"),
         (Path.mkdir, "cannot be read ("),
         (os.mkfifo, "cannot be read (not a regular file)"),
         (lambda path: path.symlink_to(path), "cannot be read (Too many levels of symbolic links)"),

@@ -101,20 +101,20 @@ def test_what_later_versions_may_add_is_passed_over() -> None:
     [
         (
             {"old": f"/m{WRONG}", "new": f"/m{RIGHT}"},
-            f"names '/m{WRONG}', which leaves the folder of the project",
+            f"names '/m{WRONG}', which leaves the directory of the project",
         ),
-        ({"new": f"../m{RIGHT}"}, f"names '../m{RIGHT}', which leaves the folder of the project"),
-        ({"new": "a\0"}, "names 'a\\x00', which leaves the folder of the project"),
+        ({"new": f"../m{RIGHT}"}, f"names '../m{RIGHT}', which leaves the directory of the project"),
+        ({"new": "a\0"}, "names 'a\\x00', which leaves the directory of the project"),
         ({"new": f"m{RIGHT}"}, f"names 'm{RIGHT}' as another name of {OLD!r}"),
         ({"new": f"demo/m{RIGHT}"}, f"names 'demo/m{RIGHT}' as another name of {OLD!r}"),
         ({"new": f"demo/_speed{RIGHT}.1"}, f"names 'demo/_speed{RIGHT}.1' as another name of {OLD!r}"),
         ({"new": OLD}, f"names {OLD!r} as another name of {OLD!r}"),
         ({"old": "a.py", "new": "a.py"}, "names 'a.py' as another name of 'a.py'"),
-        ({"row": 1}, "is not a file that muslfix wrote: changes.0.row is 1, which is not text"),
+        ({"row": 1}, "was not written by muslfix: changes.0.row is 1, which is not text"),
         ({"row": ""}, None),
-        ({"mode": "none"}, "is not a file that muslfix wrote: 'none' is not a valid Mode"),
-        ({"mode": None}, "is not a file that muslfix wrote: changes.0.mode is None, which is not text"),
-        ({"row": "\ud800"}, "is not a file that muslfix wrote: is not JSON"),
+        ({"mode": "none"}, "was not written by muslfix: 'none' is not a valid Mode"),
+        ({"mode": None}, "was not written by muslfix: changes.0.mode is None, which is not text"),
+        ({"row": "\ud800"}, "was not written by muslfix: is not JSON"),
     ],
 )
 def test_changes_that_are_refused(change: dict[str, Any], reason: str | None) -> None:
@@ -132,7 +132,7 @@ def test_a_long_name_is_cut() -> None:
 @pytest.mark.parametrize("value", [2, 0, "1", None, [1], {}, 1.5])
 def test_another_format_is_refused(value: Any) -> None:
     error = refused(json.dumps({"format": value, "changes": []}))
-    assert error.reason == f"has format {value!r:.40}, and this muslfix reads format 1"
+    assert error.reason == f"has format {value!r:.40}, but this muslfix reads format 1"
     assert error.tip == "use the muslfix that wrote it"
 
 

@@ -114,7 +114,7 @@ def test_a_cache_folder_that_is_a_link_is_not_followed(tree: Tree, tmp_path: Pat
 
 def test_without_record_nothing_is_known(tree: Tree) -> None:
     project = tree.project("demo", None)
-    with pytest.raises(InvalidProject, match="so it is not known which files belong to demo"):
+    with pytest.raises(InvalidProject, match="so muslfix cannot tell which files belong to demo"):
         owned_files(project, tree.layout)
 
 

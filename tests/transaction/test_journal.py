@@ -189,8 +189,8 @@ def test_a_step_that_leads_out(tree: Tree, step: list[Any]) -> None:
     error = tree.refused()
     assert error.path == str(tree.journal)
     assert error.reason.startswith(f"leads elsewhere ({step[0]} ")
-    assert error.reason.endswith("so what an interrupted muslfix has done cannot be taken back")
-    assert error.tip == f"remove {tree.staging} when you have seen that all is well"
+    assert error.reason.endswith("so the changes of an interrupted muslfix cannot be undone")
+    assert error.tip == f"check the environment and remove {tree.staging}"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_what_is_no_step(tree: Tree, value: object) -> None:
     error = tree.refused()
     assert (error.path, error.reason) == (
         str(tree.journal),
-        "is damaged in line 1, so what an interrupted muslfix has done cannot be taken back",
+        "is damaged in line 1, so the changes of an interrupted muslfix cannot be undone",
     )
 
 
@@ -291,7 +291,7 @@ def test_a_staging_folder_that_others_may_write_to(tree: Tree, mode: int) -> Non
     error = tree.refused()
     assert (error.path, error.reason) == (
         str(tree.staging),
-        "was not left by a muslfix of this user, so it is not touched",
+        "was not created by a muslfix of this user, so it is left alone",
     )
 
 
@@ -303,9 +303,10 @@ def test_what_is_of_another_user(tree: Tree, name: str) -> None:
     os.chown(getattr(tree, name), NOBODY, NOBODY)
     reason = tree.refused().reason
     assert reason.startswith(
-        {"staging": "was not left by a muslfix of this user", "journal": "cannot be read (it is of another"}[
-            name
-        ]
+        {
+            "staging": "was not created by a muslfix of this user",
+            "journal": "cannot be read (it belongs to another",
+        }[name]
     )
 
 
@@ -326,7 +327,7 @@ def test_what_another_folders_transaction_has_here_stays(tmp_path: Path) -> None
                 recover_leftovers(other)
             assert (
                 caught.value.reason
-                == f"belongs to a muslfix that is at work on {tmp_path}, or was interrupted"
+                == f"belongs to a muslfix that is working on {tmp_path}, or was interrupted there"
             )
             transaction.rename(str(staged), f"{other}/file")
             transaction.commit()

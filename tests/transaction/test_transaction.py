@@ -44,6 +44,7 @@ from muslfix.errors import DestinationError, told_as_sentences
 from muslfix.files import STAGING_PREFIX
 from muslfix.parallel import Meanwhile
 from muslfix.transaction.journal import Journal
+from muslfix.transaction.recovery import recover_leftovers
 from muslfix.transaction.steps import Step
 from muslfix.transaction.transaction import Transaction
 
@@ -265,11 +266,9 @@ def test_what_was_left_is_counted_and_nothing_else_is_touched(tmp_path: Path) ->
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "journal").write_text("no journal of ours")
     (tmp_path / f"{STAGING_PREFIX}x" / "1").mkdir(parents=True)
-    with Transaction(str(tmp_path)) as transaction:
-        assert transaction.recovered == 1
+    assert recover_leftovers(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == [f"{STAGING_PREFIX}file", f"{STAGING_PREFIX}link", "other"]
-    with Transaction(str(tmp_path)) as transaction:
-        assert transaction.recovered == 0
+    assert not recover_leftovers(str(tmp_path))
 
 
 # -- folders that do not exist yet ------------------------------------------------------------------
@@ -295,9 +294,20 @@ def test_an_anchor_that_was_made_by_a_killed_one(tmp_path: Path) -> None:
 
     assert forked(work) == KILLED
     with Transaction(str(anchor)) as transaction:
-        assert transaction.recovered == 1
         transaction.commit()
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["a", "a/b"]
+
+
+def test_recovering_removes_an_anchor_that_a_killed_one_has_created(tmp_path: Path) -> None:
+    anchor = tmp_path / "a" / "b"
+
+    def work() -> None:
+        with Transaction(str(anchor)):
+            kill()
+
+    assert forked(work) == KILLED
+    assert recover_leftovers(str(anchor))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_somebody_has_put_into_a_new_folder_stays(tmp_path: Path) -> None:
@@ -434,7 +444,7 @@ def test_a_lock_that_is_held_for_too_long(tmp_path: Path, monkeypatch: pytest.Mo
     with Transaction(str(tmp_path)):
         with pytest.raises(DestinationError, match="is being changed by another muslfix") as caught:
             put_right(tmp_path)
-        assert (caught.value.path, caught.value.tip) == (str(tmp_path), "try again when that has ended")
+        assert (caught.value.path, caught.value.tip) == (str(tmp_path), "try again when it has finished")
     put_right(tmp_path)
 
 

@@ -704,7 +704,7 @@ def test_an_editable_installation(
     assert told.status == 1
     assert told.out.splitlines()[-2:] == [
         "edit 1.0: not looked at: it is an editable install, so RECORD does not list its modules",
-        "tip: build its extension modules with the target interpreter; that names them right",
+        "tip: build its extension modules with the target interpreter, which gives them the right names",
     ]
     assert speed(site) == SPEED["symlink"]
     assert states(dist_info(site, "edit")) == before
@@ -786,10 +786,10 @@ def _damaged_trace(site: Path) -> None:
 
 
 NO_RECORD = (
-    "{site}/demo-1.0.dist-info/RECORD: cannot be read ({}), so it is not known which files belong to demo"
+    "{site}/demo-1.0.dist-info/RECORD: cannot be read ({}), so muslfix cannot tell which files belong to demo"
 )
 NO_HASH = "{site}/demo-1.0.dist-info/RECORD: has no usable hash for demo/_speed{wrong}"
-DIFFERS = "{site}/demo/_speed{wrong}: is not the file that RECORD of demo lists: its hash differs"
+DIFFERS = "{site}/demo/_speed{wrong}: is not the file that the RECORD of demo lists: its hash differs"
 RECORD_OF_DEMO = "{site}/demo-1.0.dist-info/RECORD: "
 PROBLEMS: dict[str, tuple[Callable[[Path], None], str]] = {
     "no RECORD": (_without, NO_RECORD.replace("{}", "No such file or directory")),
@@ -816,11 +816,11 @@ PROBLEMS: dict[str, tuple[Callable[[Path], None], str]] = {
     "hash without a length": (_untrue(hash_of(MODULE), "shake_128=YWI"), NO_HASH),
     "RECORD lists the right name": (
         _listed_already,
-        "{site}/demo/_speed{right}: is not there, and RECORD of demo lists it",
+        "{site}/demo/_speed{right}: does not exist, but the RECORD of demo lists it",
     ),
     "damaged trace": (
         _damaged_trace,
-        "{site}/demo-1.0.dist-info/muslfix.json: is not a file that muslfix wrote",
+        "{site}/demo-1.0.dist-info/muslfix.json: was not written by muslfix",
     ),
 }
 

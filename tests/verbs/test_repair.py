@@ -445,7 +445,7 @@ def test_bad_wheels_do_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:
         lost: "does not exist",
         cut: "is cut off, or has too much behind its end",
         untrue: "that is not the one in RECORD: its hash differs",
-        marked: "has a marked-1.0.dist-info/muslfix.json that is not a file that muslfix wrote",
+        marked: "has a marked-1.0.dist-info/muslfix.json that was not written by muslfix",
         twin: f"another wheel of this name is given: {MISNAMED}",
         foreign: "the target cannot load 1 of its extension module files, so it is not repaired",
     }.items():

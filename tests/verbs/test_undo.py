@@ -199,9 +199,9 @@ def _trace_changed(site: Path) -> None:
     path.write_text(path.read_text().replace("symlink", "copy").replace("rename", "copy"))
 
 
-GONE = "{site}/{}: is gone, so it cannot be undone"
-DIFFERS = "{site}/{}: is not the file that RECORD of demo lists: its hash differs"
-COME = f"{{site}}/{OLD}: has come since it was renamed, so that cannot be undone"
+GONE = "{site}/{}: is missing, so the change cannot be undone"
+DIFFERS = "{site}/{}: is not the file that the RECORD of demo lists: its hash differs"
+COME = f"{{site}}/{OLD}: was created after the rename, so the rename cannot be undone"
 RECORD = "{site}/demo-1.0.dist-info/RECORD: "
 LINKS = ("symlink", "hardlink", "copy")
 CHANGES: dict[str, tuple[tuple[str, ...], Callable[[Path], None], str]] = {
@@ -224,12 +224,13 @@ CHANGES: dict[str, tuple[tuple[str, ...], Callable[[Path], None], str]] = {
     "both the file and its row are new": (
         LINKS,
         _another_module_by_both,
-        f"{{site}}/{NEW}: is no other name of {OLD}, so it stays",
+        f"{{site}}/{NEW}: is no longer the same file as {OLD}, so it is kept",
     ),
     "no RECORD": (
         MODES,
         _record_gone,
-        RECORD + "cannot be read (No such file or directory), so it is not known which files belong to demo",
+        RECORD
+        + "cannot be read (No such file or directory), so muslfix cannot tell which files belong to demo",
     ),
     "RECORD damaged": (MODES, _record_damaged, RECORD + "has 2 fields instead of 3 in line 8"),
     "trace changed": (("symlink", "rename"), _trace_changed, DIFFERS.replace("{}", TRACE)),
@@ -308,7 +309,7 @@ def change(old: str = OLD, new: str = NEW, mode: str = "symlink", row: Any = Non
     return {"old": old, "new": new, "mode": mode, "row": row}
 
 
-NOT_OURS = "is not a file that muslfix wrote"
+NOT_OURS = "was not written by muslfix"
 OUT = "leaves the folder of the project"
 DEEP = 100_000
 HOSTILE: dict[str, tuple[str | bytes, str]] = {
@@ -325,9 +326,9 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "deep objects": ('{"format":' * DEEP + "1" + "}" * DEEP, NOT_OURS),
     "deep path": (facts(change()).replace(json.dumps(OLD), "[" * DEEP + "]" * DEEP), NOT_OURS),
     "no format": ('{"changes": []}', NOT_OURS),
-    "another format": (facts(format=2), "has format 2, and this muslfix reads format 1"),
+    "another format": (facts(format=2), "has format 2, but this muslfix reads format 1"),
     "a format of many digits": ('{"format": 1' + "0" * 5000 + "}", ""),
-    "format as text": (facts(format="1"), "has format '1', and this muslfix reads format 1"),
+    "format as text": (facts(format="1"), "has format '1', but this muslfix reads format 1"),
     "a long format": (facts(format="x" * 999), "has format 'xxx"),
     "no changes": ('{"format": 1}', NOT_OURS),
     "changes as number": ('{"format": 1, "changes": 1}', NOT_OURS),
@@ -365,19 +366,19 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "no modules": (facts(change("demo/__init__.py", "demo/a.py")), "as another name of"),
     "no modules, to be removed": (facts(change("demo/a.py", "demo/__init__.py")), "as another name of"),
     "libraries": (facts(change(f"demo.libs/a{WRONG}", f"demo.libs/a{RIGHT}")), "as another name of"),
-    "not in RECORD": (facts(change(f"demo/_x{WRONG}", f"demo/_x{RIGHT}")), f"demo/_x{RIGHT}: is gone, so it"),
+    "not in RECORD": (facts(change(f"demo/_x{WRONG}", f"demo/_x{RIGHT}")), f"demo/_x{RIGHT}: is missing, so"),
     "files of another project": (
         facts(change(f"other/_speed{WRONG}", f"other/_speed{RIGHT}")),
         f"has no row for other/_speed{RIGHT}",
     ),
     "files of another project, renamed": (
         facts(change(f"other/_none{WRONG}", f"other/_speed{RIGHT}".replace("_speed", "_none"), "rename")),
-        f"other/_none{RIGHT}: is gone, so it",
+        f"other/_none{RIGHT}: is missing, so",
     ),
-    "the same twice": (facts(change(), change()), "is gone, so it cannot be undone"),
-    "renamed, and it is still there": (facts(change(mode="rename")), "has come since it was renamed"),
-    "the wrong way round": (facts(change(NEW, OLD), change()), "is gone, so it cannot be undone"),
-    "in a circle": (facts(change(), change(NEW, OLD, "rename")), "has come since it was renamed"),
+    "the same twice": (facts(change(), change()), "is missing, so the change cannot be undone"),
+    "renamed, and it is still there": (facts(change(mode="rename")), "was created after the rename"),
+    "the wrong way round": (facts(change(NEW, OLD), change()), "is missing, so the change cannot be undone"),
+    "in a circle": (facts(change(), change(NEW, OLD, "rename")), "was created after the rename"),
     "one good, one bad": (facts(change(), change(f"/a{WRONG}", f"/a{RIGHT}")), OUT),
     "a row of another file": (
         facts(change(f"demo/_gone{WRONG}", f"demo/_gone{RIGHT}", "rename", "../../etc/passwd,,\n")),
@@ -397,15 +398,15 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     ),
     "through a link": (
         facts(change(f"link/_speed{WRONG}", f"link/_speed{RIGHT}")),
-        f"/link/_speed{RIGHT}: leads out of the folder of demo",
+        f"/link/_speed{RIGHT}: leads out of the directory of demo",
     ),
     "through a link, renamed": (
         facts(change(f"link/_gone{WRONG}", f"link/_gone{RIGHT}", "rename")),
-        f"/link/_gone{RIGHT}: leads out of the folder of demo",
+        f"/link/_gone{RIGHT}: leads out of the directory of demo",
     ),
     "many": (
         facts(*[change(f"demo/_x{n}{WRONG}", f"demo/_x{n}{RIGHT}") for n in range(20_000)]),
-        "is gone, so it",
+        "is missing, so",
     ),
     "huge": (facts(padding="x" * 20_000_000), ""),
     "a huge number of nothings": ('{"format": 1, "changes": [' + "{}," * 300_000 + "{}]}", NOT_OURS),

@@ -1,6 +1,6 @@
-"""Changing an installed project where it is, and changing it back.
+"""Changing an installed project in place, and changing it back.
 
-What is new is made in a staging folder and moved in: first the new names, then RECORD in one step, then old
+New files are made in a staging directory and moved in: first the new names, then RECORD in one step, then old
 names go. No file that another tool has made is written to: uv's are hard links into its cache.
 """
 
@@ -29,13 +29,14 @@ _REINSTALL = "install the project again"
 def fix_in_place(
     project: InstalledProject, record: Record, plan: Plan, target: Target, transaction: Transaction
 ) -> tuple[Change, ...]:
-    """Give the modules of an installed project the names that are planned.
+    """Give the modules of an installed project their planned names.
 
     :param project: the project
     :param record: its RECORD as it is now
     :param plan: for its files as they are now
-    :param target: for which it was planned
-    :param transaction: on the project's folder; not committed here
+    :param target: the Python for which it was planned
+    :param transaction: on the project's directory; not committed here
+    :return: what was done
     :raises InvalidProject: if a file is not the one that RECORD lists
     :raises DestinationError: if something cannot be written
     """
@@ -55,7 +56,7 @@ def fix_in_place(
 
 
 def check_in_place(project: InstalledProject, record: Record, plan: Plan) -> tuple[Change, ...]:
-    """Hold the files that are to get new names against RECORD: their new rows must not repeat what is untrue.
+    """Compare the files that will get new names with RECORD, since their new rows repeat what it says.
 
     :return: what muslfix has changed in the project before
     :raises InvalidProject: if a file is not the one that RECORD lists, or RECORD lists the new name already
@@ -66,19 +67,19 @@ def check_in_place(project: InstalledProject, record: Record, plan: Plan) -> tup
         new = decision.new_path or ""
         if record.get(new) is not None and new not in {change.new for change in before}:
             raise InvalidProject(
-                project.locate(new), f"is not there, and RECORD of {project.name} lists it", _REINSTALL
+                project.locate(new), f"does not exist, but the RECORD of {project.name} lists it", _REINSTALL
             )
     return before
 
 
 @dataclass(frozen=True)
 class WayBack:
-    """How a project becomes again what it was before muslfix.
+    """What turns a project back into what it was before muslfix.
 
     :param changes: what muslfix has changed
-    :param coming: the names that come back, each with the one that its file has now
-    :param going: the names that go then
-    :param record: the RECORD that it had
+    :param coming: the names to restore, each with the present name of its file
+    :param going: the names to remove
+    :param record: the RECORD to restore
     """
 
     changes: tuple[Change, ...] = ()
@@ -88,9 +89,9 @@ class WayBack:
 
 
 def find_way_back(project: InstalledProject) -> WayBack:
-    """Hold an installed project against what muslfix has changed in it.
+    """Find out how to undo what muslfix has changed in an installed project.
 
-    :raises InvalidProject: if files have been changed since, so that going back would lose something
+    :raises InvalidProject: if files have been changed since, so that undoing would lose something
     """
     changes = read_changes(project)
     if not changes:
@@ -108,8 +109,8 @@ def find_way_back(project: InstalledProject) -> WayBack:
 def undo_in_place(project: InstalledProject, transaction: Transaction) -> tuple[Change, ...]:
     """Put names and RECORD of an installed project back to what they were before muslfix.
 
-    :param transaction: on the project's folder; not committed here
-    :return: what has been taken back
+    :param transaction: on the project's directory; not committed here
+    :return: what was undone
     :raises InvalidProject: if files have been changed since
     :raises DestinationError: if something cannot be written
     """
@@ -155,7 +156,7 @@ def _give_name(
 def _stage_name(
     project: InstalledProject, old: str, new: str, mode: Mode, transaction: Transaction
 ) -> tuple[str, Mode]:
-    """Make a second name in a staging folder, to be moved beside the first; return its path, and how."""
+    """Make a second name in a staging directory, to be moved beside the first; return its path and how."""
     source, target = project.locate(old), project.locate(new)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
     with told_as_sentences(target):
@@ -163,7 +164,7 @@ def _stage_name(
 
 
 def _put(project: InstalledProject, name: str, content: bytes, transaction: Transaction) -> None:
-    """Write a file of the ``.dist-info`` in one step, whether it exists or not."""
+    """Create or replace a file of the ``.dist-info`` in one step."""
     path = os.path.join(project.root, project.dist_info, name)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(path)), name)
     with told_as_sentences(path):
@@ -181,7 +182,7 @@ def _place(staged: str, path: str, transaction: Transaction) -> None:
 
 
 def _without_lost(before: Sequence[Change], changes: Sequence[Change]) -> Iterator[Change]:
-    """The earlier changes without those whose new name somebody has removed, since it is made again."""
+    """The earlier changes, without those whose new name was removed since and is now made again."""
     made = {change.new for change in changes}
     for number, change in enumerate(before, 1):
         renamed = any(c.old == change.new and c.mode is Mode.RENAME for c in before[number:])
@@ -192,10 +193,10 @@ def _without_lost(before: Sequence[Change], changes: Sequence[Change]) -> Iterat
 def _retrace(
     project: InstalledProject, record: Record, changes: Sequence[Change]
 ) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """Go back from the last change to the first, of which each can have renamed what an earlier one made.
+    """Go back from the last change to the first; each may have renamed what an earlier one made.
 
-    :return: the names that come back, and those that go, as in :class:`WayBack`
-    :raises InvalidProject: if a file is not there, or not what it was
+    :return: the names to restore and those to remove, as in :class:`WayBack`
+    :raises InvalidProject: if a file is missing, or not what it was
     """
     going: list[str] = []
     coming: dict[str, str] = {}
@@ -213,13 +214,15 @@ def _retrace(
             if change.old not in going and os.path.lexists(project.locate(change.old)):
                 raise InvalidProject(
                     project.locate(change.old),
-                    "has come since it was renamed, so that cannot be undone",
+                    "was created after the rename, so the rename cannot be undone",
                     _REINSTALL,
                 )
             coming[change.old] = present
         elif _hash_of(record, find(change.old)) != _hash_of(record, present):
             raise InvalidProject(
-                project.locate(present), f"is no other name of {change.old}, so it stays", _REINSTALL
+                project.locate(present),
+                f"is no longer the same file as {change.old}, so it is kept",
+                _REINSTALL,
             )
     return (
         tuple((path, present) for path, present in coming.items() if path != present),
@@ -229,14 +232,14 @@ def _retrace(
 
 def _check_present(project: InstalledProject, record: Record, path: str, *, gone: bool) -> None:
     if not is_inside(project.root, path):
-        raise InvalidProject(project.locate(path), f"leads out of the folder of {project.name}")
+        raise InvalidProject(project.locate(path), f"leads out of the directory of {project.name}")
     if gone or not os.path.isfile(project.locate(path)):
-        raise InvalidProject(project.locate(path), "is gone, so it cannot be undone", _REINSTALL)
+        raise InvalidProject(project.locate(path), "is missing, so the change cannot be undone", _REINSTALL)
     _check_listed(project, record, path)
 
 
 def _check_listed(project: InstalledProject, record: Record, path: str) -> None:
-    """Hold a file against its row, if that has a hash: it need not."""
+    """Compare a file with its row, if that has a hash; it need not have one."""
     row = _row_of(record, path)
     if not row.has_hash:
         return
@@ -249,7 +252,7 @@ def _check_listed(project: InstalledProject, record: Record, path: str) -> None:
     if digest != actual:
         raise InvalidProject(
             project.locate(path),
-            f"is not the file that RECORD of {project.name} lists: its hash differs",
+            f"is not the file that the RECORD of {project.name} lists: its hash differs",
             _REINSTALL,
         )
 

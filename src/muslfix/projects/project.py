@@ -1,4 +1,4 @@
-"""Installed projects, found by their ``.dist-info`` folders.
+"""Installed projects, found by their ``.dist-info`` directories.
 
 Specification: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 """
@@ -14,7 +14,7 @@ from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
 from muslfix.files import JsonObject, parse_json, read_regular
 from muslfix.record import Record
 
-# What package managers of distributions write into INSTALLER.
+# What the package managers of distributions write into INSTALLER.
 _PACKAGE_MANAGERS = frozenset(
     {
         "apk",
@@ -33,7 +33,7 @@ _PACKAGE_MANAGERS = frozenset(
     }
 )
 
-#: The largest RECORD that is read, in MiB: some 500 000 files; and the largest of the small files beside it.
+#: The largest RECORD that is read, in MiB (some 500 000 files), and the largest other file of a ``.dist-info``.
 MAX_RECORD = 64
 MAX_OTHER = 16
 
@@ -42,11 +42,11 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class InstalledProject(NamedTuple):
-    """A project that an installer has put into a folder.
+    """A project that an installer has put into a directory.
 
-    :param root: the folder that holds its ``.dist-info``, absolute
-    :param dist_info: name of the ``.dist-info`` folder
-    :param name: the project's name as that folder spells it
+    :param root: absolute path of the directory that holds its ``.dist-info``
+    :param dist_info: name of the ``.dist-info`` directory
+    :param name: the project's name as that directory spells it
     :param version: its version, as text
     """
 
@@ -67,25 +67,25 @@ class InstalledProject(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is more than a folder that an interrupted removal has left."""
+        """Whether it is more than a directory that an interrupted uninstall has left."""
         return os.path.isfile(os.path.join(self.root, self.dist_info, "METADATA"))
 
     @property
     def package_manager(self) -> str | None:
-        """Name of the distribution's package manager that it belongs to, by its INSTALLER, or ``None``.
+        """Name of the distribution's package manager that it belongs to, from its INSTALLER, or ``None``.
 
-        :raises InvalidProject: if that cannot be read
+        :raises InvalidProject: if INSTALLER cannot be read
         """
         words = self._read("INSTALLER").split()
         return words[0] if words and words[0].lower() in _PACKAGE_MANAGERS else None
 
     @property
     def is_editable(self) -> bool:
-        """Whether its modules stay in a source tree, by its ``direct_url.json``.
+        """Whether its modules stay in a source tree, from its ``direct_url.json``.
 
         Specification: https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
 
-        :raises InvalidProject: if that cannot be read
+        :raises InvalidProject: if ``direct_url.json`` cannot be read
         """
         try:
             url = JsonObject(parse_json(self._read("direct_url.json")))
@@ -110,24 +110,24 @@ class InstalledProject(NamedTuple):
         except OSError as error:
             raise InvalidProject(
                 self.record_path,
-                f"cannot be read ({error.strerror}), so it is not known which files belong to {self.name}",
+                f"cannot be read ({error.strerror}), so muslfix cannot tell which files belong to {self.name}",
                 tip="install the project again with pip or uv",
             ) from error
 
     def record(self) -> Record:
         """Its RECORD.
 
-        :raises InvalidProject: if there is none, or it is damaged
+        :raises InvalidProject: if it is missing or damaged
         """
         return self.parse_record(self.record_bytes())
 
     def parse_record(self, content: bytes) -> Record:
-        """Its RECORD, from what :meth:`record_bytes` gave.
+        """Its RECORD, from the result of :meth:`record_bytes`.
 
         :raises InvalidProject: if it is damaged
         """
         try:
-            # Its names are bytes, and are to be found on disk by these, whatever the locale's encoding is.
+            # Names are bytes and must be found on disk as these, whatever the locale's encoding.
             return Record.parse(os.fsdecode(content))
         except InvalidRecord as error:
             raise InvalidProject(self.record_path, error.reason, "install the project again") from error
@@ -145,8 +145,8 @@ class InstalledProject(NamedTuple):
 def normalize_name(name: str) -> str:
     """The form of a project's name in which all its spellings are equal.
 
-    The same as :func:`packaging.utils.canonicalize_name`, whose import would take a fifth of the time that
-    ``muslfix fix`` needs where there is nothing to do.
+    The same as :func:`packaging.utils.canonicalize_name`, which is not imported because that would take a
+    fifth of the time that ``muslfix fix`` needs where there is nothing to do.
 
     Specification: https://packaging.python.org/en/latest/specifications/name-normalization/
     """
@@ -154,61 +154,61 @@ def normalize_name(name: str) -> str:
 
 
 def is_inside(root: str, path: str) -> bool:
-    """Whether a path of RECORD stays below the folder of its project; others hold no modules of it.
+    """Whether a path of RECORD stays below the directory of its project, where its modules are.
 
-    A RECORD may name any path of the machine, and links may lead anywhere: neither is followed out.
+    A RECORD may name any path, and links may lead anywhere: neither is followed out of the directory.
     """
     if path.startswith("/") or ".." in path.split("/"):
         return False
     if not (path.endswith(".so") or ".so." in path):
         return True
-    folder = os.path.realpath(os.path.join(root, os.path.dirname(path)))
+    directory = os.path.realpath(os.path.join(root, os.path.dirname(path)))
     real_root = os.path.realpath(root)
-    return folder == real_root or folder.startswith(real_root.rstrip("/") + "/")
+    return directory == real_root or directory.startswith(real_root.rstrip("/") + "/")
 
 
-def scan_projects(folders: Iterable[str]) -> dict[str, InstalledProject]:
-    """The projects with a ``.dist-info`` in these folders, by normalised name; the first folder wins.
+def scan_projects(directories: Iterable[str]) -> dict[str, InstalledProject]:
+    """The projects with a ``.dist-info`` in these directories, by normalised name; the first directory wins.
 
-    :raises InvalidProject: if a folder that is there cannot be read
+    :raises InvalidProject: if a directory exists and cannot be read
     """
     found: dict[str, InstalledProject] = {}
-    for folder in folders:
-        for name in _folders_ending(folder, ".dist-info"):
-            project = _project_of(folder, name)
+    for directory in directories:
+        for name in _names_ending(directory, ".dist-info"):
+            project = _project_of(directory, name)
             if project is not None:
                 found.setdefault(project.key, project)
     return found
 
 
-def scan_legacy(folders: Iterable[str]) -> dict[str, str]:
+def scan_legacy(directories: Iterable[str]) -> dict[str, str]:
     """Paths of ``.egg-info`` and ``.egg-link``, which have no RECORD, by normalised project name.
 
-    :raises InvalidProject: if a folder that is there cannot be read
+    :raises InvalidProject: if a directory exists and cannot be read
     """
     found: dict[str, str] = {}
-    for folder in folders:
+    for directory in directories:
         for ending in (".egg-info", ".egg-link"):
-            for name in _folders_ending(folder, ending):
+            for name in _names_ending(directory, ending):
                 stem = name[: -len(ending)]
                 title = stem if ending == ".egg-link" else stem.partition("-")[0]
-                found.setdefault(normalize_name(title), os.path.join(folder, name))
+                found.setdefault(normalize_name(title), os.path.join(directory, name))
     return found
 
 
-def _folders_ending(folder: str, ending: str) -> list[str]:
+def _names_ending(directory: str, ending: str) -> list[str]:
     try:
-        return sorted(entry for entry in os.listdir(folder) if entry.endswith(ending))
+        return sorted(entry for entry in os.listdir(directory) if entry.endswith(ending))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise InvalidProject(folder, f"cannot be read ({error.strerror})") from error
+        raise InvalidProject(directory, f"cannot be read ({error.strerror})") from error
 
 
 def _project_of(root: str, dist_info: str) -> InstalledProject | None:
-    """The project of a ``.dist-info`` folder, by the folder's name alone: reading METADATA takes time.
+    """The project of a ``.dist-info`` directory, from its name alone: reading METADATA takes time.
 
-    Other folders are none: where pip was interrupted it leaves ``~ame-1.0.dist-info``.
+    Other names are not a project's: an interrupted pip leaves ``~ame-1.0.dist-info``.
     """
     name, _, version = dist_info[: -len(".dist-info")].partition("-")
     return InstalledProject(root, dist_info, name, version) if _NAME.fullmatch(name) else None

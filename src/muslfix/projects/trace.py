@@ -1,6 +1,6 @@
 """``muslfix.json``: what was changed in an installed project, and for which target.
 
-``undo`` reads it. It lies in the ``.dist-info`` folder and is listed in RECORD, so whatever uninstalls the
+``undo`` reads it. It is in the ``.dist-info`` directory and listed in RECORD, so any tool that uninstalls the
 project removes it.
 """
 
@@ -27,10 +27,10 @@ _FORMAT = 1
 class Change(NamedTuple):
     """A new name that a module was given.
 
-    :param old: path of the file as its wheel had it, as RECORD spells it
+    :param old: path of the file in its wheel, as RECORD spells it
     :param new: the path that the target imports
-    :param mode: how it was done, which may be less than what was planned, where a file system refuses links
-    :param row: for a renamed file the text of its row in RECORD, with its line end, where there was one
+    :param mode: how it was done; not as planned where a file system refuses links
+    :param row: for a renamed file the text of its RECORD row, including the line end, if it had one
     """
 
     old: str
@@ -42,9 +42,9 @@ class Change(NamedTuple):
 def trace_to_json(changes: Iterable[Change], target: Target, *more: Target) -> str:
     """The content of the file.
 
-    :param changes: all that was done to the project
-    :param target: for which Python
-    :param more: and for which others, in a wheel for several
+    :param changes: all changes to the project
+    :param target: the Python they are for
+    :param more: other Pythons they are for, in a wheel for several
     """
     facts = {
         "format": _FORMAT,
@@ -65,16 +65,16 @@ def _facts_of(target: Target) -> dict[str, object]:
 
 
 def changes_from_json(text: str) -> tuple[Change, ...]:
-    """Read what :func:`trace_to_json` wrote; whatever else it may be is refused.
+    """Read what :func:`trace_to_json` wrote.
 
-    :raises InvalidProject: if the text is no such file, or names a path that leaves the project's folder
+    :raises InvalidProject: if it is anything else, or names a path that leaves the project's directory
     """
     try:
         facts = JsonObject(parse_json(text))
         if facts.value("format") != _FORMAT:
             raise InvalidProject(
                 None,
-                f"has format {facts.value('format')!r:.40}, and this muslfix reads format {_FORMAT}",
+                f"has format {facts.value('format')!r:.40}, but this muslfix reads format {_FORMAT}",
                 tip="use the muslfix that wrote it",
             )
         changes = tuple(
@@ -82,7 +82,7 @@ def changes_from_json(text: str) -> tuple[Change, ...]:
             for item in facts.objects("changes")
         )
     except (InvalidJson, ValueError) as error:
-        raise InvalidProject(None, f"is not a file that muslfix wrote: {error}") from error
+        raise InvalidProject(None, f"was not written by muslfix: {error}") from error
     for change in changes:
         _check_change(change)
     return changes
@@ -91,19 +91,19 @@ def changes_from_json(text: str) -> tuple[Change, ...]:
 def _check_change(change: Change) -> None:
     for path in (change.old, change.new):
         if path.startswith("/") or ".." in path.split("/") or "\0" in path:
-            raise InvalidProject(None, f"names {path!r:.80}, which leaves the folder of the project")
+            raise InvalidProject(None, f"names {path!r:.80}, which leaves the directory of the project")
     if _module(change.old) is None or _module(change.old) != _module(change.new) or change.old == change.new:
         raise InvalidProject(None, f"names {change.new!r:.80} as another name of {change.old!r:.80}")
 
 
 def _module(path: str) -> tuple[str, str] | None:
-    """The folder and the module's own name, which no change touches; ``None`` for what is no module."""
+    """The directory and the module's own name, which no change touches; ``None`` for anything else."""
     name = ExtensionFilename.parse(path)
     return None if name is None else (path.rpartition("/")[0], name.module)
 
 
 def changed_rows(rows: Iterable[RecordRow], changes: Iterable[Change]) -> Iterator[RecordRow]:
-    """The rows of a RECORD that is being made: a renamed file has its new path, a second name its own row.
+    """The rows of a new RECORD: a renamed file has its new path, a second name has its own row.
 
     :param rows: the rows without the changes
     """
@@ -117,7 +117,7 @@ def changed_rows(rows: Iterable[RecordRow], changes: Iterable[Change]) -> Iterat
 
 
 def record_after(record: Record, changes: Iterable[Change]) -> Record:
-    """A RECORD that exists, with the changes; every other byte stays.
+    """An existing RECORD with the changes; every other byte stays.
 
     :raises InvalidRecord: if it does not list a file that was changed
     """
@@ -136,7 +136,7 @@ def record_after(record: Record, changes: Iterable[Change]) -> Record:
 def record_before(record: Record, changes: Iterable[Change]) -> Record:
     """The RECORD that :func:`record_after` was given.
 
-    :raises InvalidRecord: if it does not list a file that was changed, or a row is that of another file
+    :raises InvalidRecord: if it does not list a file that was changed, or a saved row is of another file
     """
     for change in reversed(tuple(changes)):
         row = record.get(change.new)

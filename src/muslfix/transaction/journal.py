@@ -1,12 +1,12 @@
 """The journal of a transaction: what it is about to do, on disk before it is done.
 
-Each line is a note: the SHA-256 of what follows, a space, and a JSON list of steps. A note is synced before
-the first of its steps is done (:mod:`muslfix.transaction.transaction`), so one that a power cut has torn
-tells of nothing that has happened: its end is missing, or reads as NUL bytes. Any other damage is found by
-the SHA-256.
+Each line is a note: the SHA-256 of the rest of the line, a space, and a JSON list of steps. A note is synced
+before the first of its steps is done (:mod:`muslfix.transaction.transaction`), so none of the steps of a note
+that a power cut has torn has happened: its end is missing, or reads as NUL bytes. The SHA-256 shows any other
+damage.
 
-A journal that is found was left by somebody, so it is not trusted: the staging folder and the journal must be
-ours alone, and each step must stay in the environment.
+A journal that is found may have been planted, so it is not trusted: the staging directory and the journal must
+be ours alone, and each step must stay in the environment.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from muslfix.files import open_regular, sync_file
 from muslfix.transaction.steps import KINDS, Step
 
 JOURNAL = "journal"
-#: What the journal is called once all its steps have been taken back.
+#: Name of the journal once all its steps have been taken back.
 TAKEN_BACK = "taken-back"
-#: Lies in a staging folder on another file system, and names the one that has the journal.
+#: A file in a staging directory on another file system: names the staging directory that has the journal.
 BELONGS_TO = "belongs-to"
 
-# Ten thousand notes of a few paths each; the largest wheels need some hundred.
+# In bytes: ten thousand notes of a few paths each; the largest wheels need some hundred.
 _LONGEST = 64 * 1024 * 1024
-_SITE_FOLDER = r"(?P<prefix>.+)/lib[^/]*/(python[^/]*/)?(site|dist)-packages"
+_SITE_DIRECTORY = r"(?P<prefix>.+)/lib[^/]*/(python[^/]*/)?(site|dist)-packages"
 
 
 class Journal:
     """The journal that a transaction writes.
 
-    :param staging: its staging folder
-    :raises OSError: if it cannot be made
+    :param staging: its staging directory
+    :raises OSError: if it cannot be created
     """
 
     def __init__(self, staging: str) -> None:
-        # Without a buffer: what could not be written for want of space must not come up again.
+        # Unbuffered: what could not be written for lack of space must not be written later.
         self._file = open(os.path.join(staging, JOURNAL), "xb", buffering=0)  # noqa: SIM115
 
     def note(self, steps: Iterable[Step], *, sync: bool = False) -> None:
-        """Write steps down; after an error they are not.
+        """Note steps; after an error they are not noted.
 
         :param sync: return when they are on the disk
-        :raises OSError: if that fails
+        :raises OSError: if they cannot be written
         """
         text = json.dumps([[step.kind, step.mode, *step.paths] for step in steps]).encode()
         line, start = b"%s %s\n" % (_digest(text), text), self._file.tell()
@@ -63,17 +63,17 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         self._file.close()
 
 
 def read_journal(staging: str, anchor: str, roots: Sequence[str]) -> list[Step]:
-    """What a transaction has noted that was interrupted; nothing if it was before its first note.
+    """The steps that an interrupted transaction has noted.
 
-    :param staging: its staging folder
-    :param anchor: the folder in which that lies
-    :param roots: other folders that its steps may lead to
-    :raises DestinationError: if the journal must not be followed: another's, damaged, or leading elsewhere
+    :param staging: its staging directory
+    :param anchor: the directory that holds it
+    :param roots: other directories that its steps may lead to
+    :raises DestinationError: if the journal cannot be trusted: of another user, damaged, or leading elsewhere
     """
     _check_owner(staging)
     for name in (JOURNAL, TAKEN_BACK):
@@ -86,9 +86,11 @@ def read_journal(staging: str, anchor: str, roots: Sequence[str]) -> list[Step]:
 
 
 def mark_as_part(folder: str, staging: str) -> None:
-    """Note in a staging folder on another file system where its journal is.
+    """Note in a staging directory on another file system where its journal is.
 
-    :raises OSError: if that fails
+    :param folder: the staging directory
+    :param staging: the one with the journal
+    :raises OSError: if the note cannot be written
     """
     with open(os.path.join(folder, BELONGS_TO), "xb", buffering=0) as file:
         file.write(os.fsencode(staging))
@@ -103,21 +105,21 @@ def _check_owner(staging: str) -> None:
     if state.st_uid != os.geteuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise DestinationError(
             staging,
-            "was not left by a muslfix of this user, so it is not touched",
-            tip="let its owner run muslfix, or remove it when you have seen that all is well",
+            "was not created by a muslfix of this user, so it is left alone",
+            tip="let its owner run muslfix, or check the environment and remove it",
         )
 
 
 def _check_not_needed(staging: str) -> None:
-    """Leave what a transaction on another folder has put there: it is at work, or was interrupted."""
+    """Refuse a staging directory of a transaction on another directory, which runs or was interrupted."""
     path = os.path.join(staging, BELONGS_TO)
     if os.path.lexists(path):
         home = os.fsdecode(_read(path))
         if os.path.lexists(os.path.join(home, JOURNAL)):
             raise DestinationError(
                 staging,
-                f"belongs to a muslfix that is at work on {os.path.dirname(home)}, or was interrupted",
-                tip="try again when that has ended, or run muslfix on that folder",
+                f"belongs to a muslfix that is working on {os.path.dirname(home)}, or was interrupted there",
+                tip="try again when it has finished, or run muslfix on that directory",
             )
 
 
@@ -128,7 +130,7 @@ def _read(path: str) -> bytes:
         with open_regular(path) as file:
             state = os.fstat(file.fileno())
             if state.st_uid != os.geteuid():
-                raise OSError(0, "it is of another user")
+                raise OSError(0, "it belongs to another user")
             if state.st_size > _LONGEST:
                 raise OSError(0, "it is too long")
             return file.read(_LONGEST)
@@ -153,14 +155,14 @@ def _parse(path: str, content: bytes) -> list[Step]:
 
 
 def _steps(values: object) -> list[Step]:
-    """:raises ValueError: if they are no list of steps"""
+    """:raises ValueError: if this is not a list of steps"""
     if isinstance(values, list):
         return [_step(value) for value in values]
     raise ValueError("no steps")
 
 
 def _step(value: object) -> Step:
-    """:raises ValueError: if it is none"""
+    """:raises ValueError: if this is not a step"""
     if not isinstance(value, list) or len(value) < 2:
         raise ValueError("no step")
     kind, mode, *paths = value
@@ -176,18 +178,18 @@ def _step(value: object) -> Step:
 def _distrusted(path: str, reason: str) -> DestinationError:
     return DestinationError(
         path,
-        f"{reason}, so what an interrupted muslfix has done cannot be taken back",
-        tip=f"remove {os.path.dirname(path)} when you have seen that all is well",
+        f"{reason}, so the changes of an interrupted muslfix cannot be undone",
+        tip=f"check the environment and remove {os.path.dirname(path)}",
     )
 
 
 class _Guard:
-    """Holds the steps of a journal against what a transaction can have done.
+    """Checks that the steps of a journal are ones that a transaction can have done.
 
     :param journal: path of the journal
-    :param staging: its folder
-    :param anchor: the folder of the transaction
-    :param roots: other folders of the same environment
+    :param staging: its directory
+    :param anchor: the directory of the transaction
+    :param roots: other directories of the same environment
     """
 
     def __init__(self, journal: str, staging: str, anchor: str, roots: Sequence[str]) -> None:
@@ -230,12 +232,12 @@ class _Guard:
         return any(real.startswith(root.rstrip("/") + "/") for root in roots)
 
     def _is_above(self, path: str) -> bool:
-        """Whether it is one of the folders, or had to be made for one; it is removed only if it is empty."""
+        """Whether it is one of the directories, or a parent of one; it is removed only if it is empty."""
         roots = (self._anchor, *self._roots)
         return os.path.normpath(path) == path and any(f"{root}/".startswith(f"{path}/") for root in roots)
 
     def _real(self, path: str) -> str:
-        """Where a path really is, without following it itself."""
+        """The real path, without following a link at its end."""
         folder, name = os.path.split(path)
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(folder)
@@ -243,6 +245,6 @@ class _Guard:
 
 
 def _environment_of(anchor: str) -> tuple[str, ...]:
-    """The environment that a folder of modules belongs to, if its path tells."""
-    match = re.fullmatch(_SITE_FOLDER, os.path.realpath(anchor))
+    """The environment that a site directory belongs to, if its path shows that."""
+    match = re.fullmatch(_SITE_DIRECTORY, os.path.realpath(anchor))
     return (match["prefix"],) if match else ()

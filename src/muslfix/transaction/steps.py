@@ -1,8 +1,7 @@
-"""The steps that change a tree, each its own way back.
+"""The steps that change a tree, and how each is taken back.
 
-All of them are moves and folders: nothing is ever written into a file of the tree. Whether a step has
-happened can be seen from the tree, so taking it back can be repeated, and does nothing where it did
-not happen.
+They move files, and create or remove directories; none writes to a file of the tree. The tree shows whether a
+step has happened, so taking it back can be repeated, and does nothing if it has not happened.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ class Step(NamedTuple):
     """One step, as the journal has it.
 
     :param kind: ``rename`` (source, target), ``replace`` (source, target, backup of the target), ``mkdir``,
-        ``rmdir``, ``elsewhere`` (a staging folder on another file system), ``done``
+        ``rmdir``, ``elsewhere`` (a staging directory on another file system), ``done``
     :param paths: absolute paths, as many as :data:`KINDS` says
-    :param mode: that of a folder which is removed
+    :param mode: permissions of a directory that is removed
     """
 
     kind: str
@@ -33,7 +32,7 @@ class Step(NamedTuple):
 
     @property
     def target(self) -> str:
-        """The path that an error is about."""
+        """The path to name in an error."""
         return self.paths[1] if len(self.paths) > 1 else self.paths[0]
 
 
@@ -43,7 +42,7 @@ DONE = Step("done")
 def do(step: Step) -> None:
     """Do a step.
 
-    :raises OSError: if that fails; it may be half done then
+    :raises OSError: if that fails; then it may be half done
     """
     if step.kind == "rename":
         source, target = step.paths
@@ -54,7 +53,7 @@ def do(step: Step) -> None:
         source, target, backup = step.paths
         try:
             os.link(target, backup, follow_symlinks=False)
-        except OSError:  # not every file system has hard links; then there is none for a moment
+        except OSError:  # without hard links there is no file for a moment
             os.rename(target, backup)
         os.rename(source, target)
     elif step.kind == "mkdir":
@@ -64,14 +63,14 @@ def do(step: Step) -> None:
 
 
 def take_back(step: Step) -> None:
-    """Undo one step, if it happened: the tree itself shows whether it did.
+    """Take back a step, if it has happened.
 
     :raises OSError: if that fails
     """
     if step.kind == "rename":
         source, target = step.paths
         if os.path.lexists(target) and not os.path.lexists(source):
-            # A power cut can have taken the note that all was done, but not the removal of staging folders.
+            # A power cut may have lost the note that all is done, but not the removal of staging directories.
             os.makedirs(os.path.dirname(source), exist_ok=True)
             os.rename(target, source)
     elif step.kind == "replace":
@@ -79,7 +78,7 @@ def take_back(step: Step) -> None:
         if os.path.lexists(backup) and not (os.path.lexists(source) and os.path.lexists(target)):
             os.rename(backup, target)
     elif step.kind == "mkdir":
-        remove_folders(step.paths)  # before what was in its place comes back; the anchor goes later
+        remove_folders(step.paths)  # before what was in its place is restored; the anchor goes later
     elif step.kind == "rmdir":
         (path,) = step.paths
         if not os.path.lexists(path):
@@ -89,11 +88,12 @@ def take_back(step: Step) -> None:
 
 
 def piece_by_piece(source: str, target: str) -> Iterator[Step]:
-    """The steps that move a folder which the file system does not move whole; new folders are made at once.
+    """The steps that move a directory file by file; the new directories are created at once.
 
-    overlayfs does not move the folders of a lower layer, which is where an image has them.
+    For file systems that cannot move it whole: overlayfs does not move directories of a lower layer, where
+    a container image has them.
 
-    :raises OSError: if a folder cannot be made
+    :raises OSError: if a directory cannot be created
     """
     emptied = []
     for folder, folders, files in os.walk(source):
@@ -107,7 +107,7 @@ def piece_by_piece(source: str, target: str) -> Iterator[Step]:
 
 
 def cannot_move_whole(step: Step, error: OSError) -> bool:
-    """Whether a step has failed for a folder that must be moved piece by piece."""
+    """Whether a step has failed because a directory must be moved piece by piece."""
     path = step.paths[0]
     return error.errno == errno.EXDEV and step.kind == "rename" and is_folder(path)
 

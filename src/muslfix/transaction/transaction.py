@@ -1,19 +1,19 @@
-"""All or nothing on a tree: stage beside it, then move by renames that a journal can take back.
+"""All or nothing on a directory tree: stage files beside it, then move them by renames that can be taken back.
 
-A transaction belongs to one folder, its *anchor* (the ``site-packages`` of an environment). New files are
-made in a staging folder below the anchor, so on the same file system; the commit is a series of renames. Each
-one is written to the journal in the staging folder before it happens, and each is its own inverse, so
-whatever interrupts the commit (an error, a signal, a kill, a power cut) the tree can be put back: by
+A transaction belongs to one directory, its *anchor* (the ``site-packages`` of an environment). New files are
+made in a staging directory below the anchor, so on the same file system, and moved by a series of renames.
+Each one is noted in the journal in the staging directory before it is done, and can be taken back. So whatever
+interrupts the transaction (an error, a signal, a kill, a power cut), the tree can be restored: by
 :meth:`Transaction.__exit__`, or by the next transaction on the same anchor.
 
-A power cut may take what was not synced, so the disk is waited for at two points. Before the first step: for
-what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of each file takes far longer:
-``tests/benchmarks/syncs.py``); for later notes by an ``fsync`` of the journal. And where files leave the
-tree, before these are deleted: for the tree, then for the note that all is done. Where none does, a power cut
-soon after the end can still bring the old tree back. :meth:`Transaction.sync_early` shortens the wait.
+A power cut may lose what was not synced, so the transaction waits for the disk at two points. Before the first
+step: for what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of each file takes far
+longer: ``tests/benchmarks/syncs.py``); for later notes by an ``fsync`` of the journal. And where files leave
+the tree, before they are deleted: for the tree, then for the note that all is done. Where none does, a power
+cut soon after the end can still bring the old tree back. :meth:`Transaction.sync_early` shortens the wait.
 
-While it runs the transaction holds a lock on the anchor folder itself, for a lock file would be left behind,
-and on other folders that somebody may take for an anchor.
+While it runs, the transaction holds a lock on the anchor, and on other directories that may be the anchor of
+another transaction.
 """
 
 from __future__ import annotations
@@ -49,18 +49,26 @@ if TYPE_CHECKING:
 
 
 class Transaction:
-    """A set of changes below a folder that happens as a whole or not at all.
+    """A set of changes below a directory that happens as a whole or not at all.
 
-    Use it as a context manager: leaving it without :meth:`commit` undoes everything.
+    Use it as a context manager: leaving it without :meth:`commit` undoes everything::
 
-    :param anchor: the folder it belongs to; made, with its parents, where it does not exist
-    :param roots: other folders of the same environment, which an interrupted one may have changed
-    :param beside: folders that can be the anchor of others and are worked on too; locked if they are there
-    :raises DestinationError: if the folder cannot be made, locked or written to, or what an interrupted one
-        has left in it cannot be put right
+        with Transaction(site) as transaction:
+            staged = transaction.staging_folder(target)  # make files there
+            transaction.rename(staged + "/new", target)
+            transaction.commit()
+
+    Steps are :meth:`rename`, :meth:`replace`, :meth:`move_out` and :meth:`make_folder`. :meth:`together` notes
+    several steps at once; :meth:`part` takes back some of them, and lets the others stay.
+
+    :param anchor: the directory it belongs to; created, with its parents, if it does not exist
+    :param roots: other directories of the same environment, which an interrupted one may have changed
+    :param beside: directories that are changed too and can be the anchor of others; locked if they exist
+    :raises DestinationError: if the directory cannot be created, locked or written to, or cannot be recovered
+        from an interrupted transaction
     """
 
-    # Those that are open: an interrupt can come before the first line of __exit__.
+    # The open ones: an interrupt can come before the first line of __exit__.
     _all_open: ClassVar[dict[Transaction, None]] = {}
 
     def __init__(self, anchor: str, roots: Sequence[str] = (), beside: Sequence[str] = ()) -> None:
@@ -71,10 +79,10 @@ class Transaction:
         self._waiting: list[Step] | None = None
         self._staging: dict[int, str] = {}
         self._counter = 0
-        # Whether something was staged that need not be on the disk yet, and whether files leave the tree.
+        # Whether something staged may not be on the disk yet, and whether files leave the tree.
         self._is_unsynced = True
         self._takes_out = False
-        self._lasting: OSError | None = None
+        self._failed_part: OSError | None = None
         self._early: list[Meanwhile[None]] = []
 
     def __enter__(self) -> Self:
@@ -90,12 +98,12 @@ class Transaction:
     def _open(self, undo: ExitStack) -> None:
         """Lock the anchor and begin the journal.
 
-        :param undo: gets what takes that back
+        :param undo: gets what undoes that
         """
         with told_as_sentences(self.anchor):
             made: list[str] = []
             undo.callback(remove_folders, made)
-            self._locks, self.recovered = lock_and_recover(self.anchor, self._beside, self._roots, made)
+            self._locks, _ = lock_and_recover(self.anchor, self._beside, self._roots, made)
             undo.callback(self._locks.close)
             self._main = os.path.join(self.anchor, STAGING_PREFIX + os.urandom(4).hex())
             undo.callback(discard, self._main)
@@ -107,10 +115,10 @@ class Transaction:
                 self._note([Step("mkdir", (folder,)) for folder in made])
 
     def staging_folder(self, destination: str) -> str:
-        """A new empty folder on the file system where ``destination`` is or will be.
+        """A new empty directory on the file system where ``destination`` is or will be.
 
-        :param destination: absolute path of a file or folder
-        :raises DestinationError: if it cannot be made
+        :param destination: absolute path of a file or directory
+        :raises DestinationError: if it cannot be created
         """
         self._is_unsynced = True
         return self._new_folder(destination)
@@ -131,14 +139,14 @@ class Transaction:
             return folder
 
     def sync_early(self) -> None:
-        """Begin to bring what is staged to its disk, while there is still something to compute."""
+        """Start to write what is staged to the disk, while the caller still computes."""
         from muslfix.parallel import Meanwhile  # only large installations sync early
 
         self._early.append(Meanwhile(partial(_sync_file_systems, tuple(self._staging.values()))))
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Let steps wait until the end and be noted at once, since each note waits for the disk.
+        """Do the steps at the end, noted all at once, since each note waits for the disk.
 
         :raises DestinationError: at the end, if one of them fails
         """
@@ -151,23 +159,27 @@ class Transaction:
             self._waiting = None
 
     def move_out(self, path: str) -> None:
-        """Take a file, link or folder out of the tree, until the commit is final."""
+        """Move a file, link or directory out of the tree; it is deleted when the transaction ends.
+
+        :raises DestinationError: if that fails
+        """
         aside = os.path.join(self._new_folder(os.path.dirname(path)), "out")
         self._takes_out = True
         self._do(Step("rename", (path, aside)))
 
     def rename(self, source: str, target: str) -> None:
-        """Move a file, link or folder to a path that does not exist.
+        """Move a file, link or directory to a path that does not exist.
 
         :raises DestinationError: if that fails, or the path exists
         """
         self._do(Step("rename", (source, target)))
 
     def replace(self, source: str, target: str) -> None:
-        """Put a file in the place of another at once: whoever opens the target sees one or the other.
+        """Replace a file atomically: a reader finds the old file or the new one.
 
-        :param source: a file or link in a staging folder
-        :param target: a file or link that exists
+        :param source: a file or link in a staging directory
+        :param target: an existing file or link
+        :raises DestinationError: if that fails
         """
         backup = os.path.join(self._new_folder(os.path.dirname(target)), "replaced")
         self._takes_out = True
@@ -175,7 +187,7 @@ class Transaction:
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """Some steps that happen as a whole or not at all, while those before them stay."""
+        """Take the steps inside back if an exception leaves them; the steps before stay."""
         first = len(self._steps)
         try:
             yield
@@ -184,21 +196,24 @@ class Transaction:
                 for step in reversed(self._steps[first:]):
                     take_back(step)
             except OSError as error:
-                self._lasting = error  # half of it is done, so the whole cannot be
+                self._failed_part = error  # so the transaction must not be committed
             raise
 
     def make_folder(self, path: str) -> None:
-        """Make a folder whose parent is there.
+        """Create a directory in an existing one.
 
         :raises DestinationError: if that fails, or the path exists
         """
         self._do(Step("mkdir", (path,)))
 
     def commit(self) -> None:
-        """Make the changes final. After this nothing is taken back."""
+        """Make the changes final.
+
+        :raises DestinationError: if that fails; then leaving the transaction undoes everything
+        """
         with told_as_sentences(self.anchor), uninterrupted():
-            if self._lasting is not None:
-                raise self._lasting
+            if self._failed_part is not None:
+                raise self._failed_part
             if self._takes_out:
                 self._sync()
             self._note([DONE], sync=self._takes_out)
@@ -222,7 +237,7 @@ class Transaction:
 
     @classmethod
     def end_all(cls) -> None:
-        """End those that an interrupt has kept from it; for whoever handles the interrupt."""
+        """End the transactions that an interrupt has kept from ending; for the handler of the interrupt."""
         for transaction in list(cls._all_open):
             transaction.__exit__(None, None, None)
 
@@ -231,7 +246,7 @@ class Transaction:
             self._waiting += steps
         elif steps:
             with told_as_sentences(steps[0].target):
-                # One sync takes what is staged and the note about it.
+                # One sync writes what is staged and the note about it.
                 self._note(steps, sync=not self._is_unsynced)
                 if self._is_unsynced:
                     self._sync()
@@ -257,7 +272,7 @@ class Transaction:
 
     def _sync(self) -> None:
         for early in self._early:
-            early()  # of what it has met no later sync would tell
+            early()  # no later sync reports an error that it has met
         _sync_file_systems(self._staging.values())
 
 
