@@ -305,7 +305,7 @@ def test_what_is_of_another_user(tree: Tree, name: str) -> None:
     assert reason.startswith(
         {
             "staging": "was not created by a muslfix of this user",
-            "journal": "cannot be read (it belongs to another",
+            "journal": "cannot be read (it belongs",
         }[name]
     )
 

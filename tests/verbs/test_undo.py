@@ -310,7 +310,7 @@ def change(old: str = OLD, new: str = NEW, mode: str = "symlink", row: Any = Non
 
 
 NOT_OURS = "was not written by muslfix"
-OUT = "leaves the folder of the project"
+OUT = "leaves the directory of the project"
 DEEP = 100_000
 HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", NOT_OURS),

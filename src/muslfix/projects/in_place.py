@@ -10,10 +10,10 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from muslfix.errors import InvalidProject, InvalidRecord, spelled_names, told_as_sentences
 from muslfix.files import TRACE, hash_file, read_regular, write_new_file
-from muslfix.modules.plan import Decision, Plan
 from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.projects.trace import Change, changes_from_json, record_after, record_before, trace_to_json
@@ -21,6 +21,9 @@ from muslfix.record import Record, RecordRow
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
 from muslfix.verdicts import Mode
+
+if TYPE_CHECKING:  # undo needs no planner
+    from muslfix.modules.plan import Decision, Plan
 
 _REINSTALL = "install the project again"
 

@@ -6,11 +6,14 @@ import errno
 import os
 import shutil
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from muslfix.loader.check import Locate
-from muslfix.modules.plan import Decision, Plan
 from muslfix.projects.trace import Change
 from muslfix.verdicts import Mode
+
+if TYPE_CHECKING:  # undo needs neither
+    from muslfix.loader.check import Locate
+    from muslfix.modules.plan import Decision, Plan
 
 
 def apply_names(plan: Plan, locate: Locate) -> tuple[Change, ...]:

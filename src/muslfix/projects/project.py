@@ -33,7 +33,7 @@ _PACKAGE_MANAGERS = frozenset(
     }
 )
 
-#: The largest RECORD that is read, in MiB (some 500 000 files), and the largest other file of a ``.dist-info``.
+#: The largest RECORD that is read, in MiB: some 500 000 files; and the largest other file beside it.
 MAX_RECORD = 64
 MAX_OTHER = 16
 
@@ -110,7 +110,8 @@ class InstalledProject(NamedTuple):
         except OSError as error:
             raise InvalidProject(
                 self.record_path,
-                f"cannot be read ({error.strerror}), so muslfix cannot tell which files belong to {self.name}",
+                f"cannot be read ({error.strerror}),"
+                f" so muslfix cannot tell which files belong to {self.name}",
                 tip="install the project again with pip or uv",
             ) from error
 

@@ -5,8 +5,8 @@ before the first of its steps is done (:mod:`muslfix.transaction.transaction`), 
 that a power cut has torn has happened: its end is missing, or reads as NUL bytes. The SHA-256 shows any other
 damage.
 
-A journal that is found may have been planted, so it is not trusted: the staging directory and the journal must
-be ours alone, and each step must stay in the environment.
+A journal that is found may have been planted, so it is not trusted: the staging directory and the journal
+must be ours alone, and each step must stay in the environment.
 """
 
 from __future__ import annotations

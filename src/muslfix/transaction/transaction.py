@@ -1,16 +1,17 @@
-"""All or nothing on a directory tree: stage files beside it, then move them by renames that can be taken back.
+"""All or nothing on a directory tree: files are staged beside it, then moved by renames that can be undone.
 
 A transaction belongs to one directory, its *anchor* (the ``site-packages`` of an environment). New files are
 made in a staging directory below the anchor, so on the same file system, and moved by a series of renames.
-Each one is noted in the journal in the staging directory before it is done, and can be taken back. So whatever
-interrupts the transaction (an error, a signal, a kill, a power cut), the tree can be restored: by
+Each one is noted in the journal in the staging directory before it is done, and can be taken back. So
+whatever interrupts the transaction (an error, a signal, a kill, a power cut), the tree can be restored: by
 :meth:`Transaction.__exit__`, or by the next transaction on the same anchor.
 
-A power cut may lose what was not synced, so the transaction waits for the disk at two points. Before the first
-step: for what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of each file takes far
-longer: ``tests/benchmarks/syncs.py``); for later notes by an ``fsync`` of the journal. And where files leave
-the tree, before they are deleted: for the tree, then for the note that all is done. Where none does, a power
-cut soon after the end can still bring the old tree back. :meth:`Transaction.sync_early` shortens the wait.
+A power cut may lose what was not synced, so the transaction waits for the disk at two points. Before the
+first step: for what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of each file takes
+far longer: ``tests/benchmarks/syncs.py``); for later notes by an ``fsync`` of the journal. And where files
+leave the tree, before they are deleted: for the tree, then for the note that all is done. Where none does, a
+power cut soon after the end can still bring the old tree back. :meth:`Transaction.sync_early` shortens the
+wait.
 
 While it runs, the transaction holds a lock on the anchor, and on other directories that may be the anchor of
 another transaction.
@@ -58,8 +59,8 @@ class Transaction:
             transaction.rename(staged + "/new", target)
             transaction.commit()
 
-    Steps are :meth:`rename`, :meth:`replace`, :meth:`move_out` and :meth:`make_folder`. :meth:`together` notes
-    several steps at once; :meth:`part` takes back some of them, and lets the others stay.
+    Steps are :meth:`rename`, :meth:`replace`, :meth:`move_out` and :meth:`make_folder`. :meth:`together`
+    notes several steps at once; :meth:`part` takes back some of them, and lets the others stay.
 
     :param anchor: the directory it belongs to; created, with its parents, if it does not exist
     :param roots: other directories of the same environment, which an interrupted one may have changed
