@@ -122,7 +122,7 @@ def test_a_named_folder_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_target_of_another_machine(tmp_path: Path) -> None:
     target = replace(running(), runs_here=False)
-    with pytest.raises(UsageError, match="cannot run here") as caught:
+    with pytest.raises(UsageError, match="cannot be run here") as caught:
         site_directories(target, ())
     assert caught.value.tip == "name the directories to work on with --path"
     assert site_directories(target, (str(tmp_path),)) == (str(tmp_path),)
