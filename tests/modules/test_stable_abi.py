@@ -124,4 +124,27 @@ def test_a_wheel_built_on_315_for_an_older_python(tmp_path: object, cli: Cli) ->
             "install", wheel, "--target-spec", spec, "--target", f"{tmp_path}/{spec}", "--mode", "copy"
         )
         assert told.status == 0, told.err
-        assert f"the target looks for {name}, which is now a copy of it" in told.out
+        assert f" {name}, which is now a copy of it" in told.out
+        assert ("older Pythons do not import; all import m.abi3.so" in told.out) is (name == "m.abi3.so")
+
+
+@pytest.mark.parametrize(
+    ("tag", "outcome"),
+    [
+        ("cp39-abi3", "all import m.abi3.so, which is now its name"),
+        ("cp311.cp314-abi3", "all import m.abi3.so, which is now its name"),
+        ("cp315-abi3", "nothing to fix"),
+        ("cp315-abi3.abi3t", "nothing to fix"),
+        ("cp315-cp315", "nothing to fix"),
+    ],
+)
+def test_repair_gives_the_name_that_every_python_of_the_tag_imports(
+    tag: str, outcome: str, tmp_path: Path, cli: Cli
+) -> None:
+    """Although the target, on which the wheel may have been built, imports the other one."""
+    content = (ELF / "x86_64-musl.so").read_bytes()
+    name = f"demo/m.abi3-{MUSL}.so"
+    wheel = make_wheel(str(tmp_path / f"demo-1.0-{tag}-musllinux_1_1_x86_64.whl"), {name: content})
+    told = cli("repair", wheel, "--target-spec", "cp315-musl-x86_64-musl1.2.5", "-w", tmp_path / "new")
+    assert (told.status, told.err) == (0, "")
+    assert outcome in told.out

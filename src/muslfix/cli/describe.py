@@ -24,6 +24,7 @@ def tell_story(target: Target) -> Iterator[str]:
     yield libc_of(target)
     yield from case_of(target)
     yield wheels_for(target)
+    yield from stable_abi_of(target)
 
 
 def suffixes_of(target: Target) -> str:
@@ -70,6 +71,17 @@ def wheels_for(target: Target) -> str:
             f"{said}; but for a few that maturin before 0.14.17 has cross-built: 'muslfix check' names those."
         )
     return f"Wheels for musl on PyPI (musllinux) say {_WORDS[wheels_say]} for {python}: {_found_none(target)}"
+
+
+def stable_abi_of(target: Target) -> Iterator[str]:
+    """What becomes of modules of the stable ABI that were built on CPython 3.15 or later."""
+    with_triplet = any(suffix.startswith(".abi3-") for suffix in target.usable_suffixes)
+    if target.suffix_for("abi3") == ".abi3.so" and not with_triplet:
+        yield (
+            "Modules of the stable ABI that were built on Python 3.15 or later have the platform in their"
+            " names, such as demo.abi3-x86_64-linux-gnu.so, and it finds none of these: 'muslfix fix' links"
+            " them as demo.abi3.so."
+        )
 
 
 def _found_none(target: Target) -> str:

@@ -27,6 +27,9 @@ _DEEDS = {
 # How many pieces of evidence a sentence names; the rest says nothing new.
 _EVIDENCE = 3
 
+# python/cpython#122931: builds on 3.15 take the first suffix of the stable ABI, which has a triplet there.
+_SINCE_315 = "builds on Python 3.15 and later give this name, which older Pythons do not import"
+
 _SLOW = "Python silently imports the .py of the same name, which is slower"
 
 
@@ -117,7 +120,10 @@ def _served(decision: Decision, _target: Target) -> tuple[str, None]:
 
 def _misnamed(decision: Decision, target: Target) -> tuple[str, None]:
     name = decision.candidate.name
-    return f"the target looks for {name.module}{target.suffix_for(name.abi)}", None
+    wanted = f"{name.module}{target.suffix_for(name.abi)}"
+    if name.triplet and wanted in (f"{name.module}.abi3.so", f"{name.module}.abi3t.so"):
+        return f"{_SINCE_315}; all import {wanted}", None
+    return f"the target looks for {wanted}", None
 
 
 def _other_abi(decision: Decision, target: Target) -> tuple[str, None]:

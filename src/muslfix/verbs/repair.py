@@ -27,6 +27,10 @@ from muslfix.wheels.wheel import Wheel, open_wheel
 
 _BUILD_TAG = re.compile(r"[0-9][0-9A-Za-z_.]*")
 
+# The interpreter tags of CPython 3, and the minor version that first puts a triplet behind "abi3".
+_INTERPRETER = re.compile(r"cp3([0-9]+)")
+_FIRST_WITH_TRIPLET = 15
+
 
 @dataclass(frozen=True)
 class RepairOptions:
@@ -164,8 +168,9 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
         report = replace(report, action="left-alone", problem=reason)
         return _passed_on(wheel, report, options)
     checks = [LoadCheck(t, strict=options.strict) if options.load_check else None for t in fitting]
-    plans = plan_for_targets(wheel, fitting, options.mode, checks)
-    report = replace(report, modules=_modules(plans, fitting, options))
+    promised = [_as_promised(wheel, target) for target in fitting]
+    plans = plan_for_targets(wheel, promised, options.mode, checks)
+    report = replace(report, modules=_modules(plans, promised, options))
     refused = sum(module.refused for module in report.modules)
     if refused:
         problem = f"the target cannot load {refused} of its extension module files, so it is not repaired"
@@ -193,6 +198,22 @@ def _fitting(wheel: Wheel, targets: Sequence[Target]) -> tuple[list[Target], str
     reasons = [_misfit(wheel, target) for target in targets]
     fitting = [target for target, reason in zip(targets, reasons) if reason is None]
     return fitting, reasons[0]
+
+
+def _as_promised(wheel: Wheel, target: Target) -> Target:
+    """A target that imports no more names of the stable ABI than every Python that the wheel is tagged for.
+
+    ``.abi3-<triplet>.so`` is what builds on CPython 3.15 write, and what upstream's older versions do not
+    import. A wheel that is tagged for these needs ``.abi3.so``, which all import.
+
+    Source: https://github.com/python/cpython/issues/122931
+    """
+    tags = (_INTERPRETER.fullmatch(tag.interpreter) for tag in wheel.facts.tags if tag.abi == "abi3")
+    oldest = min((int(match[1]) for match in tags if match), default=_FIRST_WITH_TRIPLET)
+    if oldest >= _FIRST_WITH_TRIPLET:
+        return target
+    plain = (suffix for suffix in target.extension_suffixes if not suffix.startswith(".abi3-"))
+    return replace(target, extension_suffixes=tuple(plain))
 
 
 def _misfit(wheel: Wheel, target: Target) -> str | None:

@@ -1,0 +1,211 @@
+"""A wheel of the stable ABI that setuptools builds on CPython 3.15: for older Pythons, and for 3.15 itself.
+
+Its tag promises CPython 3.9 and later; the name of its module is one that upstream imports from 3.15 on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from checkout import FIXTURES
+from commands import Result, muslfix
+from environments import Uv, find_uv, make_environment, site_packages, well
+from lab import layout, toolchain
+from lab_modules import Lab, pip, removed_at_end, run_in
+from trees import snapshot
+
+pytestmark = pytest.mark.lab
+
+BUILT = "demo315/m.abi3-x86_64-linux-gnu.so"
+RIGHT = "demo315/m.abi3.so"
+
+SENTENCE = (
+    f"{BUILT}: misnamed: builds on Python 3.15 and later give this name, which older Pythons do not import;"
+    " all import m.abi3.so"
+)
+
+NEWEST = layout.GLIBC_PYTHONS[-1]
+
+PYPROJECT = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "demo315"
+version = "1.0"
+
+[tool.setuptools]
+packages = ["demo315"]
+
+[[tool.setuptools.ext-modules]]
+name = "demo315.m"
+sources = ["named.c"]
+py-limited-api = true
+define-macros = [["Py_LIMITED_API", "0x03090000"]]
+
+[tool.distutils.bdist_wheel]
+py-limited-api = "cp39"
+"""
+
+BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+
+#: Interpreters that do not import the name, by the libc that the module must be linked to; empty: this one.
+OLDER = {"311-musl": "musl", "313-gnu": "musl", "host": "glibc"}
+
+
+@pytest.fixture(scope="module")
+def wheels(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """The wheel as setuptools builds it, with a compiler for each libc."""
+    lab.skip_without(NEWEST)
+    with removed_at_end(tmp_path_factory.mktemp("built")) as folder:
+        builder = make_environment(folder / "builder", lab.pythons[NEWEST.name])
+        with zipfile.ZipFile(lab.wheel("manylinux-cp315", "setuptools")) as archive:
+            archive.extractall(site_packages(builder))
+        compilers = {"musl": str(toolchain.compiler(lab.folder)), "glibc": "gcc"}
+        yield {libc: build(lab, builder, folder / libc, compiler) for libc, compiler in compilers.items()}
+
+
+def build(lab: Lab, builder: Path, folder: Path, compiler: str) -> Path:
+    project = folder / "project"
+    (project / "demo315").mkdir(parents=True)
+    (project / "demo315" / "__init__.py").write_text("from demo315.m import answer\n")
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    (project / "named.c").write_bytes((FIXTURES / "sources" / "named.c").read_bytes())
+    headers = NEWEST.prefix(lab.folder) / "include"  # Debian keeps what depends on the CPU apart
+    subprocess.run(
+        [builder / "bin" / "python", "-I", "-c", BUILD, folder],
+        cwd=project,
+        env={"PATH": os.environ["PATH"], "CC": compiler, "CFLAGS": f"-I{headers}"},
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = folder.glob("*.whl")
+    assert wheel.name == "demo315-1.0-cp39-abi3-linux_x86_64.whl"
+    assert modules(wheel) == [BUILT]
+    return wheel
+
+
+def modules(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return [name for name in archive.namelist() if name.endswith(".so")]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An environment, and the wheel with modules for its libc.
+
+    :param environment: the virtual environment
+    :param wheel: as setuptools has built it
+    :param folder: for other files
+    """
+
+    environment: Path
+    wheel: Path
+    folder: Path
+
+    def imports(self) -> Result:
+        return run_in(self.environment, "-c", "import demo315; assert demo315.answer() == 42")
+
+    def check_broken(self) -> None:
+        broken = self.imports()
+        assert broken.status == 1
+        assert "No module named 'demo315.m'" in broken.err
+
+
+@pytest.fixture(params=OLDER)
+def place(
+    request: pytest.FixtureRequest, lab: Lab, wheels: dict[str, Path], tmp_path: Path
+) -> Iterator[Place]:
+    python = lab.pythons.get(request.param, sys.executable)
+    with removed_at_end(tmp_path / "environment") as environment:
+        yield Place(make_environment(environment, python), wheels[OLDER[request.param]], tmp_path)
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_installed_by_another_tool_it_is_broken_until_it_is_fixed(place: Place, lab: Lab, tool: str) -> None:
+    environment = place.environment
+    uv = Uv(find_uv(place.folder), place.folder / "cache")
+    empty = snapshot(environment)
+    if tool == "pip":
+        well(pip(lab, environment, "install", "--no-index", "--no-compile", place.wheel))
+    else:
+        well(uv(environment, "install", "--no-index", place.wheel))
+    place.check_broken()
+
+    checked = muslfix("check", "--python", environment)
+    assert checked.status == 1
+    assert f"{SENTENCE}, which would link to it\n" in checked.out
+    fixed = muslfix("fix", "--python", environment)
+    assert f"{SENTENCE}, which now links to it\n" in well(fixed).out
+    assert place.imports() == Result(0, "", "")
+    assert well(muslfix("verify", "--python", environment)).err == ""
+
+    if tool == "pip":
+        well(pip(lab, environment, "uninstall", "--yes", "demo315"))
+    else:
+        well(uv(environment, "uninstall", "demo315"))
+    left = {path: state for path, state in snapshot(environment).items() if path != ".lock"}
+    assert left == empty
+
+
+def test_installed_by_muslfix_it_works(place: Place) -> None:
+    told = muslfix("install", "--no-compile", place.wheel, "--python", place.environment)
+    assert f"{SENTENCE}, which now links to it\n" in well(told).out
+    assert place.imports() == Result(0, "", "")
+
+
+@pytest.mark.parametrize("repaired_for", ["itself", "where it was built"])
+def test_repaired_it_works_everywhere(place: Place, lab: Lab, repaired_for: str) -> None:
+    """A publisher repairs on the Python that built the wheel, which lacks nothing itself."""
+    if repaired_for == "itself":
+        whom = ["--python", str(place.environment)]
+    elif place.wheel.parent.name == "glibc":
+        whom = ["--python", lab.pythons[NEWEST.name]]
+    else:  # what was compiled for musl there
+        whom = ["--target-spec", "cp315-gnu-x86_64-musl1.2.5"]
+
+    told = muslfix("repair", place.wheel, *whom, "-w", place.folder / "new")
+
+    assert f"{SENTENCE}, which is now its name\n" in well(told).out
+    (new,) = (place.folder / "new").glob("*.whl")
+    assert (new.name, modules(new)) == (place.wheel.name, [RIGHT])
+    well(pip(lab, place.environment, "install", "--no-index", "--no-compile", new))
+    assert place.imports() == Result(0, "", "")
+    assert well(muslfix("check", "--python", place.environment)).status == 0
+    again = muslfix("repair", new, *whom, "-w", place.folder / "again")
+    assert "nothing to fix" in well(again).out
+    assert not (place.folder / "again").exists()
+
+
+@pytest.mark.parametrize("python", layout.GLIBC_PYTHONS, ids=lambda python: python.name)
+def test_nothing_changes_where_the_name_is_imported(
+    python: layout.GlibcPython, lab: Lab, wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    """On 3.15, and on Debian's 3.14, which looks for that name behind the plain one."""
+    lab.skip_without(python)
+    with removed_at_end(tmp_path / "environment") as folder:
+        place = Place(make_environment(folder, lab.pythons[python.name]), wheels["glibc"], tmp_path)
+        well(pip(lab, folder, "install", "--no-index", "--no-compile", place.wheel))
+        before = snapshot(folder)
+        assert place.imports() == Result(0, "", "")
+
+        told = json.loads(well(muslfix("fix", "--json", "--python", folder)).out)
+
+        said = [(m["path"], m["verdict"]) for project in told["projects"] for m in project["modules"]]
+        assert said == [(BUILT, "importable")]
+        assert snapshot(folder) == before
+
+        new = well(muslfix("repair", place.wheel, "--python", folder, "-w", tmp_path / "new"))
+        assert f"{SENTENCE}, which is now its name\n" in new.out
+        (repaired,) = (tmp_path / "new").glob("*.whl")
+        well(pip(lab, folder, "install", "--no-index", "--no-compile", "--force-reinstall", repaired))
+        assert place.imports() == Result(0, "", "")
