@@ -78,7 +78,7 @@ REFUSED: dict[str, tuple[Callable[[Path], str], dict[str, str], type[Exception],
     ),
     "no suffixes": (lambda f: details(f, MUSL, suffixes={}), {}, InvalidTarget, "has no suffix of its own"),
     "future": (lambda f: details(f, MUSL, schema_version="2.0"), {}, InvalidTarget, "has schema version"),
-    "no fact": (lambda f: details(f, MUSL), {"version": "3.15.1"}, UsageError, "'version' is not a fact that"),
+    "nosuch": (lambda f: details(f, MUSL), {"version": "3.15.1"}, UsageError, "'version' is not a fact that"),
     "target file": (
         lambda f: str(FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"), {"libc": "musl"},
         UsageError,
