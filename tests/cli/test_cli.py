@@ -114,7 +114,7 @@ def test_interpreter_shows_a_target(cli: Cli) -> None:
     assert (result.status, result.err) == (0, "")
     story, facts = result.out.rstrip("\n").split("\n\n")
     assert story.split("\n")[0].startswith(
-        "For 'import demo', CPython 3.9.2 looks in each folder for demo.cpython-39"
+        "For 'import demo', CPython 3.9.2 looks in each directory for demo.cpython-39"
     )
     assert facts.split("\n") == [
         f"facts from: the target file {TARGET}",
@@ -143,10 +143,10 @@ def test_interpreter_shows_what_is_not_known_and_what_is_special(cli: Cli, tmp_p
     (tmp_path / "target.json").write_text(json.dumps(facts))
     lines = cli("interpreter", "--target-file", tmp_path / "target.json").out.splitlines()
     assert {
-        "interpreter: not known",
-        "SOABI: not known",
-        "libc: glibc (version not known)",
-        "loader: not known",
+        "interpreter: unknown",
+        "SOABI: unknown",
+        "libc: glibc (version unknown)",
+        "loader: unknown",
         "managed by another tool: /usr/lib/python3.11/EXTERNALLY-MANAGED",
         "extension modules: /usr/lib64/python",
     } <= set(lines)

@@ -235,9 +235,9 @@ def test_a_specification_on_the_command_line(cli: Cli) -> None:
     assert (told.status, told.err) == (0, "")
     assert told.out.partition("\n\n")[2].splitlines()[:4] == [
         "facts from: the specification uv-3.10-musl-x86_64",
-        "interpreter: not known",
+        "interpreter: unknown",
         "version: CPython 3.10",
         "SOABI: cpython-310-x86_64-linux-musl",
     ]
     assert "libc: musl 1.2.5" in told.out
-    assert "environment: system at a prefix that is not known" in told.out
+    assert "environment: system at an unknown prefix" in told.out

@@ -1,18 +1,19 @@
-"""``muslfix interpreter``."""
+"""``muslfix interpreter``: describe the target, or write its facts."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import asdict
 
+from muslfix.cli.describe import describe_target
 from muslfix.cli.options import add_command, add_output_options
+from muslfix.cli.output import Output
 from muslfix.cli.targets import add_target_options, find_target
 from muslfix.cli.terminal import Line
-
-if TYPE_CHECKING:
-    from muslfix.cli.output import Output
-    from muslfix.targets.target import Target
+from muslfix.targets.known_pythons import KNOWN, lines_about_known
+from muslfix.targets.target import Target
 
 _EPILOG = """\
 example:
@@ -25,9 +26,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = add_command(
         commands,
         "interpreter [options]",
-        "tell what the target looks for, or write its facts to a file",
-        "Tell the story of the target: which names it looks for, its libc and how that is known, and what"
-        " that means for wheels from PyPI; then its facts: machine, tags, directories."
+        "describe the target interpreter, or write its facts to a file",
+        "Describe the target interpreter: which names it looks for, its libc, and what that means for wheels"
+        " from PyPI; then its facts: machine, tags, directories."
         " With --json, write a file for --target-file.",
         _EPILOG,
     )
@@ -38,7 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--symbols",
         action="store_true",
-        help="add the symbols that the interpreter and its libc export, by which another machine can say"
+        help="add the symbols that the interpreter and its libc export, so that another machine can tell"
         " whether a module loads",
     )
     add_output_options(parser)
@@ -61,34 +62,27 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if options.json:
         output.data(target.to_json())
     else:
-        _tell(target, output)
+        _describe(target, output)
     return 0
 
 
-def _tell(target: Target, output: Output) -> None:
-    """The story, then the facts, one a line."""
-    from muslfix.cli.describe import tell_story
-
+def _describe(target: Target, output: Output) -> None:
+    """Print the description, then the facts, one per line."""
     facts = list(_lines(target, verbose=output.verbose))
     if output.out.is_terminal:
         pairs = [fact.partition(": ") for fact in facts]
         lines = [Line(value, head=f"{name}:", kind="strong") for name, _, value in pairs]
-        story = [line for sentence in tell_story(target) for line in (Line(sentence), Line())]
-        output.tell([*story, *lines])
+        sentences = [line for sentence in describe_target(target) for line in (Line(sentence), Line())]
+        output.tell([*sentences, *lines])
     else:
-        output.result([*tell_story(target), "", *facts])
+        output.result([*describe_target(target), "", *facts])
 
 
 def _list(output: Output, *, as_json: bool) -> None:
     """Print the known Pythons."""
-    from muslfix.targets.known_pythons import KNOWN, lines_about_known
-
     if not as_json:
         output.result(lines_about_known())
         return
-    import json
-    from dataclasses import asdict
-
     output.data(json.dumps([asdict(known) for known in KNOWN], indent=2) + "\n")
 
 
@@ -96,16 +90,16 @@ def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     tags = [str(tag) for tag in target.tags()]
     if target.source is not None:
         yield f"facts from: {target.source.sentence}"
-    yield f"interpreter: {target.executable or 'not known'}"
+    yield f"interpreter: {target.executable or 'unknown'}"
     yield f"version: {target.kind}"
-    yield f"SOABI: {target.soabi or 'not known'}"
+    yield f"SOABI: {target.soabi or 'unknown'}"
     yield f"imports: {' '.join(target.extension_suffixes)}"
-    yield f"libc: {target.libc} {target.libc_version or '(version not known)'}"
-    yield f"loader: {target.loader or 'not known'}"
+    yield f"libc: {target.libc} {target.libc_version or '(version unknown)'}"
+    yield f"loader: {target.loader or 'unknown'}"
     yield f"machine: {target.machine}"
     for name, symbols in target.symbols:
         yield f"symbols of {name}: {len(symbols)}"
-    yield f"environment: {target.environment} at {target.prefix or 'a prefix that is not known'}"
+    yield f"environment: {target.environment} at {target.prefix or 'an unknown prefix'}"
     if target.externally_managed:
         yield f"managed by another tool: {target.externally_managed}"
     if target.scheme is not None:

@@ -1,4 +1,8 @@
-"""The options that name a target, and the targets that they name."""
+"""The options that name a target, and the targets that they name.
+
+What makes targets is imported when one is needed: parsing the command line comes before that, and all
+commands do it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Which Python will import: one that runs here, or the facts of one that cannot.
+    """Which Python will import: one that runs here, or one that is only described.
 
     :param several: whether there may be more than one, see :func:`find_targets`
     """
@@ -33,31 +37,31 @@ def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False
         "--target-file",
         metavar="FILE",
         action=action,
-        help="its facts, as written by 'muslfix interpreter --json', or its build-details.json" + again,
+        help="a file with its facts, from 'muslfix interpreter --json', or its build-details.json" + again,
     )
     one.add_argument(
         "--target-root",
         metavar="DIR",
         action=action,
-        help="a root file system or a prefix that holds it" + again,
+        help="a root file system, or the prefix of an installation, that contains it" + again,
     )
     one.add_argument(
         "--target-spec",
         metavar="SPEC",
         action=action,
-        help="a word for it, such as cp310-musl-x86_64 or alpine-3.14-armv7l" + again,
+        help="its specification, such as cp310-musl-x86_64 or alpine-3.14-armv7l" + again,
     )
     group.add_argument(
         "--target-python",
         metavar="VERSION|PATH",
-        help="which Python in --target-root: 3.11, or its program as the target sees it",
+        help="the Python in --target-root: a version such as 3.11, or the path of its program in it",
     )
     group.add_argument(
         "--target-fact",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="a fact that the target's source does not tell, as libc_version=1.2.5; repeatable",
+        help="a fact that the source of the target leaves open, such as libc_version=1.2.5; repeatable",
     )
 
 
@@ -78,7 +82,7 @@ def find_target(options: argparse.Namespace) -> Target:
 
         return read_target_root(options.target_root, options.target_python, given)
     if options.target_python is not None:
-        raise UsageError(None, "--target-python says which Python in a root, and there is no --target-root")
+        raise UsageError(None, "--target-python selects a Python in --target-root, which is missing")
     if options.target_spec is not None:
         from muslfix.targets.spec import parse_target_spec
 
@@ -88,7 +92,9 @@ def find_target(options: argparse.Namespace) -> Target:
     if options.target_file is not None:
         return read_target_file(options.target_file, given)
     if given:
-        raise UsageError(None, "--target-fact adds to --target-root or --target-spec, and neither is there")
+        raise UsageError(
+            None, "--target-fact needs --target-root, --target-spec or the build details of --target-file"
+        )
     return probe_interpreter(find_interpreter(options.python, os.environ))
 
 
@@ -105,7 +111,7 @@ def find_targets(options: argparse.Namespace) -> list[Target]:
 
 
 def names_foreign_target(options: argparse.Namespace) -> str | None:
-    """What the options name as a target that need not run here, or ``None``."""
+    """The target file, root or specification that the options name, or ``None``."""
     for name in (options.target_file, options.target_root, options.target_spec):
         if name is not None:
             return str(name)
@@ -113,7 +119,7 @@ def names_foreign_target(options: argparse.Namespace) -> str | None:
 
 
 def target_words(options: argparse.Namespace) -> list[str]:
-    """The words that say on another command line which target was meant."""
+    """The options that select the same target on another command line."""
     words: list[str] = []
     for name, given in vars(options).items():
         if name == "python" or name.startswith("target_"):
@@ -133,12 +139,12 @@ def _given_facts(options: argparse.Namespace) -> dict[str, str]:
                 "as in --target-fact libc_version=1.2.5",
             )
         if given.setdefault(name, value) != value:
-            raise UsageError(None, f"--target-fact gives {name!r:.60} twice, and not the same")
+            raise UsageError(None, f"--target-fact gives {name!r:.60} twice, with different values")
     return given
 
 
 def check_folders(**directories: str | None) -> None:
-    """Refuse an empty name of a file or directory, which a shell makes of a variable that is not set.
+    """Refuse an empty path, which a shell makes of a variable that is not set.
 
     :param directories: what was given, by the name of its option
     :raises UsageError: if one is empty

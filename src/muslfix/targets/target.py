@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from muslfix.elf.facts import Machine
 from muslfix.suffix import ExtensionFilename, Libc
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it takes longer than all of this module
     from packaging.tags import Tag
-
-    from muslfix.elf.facts import Machine
 
 #: The version of the JSON form that :meth:`Target.to_json` writes.
 FORMAT = 1
