@@ -103,7 +103,7 @@ def test_options_may_stand_anywhere(cli: Cli, tmp_path: Path, words: list[str | 
 
 def test_a_file_name_that_looks_like_an_option(cli: Cli, tmp_path: Path) -> None:
     result = cli("install", "--target-file", TARGET, "--target", tmp_path / "x", "--", "-x.whl")
-    assert (result.status, result.err.split("\n")[0]) == (1, "error: -x.whl: is not named like a wheel")
+    assert (result.status, result.err.split("\n")[0]) == (1, "error: -x.whl: is not a wheel file name")
 
 
 # -- interpreter ------------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ def test_streams_that_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         (">/dev/full", SHOW, 1, "error: standard output: cannot be written (No space left on device)\n"),
         ("2>/dev/full", ["install", "x"], 1, ""),
         (">&-", SHOW, 0, ""),
-        (">&-", ["install", "x"], 1, "error: x: is not named like a wheel\n"),
+        (">&-", ["install", "x"], 1, "error: x: is not a wheel file name\n"),
         ("2>&-", ["install", "x"], 1, ""),
         (">&- 2>&-", SHOW, 0, ""),
     ],

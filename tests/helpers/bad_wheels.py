@@ -101,29 +101,29 @@ FILES = [
     Case("no file", nothing, "does not exist"),
     Case("folder", folder_of_that_name, "cannot be read (Is a directory)"),
     Case("empty", file(lambda: b""), "is empty"),
-    Case("text", file(lambda: b"no zip\n" * 99), "is no zip archive"),
-    Case("two bytes", file(lambda: b"PK"), "is no zip archive"),
-    Case("tar archive", file(tar), "is no zip archive"),
-    Case("zeros", file(lambda: bytes(9999)), "is no zip archive"),
+    Case("text", file(lambda: b"no zip\n" * 99), "is not a zip archive"),
+    Case("two bytes", file(lambda: b"PK"), "is not a zip archive"),
+    Case("tar archive", file(tar), "is not a zip archive"),
+    Case("zeros", file(lambda: bytes(9999)), "is not a zip archive"),
     Case("cut off in its end record", cut(1), "is cut off in its end record"),
-    Case("cut off before its end record", cut(22), "is cut off, or has too much behind its end"),
-    Case("cut off in its directory", cut(100), "is cut off, or has too much behind its end"),
+    Case("cut off before its end record", cut(22), "is cut off, or has too much after its end"),
+    Case("cut off in its directory", cut(100), "is cut off, or has too much after its end"),
     Case("cut off in its first member", changed(lambda data: data[:70]), "is cut off, or has too much"),
     Case(
         "beginning lost",
         changed(lambda data: data[9:]),
-        "is damaged: 9 bytes before its directory are missing",
+        "is damaged: 9 bytes before its central directory are missing",
     ),
     Case(
         "middle lost",
         changed(lambda data: data[:60] + data[70:]),
-        "is damaged: 10 bytes before its directory",
+        "is damaged: 10 bytes before its central directory",
     ),
-    Case("not named like a wheel", named("demo.whl"), "is not named like a wheel"),
-    Case("named like a source archive", named("demo-1.0.tar.gz"), "is not named like a wheel"),
-    Case("no version in its name", named("demo-one-py3-none-any.whl"), "is not named like a wheel"),
+    Case("not named like a wheel", named("demo.whl"), "is not a wheel file name"),
+    Case("named like a source archive", named("demo-1.0.tar.gz"), "is not a wheel file name"),
+    Case("no version in its name", named("demo-one-py3-none-any.whl"), "is not a wheel file name"),
     Case(
-        "escape sequence in its name", named("\x1b[31mdemo-1.0-py3-none-any.whl"), "is not named like a wheel"
+        "escape sequence in its name", named("\x1b[31mdemo-1.0-py3-none-any.whl"), "is not a wheel file name"
     ),
 ]
 
@@ -133,19 +133,21 @@ ENDS = [
     Case(
         "program in front",
         archive(demo(), front=SHELL),
-        "has 15 bytes in front of it that do not belong to it",
+        "has 15 bytes before the archive that are not part of it",
     ),
     Case(
         "program in front, offsets right",
         archive(demo(), front=SHELL, shift=15),
-        "has 15 bytes in front of it",
+        "has 15 bytes before the archive",
     ),
     Case(
-        "archive in front", changed(lambda data: second_archive() + data), "bytes in front of it that do not"
+        "archive in front",
+        changed(lambda data: second_archive() + data),
+        "bytes before the archive that are not",
     ),
-    Case("a byte behind", archive(demo(), behind=b"\n"), "has 1 bytes behind its end"),
-    Case("text behind", archive(demo(), behind=b"text" * 99), "has 396 bytes behind its end"),
-    Case("much behind", archive(demo(), behind=bytes(70000)), "or has too much behind its end"),
+    Case("a byte behind", archive(demo(), behind=b"\n"), "has 1 bytes after its end"),
+    Case("text behind", archive(demo(), behind=b"text" * 99), "has 396 bytes after its end"),
+    Case("much behind", archive(demo(), behind=bytes(70000)), "or has too much after its end"),
     Case(
         "second end record behind",
         archive(demo(), behind=end_record()),
@@ -180,52 +182,54 @@ ENDS = [
     Case(
         "comment longer than said",
         archive(demo(), comment=b"abcd", comment_length=1),
-        "has 3 bytes behind its end",
+        "has 3 bytes after its end",
     ),
     Case(
         "more entries than said",
         archive(demo(), count=3),
-        "has 4 entries in its directory, and its end says 3",
+        "has 4 entries in its central directory, and its end record says 3",
     ),
     Case(
         "fewer entries than said",
         archive(demo(), count=5),
-        "has 4 entries in its directory, and its end says 5",
+        "has 4 entries in its central directory, and its end record says 5",
     ),
-    Case("no entries", file(end_record), "must have one .dist-info folder, and has none"),
+    Case("no entries", file(end_record), "must have one .dist-info directory, but has none"),
     Case(
         "directory elsewhere",
         archive(demo(), offset=0),
-        "bytes in front of it that do not belong to it",
+        "bytes before the archive that are not part of it",
     ),
     Case(
         "directory of another size",
         archive(demo(), size=9),
-        "is damaged: its directory is not where its end says",
+        "is damaged: its central directory is not where its end record says",
     ),
     Case(
         "directory larger than the file",
         archive(demo(), size=10**6),
-        "is damaged: its directory is not where",
+        "is damaged: its central directory is not where",
     ),
-    Case("one of several parts", archive(demo(), disk=1), "is one part of an archive in several parts"),
+    Case("one of several parts", archive(demo(), disk=1), "is one part of a multi-part archive"),
     Case(
         "bytes behind the directory",
         archive(demo(), behind_directory=b"x"),
-        "directory is not where its end says",
+        "directory is not where its end record says",
     ),
     Case(
-        "bytes in the directory", archive(demo(), in_directory=b"x" * 50), "holds something else than entries"
+        "bytes in the directory",
+        archive(demo(), in_directory=b"x" * 50),
+        "holds something other than entries",
     ),
     Case(
         "signature in the directory",
         archive(demo(), in_directory=b"PK\5\5\1\0x"),
-        "something else than entries",
+        "something other than entries",
     ),
     Case(
         "entry cut off in the directory",
         archive(demo(), in_directory=Member("x").central_part(0)[:-1]),
-        "is damaged: an entry reaches beyond its directory",
+        "is damaged: an entry reaches beyond its central directory",
     ),
     Case(
         "more entries than the limit",
@@ -235,12 +239,12 @@ ENDS = [
     Case(
         "zip64 end that disagrees",
         archive(demo(), zip64=lambda count, size, at: end_records_64(count, size, at, wrong_by=1)),
-        "says two different things in its two end records",
+        "has two end records that disagree",
     ),
     Case(
         "zip64 end of another directory",
         archive(demo(), zip64=lambda count, size, at: end_records_64(count, 0, size + at)),
-        "says two different things in its two end records",
+        "has two end records that disagree",
     ),
     Case(
         "zip64 end elsewhere",
@@ -260,12 +264,12 @@ ENDS = [
     Case(
         "zip64 end with bytes behind",
         archive(demo(), zip64=lambda *end: end_records_64(*end)[:56] + b"x" * 9 + end_records_64(*end)[56:]),
-        "says two different things in its two end records",
+        "has two end records that disagree",
     ),
     Case(
         "zip64, one of several parts",
         archive(demo(), zip64=lambda *end: end_records_64(*end, disks=2)),
-        "is one part of an archive in several parts",
+        "is one part of a multi-part archive",
     ),
 ]
 
@@ -315,7 +319,7 @@ def with_descriptor(**wrong: Any) -> Make:
 
 
 ONE = demo()[0]
-TWO_HEADERS = "says two different things of 'demo.py' in its two headers: its "
+TWO_HEADERS = "has two headers for 'demo.py' that disagree on its "
 
 MEMBERS = [
     Case("other name in the local header", first_locally(name="evil.py"), TWO_HEADERS + "name"),
@@ -363,27 +367,27 @@ MEMBERS = [
     Case(
         "hidden member between members",
         archive(demo(), gaps={0: hidden()}),
-        "bytes behind 'demo.py' that belong to",
+        "bytes after 'demo.py' that belong to",
     ),
     Case(
         "hidden member at the end",
         archive(demo(), before_directory=hidden()),
-        f"bytes behind '{INFO}/RECORD' that",
+        f"bytes after '{INFO}/RECORD' that",
     ),
     Case(
         "hidden member in front",
         archive(demo(), front=hidden(), shift=len(hidden())),
-        "bytes in front of it that do",
+        "bytes before the archive that are",
     ),
     Case(
         "hidden twin",
         archive(demo(), gaps={0: hidden("demo.py")}),
-        "bytes behind 'demo.py' that belong to no entry",
+        "bytes after 'demo.py' that belong to no entry",
     ),
     Case(
         "bytes between members",
         archive(demo(), gaps={1: bytes(8)}),
-        "has 8 bytes behind 'demo-1.0.dist-info/META",
+        "has 8 bytes after 'demo-1.0.dist-info/META",
     ),
     Case(
         "two entries for the same bytes",
@@ -410,19 +414,27 @@ MEMBERS = [
         first_with(method=STORED, compressed_size=10**6, size=10**6),
         "ends before the end of 'demo.py'",
     ),
-    Case("data descriptor with another CRC", with_descriptor(crc=1), "its data descriptor disagrees"),
-    Case("data descriptor missing", archive([streamed(ONE), *demo()[1:]]), "its data descriptor disagrees"),
+    Case(
+        "data descriptor with another CRC",
+        with_descriptor(crc=1),
+        "has a data descriptor for 'demo.py' that disagrees",
+    ),
+    Case(
+        "data descriptor missing",
+        archive([streamed(ONE), *demo()[1:]]),
+        "has a data descriptor for 'demo.py' that disagrees",
+    ),
     Case(
         "data descriptor of another size",
         archive(
             [streamed(ONE), *demo()[1:]], gaps={0: descriptor(Member("x", CODE[:-1]), crc=zlib.crc32(CODE))}
         ),
-        "its data descriptor disagrees",
+        "has a data descriptor for 'demo.py' that disagrees",
     ),
     Case(
         "bytes behind the data descriptor",
         archive([streamed(ONE), *demo()[1:]], gaps={0: descriptor(ONE) + b"x"}),
-        "has 1 bytes behind 'demo.py' that belong to no entry",
+        "has 1 bytes after 'demo.py' that belong to no entry",
     ),
     Case(
         "another size in front of a data descriptor",
@@ -483,7 +495,7 @@ MEMBERS = [
     Case(
         "two sizes of what is stored",
         first_with(method=STORED, size=3),
-        "says two different sizes of 'demo.py'",
+        "gives two different sizes for 'demo.py'",
     ),
     Case(
         "more bytes than said",
@@ -559,7 +571,7 @@ MEMBERS = [
 
 NAMES = [
     *(
-        Case(f"name: {what}", more(name), f"has an entry whose path does not stay in its folder: {name!r}")
+        Case(f"name: {what}", more(name), f"has an entry whose path could escape its directory: {name!r}")
         for what, name in {
             "up": "../x",
             "up within": "a/../../x",
@@ -579,7 +591,7 @@ NAMES = [
         }.items()
     ),
     *(
-        Case(f"name: {what}", more(name), f"has an entry whose name is no relative path: {name!r}")
+        Case(f"name: {what}", more(name), f"has an entry whose name is not a relative path: {name!r}")
         for what, name in {
             "absolute": "/x",
             "two slashes": "//x/y",
@@ -664,18 +676,20 @@ NAMES = [
     Case(
         "file before what is in it",
         wheel({"a": b"", "a/b/c": b""}),
-        "has a file where 'a/b/c' needs a folder",
+        "has a file where 'a/b/c' needs a directory",
     ),
     Case(
         "file after what is in it",
         wheel({"a/b/c": b"", "A/B": b""}),
-        "has a file where 'a/b/c' needs a folder",
+        "has a file where 'a/b/c' needs a directory",
     ),
-    Case("file in place of .dist-info", more(INFO), "needs a folder"),
-    Case("file in place of .data", wheel({DATA: b"", f"{DATA}/purelib/x": b""}), "needs a folder"),
+    Case("file in place of .dist-info", more(INFO), "needs a directory"),
+    Case("file in place of .data", wheel({DATA: b"", f"{DATA}/purelib/x": b""}), "needs a directory"),
     *(
         Case(
-            f"mode: {what}", first_with(mode=mode), "has an entry that is neither file nor folder: 'demo.py'"
+            f"mode: {what}",
+            first_with(mode=mode),
+            "has an entry that is neither a file nor a directory: 'demo.py'",
         )
         for what, mode in {
             "symbolic link": 0o120777,
@@ -689,18 +703,24 @@ NAMES = [
     Case(
         "link and what is written through it",
         archive([Member("a", b"/tmp", mode=0o120777), Member("a/x", b"evil"), *demo()]),
-        "has an entry that is neither file nor folder: 'a'",
+        "has an entry that is neither a file nor a directory: 'a'",
     ),
     Case(
-        "link in DOS's archive", first_with(mode=0o120777, create_system=0), "that is neither file nor folder"
+        "link in DOS's archive",
+        first_with(mode=0o120777, create_system=0),
+        "that is neither a file nor a directory",
     ),
-    Case("folder by its mode", first_with(mode=0o040755), "has a file that is marked as a folder: 'demo.py'"),
+    Case(
+        "folder by its mode", first_with(mode=0o040755), "has a file that is marked as a directory: 'demo.py'"
+    ),
     Case(
         "folder by DOS's mark",
         first_with(external_attr=0x10),
-        "has a file that is marked as a folder: 'demo.py'",
+        "has a file that is marked as a directory: 'demo.py'",
     ),
-    Case("folder with bytes", more("a/", b"evil", mode=0o040755), "has a folder with bytes of its own: 'a/'"),
+    Case(
+        "folder with bytes", more("a/", b"evil", mode=0o040755), "has a directory with bytes of its own: 'a/'"
+    ),
 ]
 
 
@@ -731,7 +751,7 @@ RECORDS = [
         f"has no {INFO}/RECORD",
     ),
     Case("RECORD is no CSV", wheel(record=b'"demo.py\n'), "has a damaged RECORD: it is no valid CSV"),
-    Case("RECORD is no UTF-8", wheel(record=b"\xff"), f"has a {INFO}/RECORD that is no UTF-8"),
+    Case("RECORD is no UTF-8", wheel(record=b"\xff"), f"has a {INFO}/RECORD that is not UTF-8"),
     Case("RECORD with NUL", row(b"a\0,,"), "has a damaged RECORD: it has a NUL in line 5"),
     Case("RECORD with two fields", row(b"x,y"), "it has 2 fields instead of 3 in line 5"),
     Case("RECORD with four fields", row(b"x,,,"), "it has 4 fields instead of 3 in line 5"),
@@ -826,40 +846,40 @@ METADATA = [
     Case(
         ".dist-info in capitals",
         wheel(dist_info="demo-1.0.DIST-INFO"),
-        "must have one .dist-info folder, and has demo-1.0.DIST-INFO",
+        "must have one .dist-info directory, but has demo-1.0.DIST-INFO",
     ),
-    Case(".dist-info missing", wheel(dist_info="demo"), "must have one .dist-info folder, and has none"),
-    Case("two .dist-info", wheel({"x-1.dist-info/METADATA": b""}), f"and has {INFO}, x-1.dist-info"),
+    Case(".dist-info missing", wheel(dist_info="demo"), "must have one .dist-info directory, but has none"),
+    Case("two .dist-info", wheel({"x-1.dist-info/METADATA": b""}), f"but has {INFO}, x-1.dist-info"),
     Case(
         "two .dist-info, one in capitals",
         wheel({"Demo-1.0.DIST-INFO/x": b""}),
-        f"and has Demo-1.0.DIST-INFO, {INFO}",
+        f"but has Demo-1.0.DIST-INFO, {INFO}",
     ),
     Case(
         ".dist-info of another project",
         wheel(dist_info="x-1.0.dist-info"),
-        "the .dist-info folder of another project",
+        "the .dist-info directory of another project",
     ),
     Case(
         ".dist-info of another version",
         wheel(dist_info="demo-2.dist-info"),
-        "the .dist-info folder of another project",
+        "the .dist-info directory of another project",
     ),
     Case(
         ".dist-info without version",
         wheel(dist_info="demo.dist-info"),
-        "the .dist-info folder of another project",
+        "the .dist-info directory of another project",
     ),
     *(
         Case(
             f".dist-info in {scheme}",
             wheel({f"{DATA}/{scheme}/x-1.dist-info/METADATA": b""}),
-            "has a second .dist-info folder: ",
+            "has a second .dist-info directory: ",
         )
         for scheme in ("purelib", "platlib", "data", "data/lib/python3.9/site-packages")
     ),
     Case("METADATA missing", wheel(omit=["METADATA"]), f"has no {INFO}/METADATA"),
-    Case("METADATA is no UTF-8", wheel(metadata=b"Name: \xff\n"), f"has a {INFO}/METADATA that is no UTF-8"),
+    Case("METADATA is no UTF-8", wheel(metadata=b"Name: \xff\n"), f"has a {INFO}/METADATA that is not UTF-8"),
     Case("METADATA empty", wheel(metadata=b""), "is named demo, and its METADATA names None"),
     Case(
         "METADATA of another project",
@@ -890,7 +910,7 @@ METADATA = [
         "2 lines 'Version' in its METADATA",
     ),
     Case("WHEEL missing", wheel(omit=["WHEEL"]), f"has no {INFO}/WHEEL"),
-    Case("WHEEL is no UTF-8", wheel(wheel=b"Tag: \xff\n"), f"has a {INFO}/WHEEL that is no UTF-8"),
+    Case("WHEEL is no UTF-8", wheel(wheel=b"Tag: \xff\n"), f"has a {INFO}/WHEEL that is not UTF-8"),
     Case("WHEEL without a version", wheel(wheel=b"Tag: py3-none-any\n"), "has the wheel format version ''"),
     Case(
         "WHEEL 2.0",
@@ -914,7 +934,7 @@ METADATA = [
     Case(
         "tags of another Python",
         wheel(wheel=TWO_PYTHON),
-        "is for cp27-cp27m-any according to its WHEEL, and not by",
+        "is for cp27-cp27m-any according to its WHEEL, but not",
     ),
     Case(
         "tags of another ABI",
@@ -930,12 +950,12 @@ METADATA = [
     Case(
         "named as another project",
         named("x-1.0-py3-none-any.whl"),
-        "the .dist-info folder of another project",
+        "the .dist-info directory of another project",
     ),
     Case(
         "named as another version",
         named("demo-2.0-py3-none-any.whl"),
-        "the .dist-info folder of another project",
+        "the .dist-info directory of another project",
     ),
 ]
 
@@ -953,26 +973,26 @@ PLACES = [
     Case(
         "unknown scheme",
         wheel({f"{DATA}/lib/x": b""}),
-        "which is in none of the folders purelib, platlib, headers",
+        "which is in none of the directories purelib, platlib, headers",
     ),
     Case(
         "scheme in capitals",
         wheel({f"{DATA}/Scripts/x": b""}),
-        "which is in none of the folders purelib, platlib",
+        "which is in none of the directories purelib, platlib",
     ),
-    Case("in no scheme", wheel({f"{DATA}/x": b""}), "which is in none of the folders purelib"),
+    Case("in no scheme", wheel({f"{DATA}/x": b""}), "which is in none of the directories purelib"),
     Case(
         "file in place of a scheme",
         wheel({f"{DATA}/scripts": b""}),
-        "which is in none of the folders purelib",
+        "which is in none of the directories purelib",
     ),
     Case(
         "two .data",
         wheel({f"{DATA}/data/x": b"", "Demo-1.data/data/y": b""}),
-        "must not have two .data folders",
+        "must not have two .data directories",
     ),
-    Case("nearly .data", wheel({f"{DATA}X/x": b""}), "which looks like its .data folder and is not"),
-    Case("name of our own", wheel({".muslfix-x/journal": b"[]"}), "a name that muslfix keeps for itself"),
+    Case("nearly .data", wheel({f"{DATA}X/x": b""}), "which looks like its .data directory but is not"),
+    Case("name of our own", wheel({".muslfix-x/journal": b"[]"}), "a name that muslfix reserves for itself"),
     *(
         Case(f"script {name}", wheel({f"{DATA}/scripts/{name}": b""}), interpreter(name))
         for name in ("python", "python3.11")
@@ -985,9 +1005,7 @@ PLACES = [
         Case(f"entry point {name}", entry_points(f"{name} = demo:main"), interpreter(name))
         for name in ("python", "Python3", "pypy3")
     ),
-    Case(
-        "pyvenv.cfg", wheel({f"{DATA}/data/pyvenv.cfg": b""}), "which would make its environment another one"
-    ),
+    Case("pyvenv.cfg", wheel({f"{DATA}/data/pyvenv.cfg": b""}), "which would reconfigure its environment"),
     *(
         Case(
             f"entry point with a bad name: {name!r:.20}",
@@ -1007,12 +1025,12 @@ PLACES = [
     Case(
         "entry point that is no function",
         entry_points("x = demo:1"),
-        "has an entry point for what is no function: 'x'",
+        "has an entry point for what is not a function: 'x'",
     ),
     Case(
         "entry point with dots",
         entry_points("x = demo:main.."),
-        "has an entry point for what is no function: 'x'",
+        "has an entry point for what is not a function: 'x'",
     ),
     Case("entry point with interpolation", entry_points("x = %(x)s:main"), "has a damaged entry_points.txt"),
     Case("entry point twice", entry_points("x = a:b\nx = c:d"), "has a damaged entry_points.txt"),
@@ -1031,7 +1049,7 @@ PLACES = [
         wheel({ENTRY_POINTS: b"x"}),
         "has a damaged entry_points.txt: File contains",
     ),
-    Case("entry points are no UTF-8", wheel({ENTRY_POINTS: b"\xff"}), "entry_points.txt that is no UTF-8"),
+    Case("entry points are no UTF-8", wheel({ENTRY_POINTS: b"\xff"}), "entry_points.txt that is not UTF-8"),
 ]
 
 ENVIRONMENTS = [

@@ -429,7 +429,7 @@ WRITES_OUTSIDE = {
     "another interpreter, by data": (f"{DATA}/data/bin/python3.12", "which would replace the interpreter"),
     "another interpreter, by scripts": (f"{DATA}/scripts/python3.12", "which would replace the interpreter"),
     "the interpreter, by a link": ("programs/python", "is a name of the interpreter"),
-    "the environment's settings": (f"{DATA}/data/pyvenv.cfg", "would make its environment another one"),
+    "the environment's settings": (f"{DATA}/data/pyvenv.cfg", "would reconfigure its environment"),
     "the way into the environment": (f"{DATA}/data/bin/activate", "is in the way of demo"),
     "the way into it, by scripts": (f"{DATA}/scripts/activate", "is in the way of demo"),
     "a file of another project": ("other.py", "is in the way of demo: it belongs to other 1.0"),

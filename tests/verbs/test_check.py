@@ -81,7 +81,7 @@ def test_a_damaged_wheel_does_not_stop_the_others(cli: Cli, tmp_path: Path) -> N
     damaged.write_bytes(b"PK no zip")
     result = cli("check", "-v", "--target-file", TARGET, damaged, WHEELS / "pure-1.0-py3-none-any.whl")
     assert result.status == 1
-    assert result.out.startswith(f"{damaged.name}: failed: {damaged}: is no zip archive")
+    assert result.out.startswith(f"{damaged.name}: failed: {damaged}: is not a zip archive")
     assert result.out.endswith("pure 1.0: checked\n")
 
 

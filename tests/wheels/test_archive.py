@@ -180,8 +180,8 @@ NO_ARCHIVES: dict[str, tuple[Callable[[Path], object], str]] = {
     "broken link": (make_broken_link, "does not exist"),
     "loop": (make_loop, "cannot be read (Too many levels of symbolic links)"),
     "below a file": (make_below_a_file, "cannot be read (Not a directory)"),
-    "pipe": (os.mkfifo, "is no regular file"),
-    "device": (lambda path: path.symlink_to("/dev/zero"), "is no regular file"),
+    "pipe": (os.mkfifo, "is not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "is not a regular file"),
 }
 
 

@@ -312,7 +312,7 @@ def test_a_script_that_an_entry_point_makes_anew_is_left_out(machine: Machine, t
 
 def test_a_renamed_platform_is_a_warning(machine: Machine, tmp_path: Path) -> None:
     path = wheel(wheel={"Tag": "py3-none-linux_x86_64"})(machine.wheels)
-    sentence = "is for py3-none-linux_x86_64 according to its WHEEL, and not by its name"
+    sentence = "is for py3-none-linux_x86_64 according to its WHEEL, but not according to its file name"
     assert muslfix.check([str(path)], machine.target).projects[0].warnings == (sentence,)
     assert install_into(tmp_path / "folder", path, machine.target)["demo.py"] == CODE
 

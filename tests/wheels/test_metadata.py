@@ -96,7 +96,7 @@ def test_old_tools_wrote_an_underscore_for_a_dash_in_versions(tmp_path: Path) ->
         metadata={"Version": "1.0-1"},
         dist_info="demo-1.0_1.dist-info",
     )
-    with pytest.raises(InvalidWheel, match="is not named like a wheel"), open_wheel(str(path)):
+    with pytest.raises(InvalidWheel, match="is not a wheel file name"), open_wheel(str(path)):
         pass
     path = path.rename(tmp_path / "demo-1.0.post1-py3-none-any.whl")
     assert facts_of(path).dist_info == "demo-1.0_1.dist-info"
@@ -189,25 +189,29 @@ def test_other_groups_of_entry_points_are_none_of_our_business(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("files", "scripts", "sentence"),
     [
-        ({"demo-1.0.data/purelib": CODE}, {}, "'demo-1.0.data/purelib', which is in none of the folders"),
-        ({"demo-1.0.data": CODE}, {}, "'demo-1.0.data', which is in none of the folders purelib"),
-        ({"demo-1.0.data/libs/x": CODE}, {}, "which is in none of the folders purelib, platlib, headers"),
+        ({"demo-1.0.data/purelib": CODE}, {}, "'demo-1.0.data/purelib', which is in none of the directories"),
+        ({"demo-1.0.data": CODE}, {}, "'demo-1.0.data', which is in none of the directories purelib"),
+        ({"demo-1.0.data/libs/x": CODE}, {}, "which is in none of the directories purelib, platlib, headers"),
         ({"demo-1.0.data/scripts/x": CODE, "Demo-1.data/scripts/x": CODE}, {}, "must not have two .data"),
-        ({"demo-1.0.dataX/x": CODE}, {}, "'demo-1.0.dataX/x', which looks like its .data folder and is not"),
-        ({"demo-1.0.database": CODE}, {}, "'demo-1.0.database', which looks like its .data folder"),
+        (
+            {"demo-1.0.dataX/x": CODE},
+            {},
+            "'demo-1.0.dataX/x', which looks like its .data directory but is not",
+        ),
+        ({"demo-1.0.database": CODE}, {}, "'demo-1.0.database', which looks like its .data directory"),
         (
             {"demo-1.0.data/platlib/x-1.dist-info/RECORD": CODE},
             {},
-            "a second .dist-info folder: 'demo-1.0.data/platlib/x-1.dist-info/RECORD'",
+            "a second .dist-info directory: 'demo-1.0.data/platlib/x-1.dist-info/RECORD'",
         ),
-        ({"demo-1.0.data/data/.muslfix-x/y": CODE}, {}, "a name that muslfix keeps for itself"),
-        ({".muslfix-x/journal": CODE}, {}, "'.muslfix-x/journal', a name that muslfix keeps for itself"),
+        ({"demo-1.0.data/data/.muslfix-x/y": CODE}, {}, "a name that muslfix reserves for itself"),
+        ({".muslfix-x/journal": CODE}, {}, "'.muslfix-x/journal', a name that muslfix reserves for itself"),
         ({}, {"demo": "demo.main"}, "an entry is not of the form name = module:function"),
         ({}, {"demo": "demo:"}, "an entry is not of the form name = module:function"),
         ({}, {"demo": "de mo:main"}, "an entry is not of the form"),
-        ({}, {"demo": "demo:main.."}, "has an entry point for what is no function: 'demo'"),
-        ({}, {"demo": ".:main"}, "has an entry point for what is no function: 'demo'"),
-        ({}, {"demo": "demo:1"}, "has an entry point for what is no function: 'demo'"),
+        ({}, {"demo": "demo:main.."}, "has an entry point for what is not a function: 'demo'"),
+        ({}, {"demo": ".:main"}, "has an entry point for what is not a function: 'demo'"),
+        ({}, {"demo": "demo:1"}, "has an entry point for what is not a function: 'demo'"),
         ({}, {"demo": "%(x)s:main"}, "has a damaged entry_points.txt: Bad value substitution"),
         ({}, {"../demo": "demo:main"}, "has an entry point with a bad name: '../demo'"),
         ({}, {"/demo": "demo:main"}, "has an entry point with a bad name: '/demo'"),
@@ -329,6 +333,6 @@ def test_a_file_that_is_not_the_one_in_record_is_noticed_at_its_end(tmp_path: Pa
 
 
 def test_a_wheel_that_is_not_named_like_one_is_not_opened(tmp_path: Path) -> None:
-    with pytest.raises(InvalidWheel, match="is not named like a wheel") as caught:
+    with pytest.raises(InvalidWheel, match="is not a wheel file name") as caught:
         facts_of(tmp_path / "demo.zip")
     assert caught.value.tip == "a wheel is named project-version-python-abi-platform.whl"

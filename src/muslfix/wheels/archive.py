@@ -1,9 +1,15 @@
-"""A zip archive whose members can be trusted to be what its directory says.
+"""A zip archive whose members can be trusted to be what its central directory says.
 
-What :mod:`zipfile` tolerates and an installer must not is refused before the first member is read: by
-:mod:`~muslfix.wheels.zip_directory` what could be read in two ways, by :mod:`~muslfix.wheels.zip_names`
-names, kinds and sizes, by :mod:`~muslfix.wheels.zip_members` what the two headers of a member say. Sizes and
-CRCs are compared with the bytes while a member is read, so that there is no second pass.
+What :mod:`zipfile` tolerates and an installer must not is refused before the first member is read:
+
+:mod:`~muslfix.wheels.zip_directory`
+    what could be read in two ways
+:mod:`~muslfix.wheels.zip_names`
+    names that would escape the tree (path traversal), links, two names for one place, bombs
+:mod:`~muslfix.wheels.zip_members`
+    members whose two headers disagree, that overlap, or that leave gaps
+
+Sizes and CRCs are compared with the bytes while a member is read, so there is no second pass.
 
 Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
@@ -29,20 +35,20 @@ from muslfix.wheels.zip_names import judge_entries
 
 __all__ = ["Archive", "Member", "open_archive", "read_text"]
 
-# A member up to this size is inflated by one call, which is what lets threads run side by side: zlib
-# releases the GIL once for it. A larger one is streamed, so that memory stays bounded.
+# A member up to this size is inflated by one call, so that threads run in parallel: zlib releases the GIL
+# once for it. A larger one is streamed, so that memory stays bounded.
 _WHOLE = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
-# Of RECORD, METADATA and their like; RECORD of 16 000 files has 2 MB.
+# Bytes of RECORD, METADATA and the like; the RECORD of 16 000 files has 2 MB.
 _LONGEST_TEXT = 32 * 1024 * 1024
 
 
 class Codec(Protocol):
-    """What is used of :mod:`zlib`, and of modules that offer the same."""
+    """The part of :mod:`zlib` that is used here, and that faster modules offer too."""
 
     @property
     def error(self) -> type[Exception]:
-        """What is raised where data cannot be inflated."""
+        """Raised if data cannot be inflated."""
 
     @property
     def decompressobj(self) -> Any:
@@ -53,7 +59,7 @@ class Codec(Protocol):
         """Computes a checksum; see :func:`zlib.crc32`."""
 
 
-#: Always there.
+#: The standard library's.
 STANDARD = cast("Codec", zlib)
 
 _FASTER = ("isal.isal_zlib", "zlib_ng.zlib_ng")
@@ -61,7 +67,7 @@ _FASTER = ("isal.isal_zlib", "zlib_ng.zlib_ng")
 
 @cache
 def fastest() -> Codec:
-    """The fastest one that can be imported here."""
+    """The fastest codec that can be imported here."""
     for name in _FASTER:
         try:
             module = import_module(name)
@@ -75,8 +81,8 @@ def fastest() -> Codec:
 class Archive:
     """An open archive, safe to read from several threads.
 
-    Members are read and not mapped: that is as fast, what was read counts as memory no longer than it is
-    used, and a file that becomes shorter meanwhile is an error and not the end of the process.
+    Members are read, not mapped: that is as fast, takes memory only while the bytes are used, and a file that
+    becomes shorter meanwhile raises an error instead of ending the process.
 
     :param path: the file
     :param descriptor: by which it is read
@@ -96,8 +102,8 @@ class Archive:
         """The bytes of a member, inflated, in pieces of bounded size.
 
         :param codec: what inflates them
-        :raises InvalidWheel: if they cannot be inflated, or size or CRC are not those of the directory; then
-            some of the bytes may have been given out already
+        :raises InvalidWheel: if they cannot be inflated, or their size or CRC is not that of the directory;
+            some of the bytes may have been yielded by then
         """
         content = self._whole(member, codec) if is_small(member) else None
         return self._verified(member, codec) if content is None else (content,)
@@ -145,7 +151,7 @@ class Archive:
         return hasher.hexdigest()
 
     def _whole(self, member: Member, codec: Codec) -> bytes | None:
-        """The bytes of a small member, or ``None`` where something is wrong with them."""
+        """The bytes of a small member, or ``None`` if something is wrong with them."""
         content = self._read(member.compressed_size, member.offset)
         if member.deflated:
             try:
@@ -187,16 +193,15 @@ def is_small(member: Member) -> bool:
 
 @contextmanager
 def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive]:
-    """Open a zip archive and judge all of it but the bytes of its members.
+    """Open a zip archive and judge all of it except the bytes of its members.
 
     :param limits: how large it may become
-    :raises InvalidWheel: if it cannot be read, is no zip archive, or has a directory that an honest tool does
-        not write
+    :raises InvalidWheel: if it cannot be read, is not a zip archive, or is one that no honest tool writes
     """
     with _open(path) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidWheel(path, "is no regular file")
+            raise InvalidWheel(path, "is not a regular file")
         if status.st_size == 0:
             raise InvalidWheel(path, "is empty")
         with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
@@ -218,7 +223,7 @@ def read_text(archive: Archive, name: str) -> str:
     try:
         return archive.read(archive.members[name]).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidWheel(archive.path, f"has a {name} that is no UTF-8") from error
+        raise InvalidWheel(archive.path, f"has a {name} that is not UTF-8") from error
 
 
 def _open(path: str) -> BinaryIO:

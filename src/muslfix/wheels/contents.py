@@ -1,9 +1,12 @@
-"""RECORD of a wheel, held against the archive before anything of it is installed.
+"""RECORD and the scripts of a wheel, compared with its files before anything of it is installed.
 
-What a later uninstall removes stands in RECORD, so it must name the files of the wheel, all of them and no
-others. The hashes themselves are compared while the files are read (:mod:`muslfix.wheels.wheel`).
+RECORD is what a later uninstall removes, so it must list all files of the wheel and no others. The hashes
+themselves are compared while the files are read (:mod:`muslfix.wheels.wheel`). Scripts, which come as files
+or are made for entry points, are judged by the names that they will have.
 
-Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#the-dist-info-directory
+Specifications:
+https://packaging.python.org/en/latest/specifications/binary-distribution-format/#the-dist-info-directory,
+https://packaging.python.org/en/latest/specifications/entry-points/
 """
 
 from __future__ import annotations
@@ -22,19 +25,23 @@ from muslfix.wheels.archive import Archive, Member, read_text
 #: Files beside RECORD that sign it, so that it cannot list them.
 SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 
-#: The hashes that may stand in RECORD, and the length of each in bytes.
+# The hashes that RECORD may have, and their lengths in bytes.
 _STRONG_HASHES = {"sha256": 32, "sha384": 48, "sha512": 64}
 _BASE64 = string.ascii_letters + string.digits + "-_"
-#: pip compares nothing, so some wheels on PyPI are wrong (FMPy 0.3, selenium 4.1): this is the way out.
+#: The way out: pip compares nothing, so some wheels on PyPI are wrong (FMPy 0.3, selenium 4.1).
 RECORD_TIP = (
-    "the wheel was not made well, or was changed; with --ignore-record it is installed without being compared"
+    "the wheel was built incorrectly, or changed later; --ignore-record installs it without comparing"
 )
+
+#: The programs of the environment itself; a wheel that brings one of these would take it over.
+INTERPRETER_NAME = re.compile(r"(python|pythonw|pypy)[0-9.]*t?", re.IGNORECASE)
+_LONGEST_NAME = 255  # bytes, of a file
 
 
 def judge_record(archive: Archive, dist_info: str) -> Record:
-    """Hold RECORD against the archive: the same files, each with a strong hash and its size.
+    """Compare RECORD with the archive: it must have the same files, each with a strong hash and its size.
 
-    :param dist_info: name of the ``.dist-info`` folder
+    :param dist_info: name of the ``.dist-info`` directory
     :raises InvalidWheel: with the first thing that is wrong
     """
     try:
@@ -53,7 +60,7 @@ def judge_record(archive: Archive, dist_info: str) -> Record:
 
 
 def _is_usual(row: RecordRow, member: Member) -> bool:
-    """Whether a row is as nearly all are, so that there is nothing to judge: a wheel can have thousands."""
+    """Whether a row is like nearly all others, so that there is nothing to judge; there can be thousands."""
     kind, digest = row.hash[:7], row.hash[7:]
     is_hash = kind == "sha256=" and len(digest) == 43 and not digest.strip(_BASE64)
     return is_hash and row.size == str(member.size)
@@ -98,26 +105,15 @@ def _judge_row(path: str, row: RecordRow | None, member: Member) -> None:
         )
 
 
-# MERGED wheel_scripts: The programs that a wheel brings, by file or by entry point, judged by the names they
-# will have.
-#
-# Specification: https://packaging.python.org/en/latest/specifications/entry-points/
-
-#: The programs of the environment itself; a wheel that brings one of these takes it over.
-INTERPRETER_NAME = re.compile(r"(python|pythonw|pypy)[0-9.]*t?", re.IGNORECASE)
-
-_LONGEST_NAME = 255  # bytes, of a file
-
-
 def judge_scripts(archive: Archive, dist_info: str, data: str) -> frozenset[str]:
     """Judge the names under which programs will be installed.
 
-    :param dist_info: name of the ``.dist-info`` folder
-    :param data: name of the ``.data`` folder
-    :return: the files that are not to be installed, for an entry point makes that script: setuptools once put
-        the scripts that it had made for entry points into wheels as well (so ``wheel`` 0.22 itself), and pip
-        leaves them out (``is_entrypoint_wrapper`` in its ``operations/install/wheel.py``)
-    :raises InvalidWheel: if two have one name, or a name is none or that of the interpreter
+    :param dist_info: name of the ``.dist-info`` directory
+    :param data: name of the ``.data`` directory
+    :return: the files that are not installed because an entry point makes the same script: setuptools once
+        put the scripts that it had made for entry points into wheels as well (``wheel`` 0.22 itself has
+        them), and pip skips them (``is_entrypoint_wrapper`` in its ``operations/install/wheel.py``)
+    :raises InvalidWheel: if two have the same name, or a name is not a file name or is the interpreter's
     """
     made: dict[str, str] = {}
     for name in _entry_points(archive, f"{dist_info}/entry_points.txt"):
@@ -132,7 +128,7 @@ def judge_scripts(archive: Archive, dist_info: str, data: str) -> frozenset[str]
         if INTERPRETER_NAME.fullmatch(name):
             raise InvalidWheel(archive.path, f"has a script {name!r}, which would replace the interpreter")
     if f"{data}/data/pyvenv.cfg" in archive.members:
-        raise InvalidWheel(archive.path, "has a 'pyvenv.cfg', which would make its environment another one")
+        raise InvalidWheel(archive.path, "has a 'pyvenv.cfg', which would reconfigure its environment")
     return frozenset(files[name] for name in made.values() if name in files)
 
 
@@ -150,7 +146,7 @@ def _entry_points(archive: Archive, member: str) -> Iterator[str]:
         if not _is_file_name(name):
             raise InvalidWheel(archive.path, f"has an entry point with a bad name: {name!r:.200}")
         if not all(part.isidentifier() for part in function.split(".")):
-            raise InvalidWheel(archive.path, f"has an entry point for what is no function: {name!r:.200}")
+            raise InvalidWheel(archive.path, f"has an entry point for what is not a function: {name!r:.200}")
         yield name
 
 

@@ -10,12 +10,12 @@ class Limits:
     """What a wheel may unpack to.
 
     A member of an archive can inflate to a thousand times its size, so a small wheel can fill a disk. The
-    defaults lie far above what wheels on PyPI do: of 1043 (``tests/benchmarks/real_wheels.py``) the largest
+    defaults are far above what wheels on PyPI need: of 1043 (``tests/benchmarks/real_wheels.py``) the largest
     has 1.3 GB, 18 times its size is the most that one unpacks to, and 16 235 are the most entries.
 
     :param size: bytes of all its files together
-    :param ratio: how many times the size of the archive its files may have; counts above ``free`` only
-    :param entries: files and folders
+    :param ratio: how many times the size of the archive its files may have; only checked above ``free``
+    :param entries: files and directories
     :param free: bytes that any wheel may unpack to, whatever its ratio
     """
 

@@ -1,7 +1,7 @@
-"""What a wheel file is, judged as a whole before anything of it is installed.
+"""What a wheel says of itself, judged as a whole before anything of it is installed.
 
-``installer`` moves what a wheel holds and checks little of it, so names, versions, RECORD against the archive
-and entry points are checked here: a wheel that is refused must not have left a trace.
+``installer`` moves the files of a wheel and checks little, so names, versions and tags are compared here, and
+RECORD and entry points in :mod:`muslfix.wheels.contents`. A wheel that is refused leaves no trace.
 
 Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/
 """
@@ -25,26 +25,26 @@ from muslfix.record import Record
 from muslfix.wheels.archive import Archive, read_text
 from muslfix.wheels.contents import SIGNATURES, judge_record, judge_scripts
 
-# What an installer notes; a wheel that was made of an installed project brings what another one did.
+# Files that an installer writes; a wheel made of an installed project has those of another installer.
 _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
 
 
 class WheelFacts(NamedTuple):
-    """What a wheel says of itself, and has been found not to contradict.
+    """What a wheel says of itself, free of contradictions.
 
     :param path: of the file
     :param key: the project's normalised name
     :param name: the project's name as ``METADATA`` spells it
     :param version: its version
     :param tags: the compatibility tags of the file name
-    :param dist_info: name of the ``.dist-info`` folder, as the archive spells it
-    :param data: name of the ``.data`` folder; there may be none of that name
+    :param dist_info: name of the ``.dist-info`` directory, as the archive spells it
+    :param data: name of the ``.data`` directory; there may be none of that name
     :param metadata: the parsed ``METADATA``
     :param root_is_purelib: whether its root goes to ``purelib``, else to ``platlib``
-    :param record: its RECORD; one without rows if it is to be ignored
-    :param superseded: scripts in it that its entry points make anew, by their path in the archive
-    :param warnings: what is odd about it and no reason to refuse it, each a sentence
+    :param record: its RECORD; without rows if it is to be ignored
+    :param superseded: its scripts that entry points make again, by their path in the archive
+    :param warnings: what is odd about it but no reason to refuse it, each a sentence
     """
 
     path: str
@@ -73,7 +73,7 @@ class WheelFacts(NamedTuple):
 
     @property
     def of_the_wheel_alone(self) -> tuple[str, ...]:
-        """Files not to be installed: RECORD, which changes, its signatures, what another installer noted."""
+        """Files that are not installed: RECORD, which changes, its signatures, an installer's own files."""
         notes = (f"{self.dist_info}/{name}" for name in ("RECORD", *SIGNATURES, *_NOTES))
         return (*notes, *self.superseded)
 
@@ -83,20 +83,20 @@ class WheelFacts(NamedTuple):
         return tuple(f"{self.dist_info}/{name}" for name in SIGNATURES)
 
     def has_version(self, text: str) -> bool:
-        """Whether a version, written in whatever way, is the one of this wheel."""
+        """Whether a version is this wheel's, however it is spelled."""
         return _version(text) == self.version
 
 
 def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
-    """Read what a wheel is and refuse it where that is not sound.
+    """Read what a wheel is, and refuse it if that is not sound.
 
     :param archive: its open archive; the bytes of its files are not judged here
-    :param ignore_record: take the files as they are, whatever RECORD says of them
+    :param ignore_record: accept the files whatever RECORD says of them
     :raises InvalidWheel: with the first thing that is wrong
     """
     path = archive.path
     key, version, tags = parse_wheel_path(path)
-    dist_info, data = _find_folders(archive, key, version)
+    dist_info, data = _find_directories(archive, key, version)
     metadata = parse_metadata_file(read_text(archive, f"{dist_info}/METADATA"))
     wheel = parse_metadata_file(read_text(archive, f"{dist_info}/WHEEL"))
     record, record_warnings = _record(archive, dist_info, ignore=ignore_record)
@@ -120,36 +120,36 @@ def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
 def parse_wheel_path(path: str) -> tuple[str, Version, frozenset[Tag]]:
     """Take the file name of a wheel apart: normalised project name, version, compatibility tags.
 
-    :raises InvalidWheel: if it is not named like a wheel
+    :raises InvalidWheel: if it is not a wheel file name
     """
     try:
         key, version, _, tags = parse_wheel_filename(os.path.basename(path))
     except (InvalidWheelFilename, InvalidVersion) as error:
         raise InvalidWheel(
             path,
-            "is not named like a wheel",
+            "is not a wheel file name",
             tip="a wheel is named project-version-python-abi-platform.whl",
         ) from error
     return key, version, tags
 
 
-def _find_folders(archive: Archive, key: str, version: Version) -> tuple[str, str]:
-    """The names of the ``.dist-info`` folder and of the ``.data`` folder, as the archive spells them.
+def _find_directories(archive: Archive, key: str, version: Version) -> tuple[str, str]:
+    """The names of the ``.dist-info`` and the ``.data`` directory, as the archive spells them.
 
-    Old tools spell them in ways that the specification does not know, so what counts is that they mean
-    this project and version; a second one of a kind would be a second truth.
+    Old tools spell them in ways that the specification does not know, so they only need to mean this project
+    and version. A second one of a kind would contradict the first.
     """
     tops = dict.fromkeys(name.partition("/")[0] for name in archive.members if "/" in name)
     infos = [name for name in tops if name.lower().endswith(".dist-info")]
     if len(infos) != 1 or not infos[0].endswith(".dist-info"):
         found = ", ".join(sorted(infos)) or "none"
-        raise InvalidWheel(archive.path, f"must have one .dist-info folder, and has {found}")
+        raise InvalidWheel(archive.path, f"must have one .dist-info directory, but has {found}")
     stem = infos[0][: -len(".dist-info")]
     if not _means(stem, key, version):
-        raise InvalidWheel(archive.path, f"has the .dist-info folder of another project: {infos[0]!r}")
+        raise InvalidWheel(archive.path, f"has the .dist-info directory of another project: {infos[0]!r}")
     datas = [name for name in tops if name.endswith(".data") and _means(name[: -len(".data")], key, version)]
     if len(datas) > 1:
-        raise InvalidWheel(archive.path, f"must not have two .data folders: {', '.join(sorted(datas))}")
+        raise InvalidWheel(archive.path, f"must not have two .data directories: {', '.join(sorted(datas))}")
     return infos[0], datas[0] if datas else stem + ".data"
 
 
@@ -166,7 +166,7 @@ def _version(text: str | None) -> Version | None:
 
 
 def _one(path: str, message: Message, file: str, header: str) -> str | None:
-    """The value of a header that may stand there once: of two, each reader would take another."""
+    """The value of a header that may occur once: of two, one reader takes the first, another the last."""
     values = message.get_all(header, [])
     if len(values) > 1:
         raise InvalidWheel(path, f"has {len(values)} lines {header!r} in its {file}")
@@ -174,7 +174,7 @@ def _one(path: str, message: Message, file: str, header: str) -> str | None:
 
 
 def _check_metadata(path: str, metadata: Message, key: str, version: Version) -> str:
-    """Hold ``METADATA`` against the file name; return the name of the project as it spells it."""
+    """Compare ``METADATA`` with the file name; return the project's name as ``METADATA`` spells it."""
     name = _one(path, metadata, "METADATA", "Name")
     if not name or canonicalize_name(name) != key:
         raise InvalidWheel(path, f"is named {key}, and its METADATA names {name!r:.200}")
@@ -185,7 +185,7 @@ def _check_metadata(path: str, metadata: Message, key: str, version: Version) ->
 
 
 def _check_format(path: str, wheel: Message) -> tuple[str, ...]:
-    """Judge the version of the format: a newer major one must be refused, a newer minor one warned about."""
+    """Check the version of the format: refuse a newer major one, warn about a newer minor one."""
     text = _one(path, wheel, "WHEEL", "Wheel-Version") or ""
     match = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", text)
     if match is None or int(match[1]) > _WHEEL_VERSION[0]:
@@ -201,8 +201,8 @@ def _check_format(path: str, wheel: Message) -> tuple[str, ...]:
 def _root_is_purelib(path: str, wheel: Message) -> bool:
     """Whether its root goes to ``purelib``.
 
-    pip takes whatever is not "true" for false, a missing line too. It may be true beside platform tags: so
-    it is in 34 of 1043 wheels from PyPI, which have programs or shared libraries and no extension modules.
+    pip takes anything but "true" for false, and a missing line too. It can be true together with platform
+    tags: 34 of 1043 wheels from PyPI have programs or shared libraries, but no extension modules.
     """
     text = _one(path, wheel, "WHEEL", "Root-Is-Purelib") or "false"
     if text.lower() not in ("true", "false"):
@@ -211,12 +211,12 @@ def _root_is_purelib(path: str, wheel: Message) -> bool:
 
 
 def _check_tags(path: str, wheel: Message, tags: frozenset[Tag]) -> tuple[str, ...]:
-    """Hold the tags in ``WHEEL`` against those of the file name.
+    """Compare the tags in ``WHEEL`` with those of the file name.
 
-    The specification wants them to be the same. Of 1043 wheels from PyPI five had others, three of them (ray,
-    mysql-connector-python, playwright) none in common with their name: the file had been renamed after it had
-    been built for plain ``linux_x86_64`` or ``any``. So another platform is a warning, for the ELF files tell
-    what they are for; another Python or ABI is refused. pip compares nothing.
+    The specification requires them to be the same. Of 1043 wheels from PyPI five had others, and three (ray,
+    mysql-connector-python, playwright) had none in common with their name: the files were renamed after they
+    had been built for plain ``linux_x86_64`` or ``any``. So another platform is a warning, since the ELF
+    files show what they are for; another Python or ABI is refused. pip compares nothing.
     """
     lines = [str(line).strip() for line in wheel.get_all("Tag", [])]
     try:
@@ -225,7 +225,7 @@ def _check_tags(path: str, wheel: Message, tags: frozenset[Tag]) -> tuple[str, .
         raise InvalidWheel(path, "has a line 'Tag' in its WHEEL that is no compatibility tag") from None
     if not inside or inside & tags:
         return ()
-    sentence = f"is for {_shown(inside)} according to its WHEEL, and not by its name"
+    sentence = f"is for {_shown(inside)} according to its WHEEL, but not according to its file name"
     if not {(tag.interpreter, tag.abi) for tag in inside} & {(tag.interpreter, tag.abi) for tag in tags}:
         raise InvalidWheel(path, sentence)
     return (sentence,)
@@ -237,7 +237,7 @@ def _shown(tags: Iterable[Tag]) -> str:
 
 
 def _record(archive: Archive, dist_info: str, *, ignore: bool) -> tuple[Record, tuple[str, ...]]:
-    """Its RECORD; if that is to be ignored, one without rows, and what is known to be wrong with it."""
+    """Its RECORD, or if that is ignored, one without rows, and what is wrong with it."""
     if not ignore:
         return judge_record(archive, dist_info), ()
     try:
@@ -248,23 +248,25 @@ def _record(archive: Archive, dist_info: str, *, ignore: bool) -> tuple[Record, 
 
 
 def _check_places(archive: Archive, data: str) -> None:
-    """Refuse names that would be something else once they are in their place."""
+    """Refuse paths that would become something else where they are installed."""
     for name in archive.members:
         if name.startswith(data):
             _check_data(archive.path, name, data)
-        # Few names have it anywhere.
+        # The first test is cheap, and few names pass it.
         if STAGING_PREFIX in name and any(part.startswith(STAGING_PREFIX) for part in name.split("/")):
-            raise InvalidWheel(archive.path, f"has {name!r}, a name that muslfix keeps for itself")
+            raise InvalidWheel(archive.path, f"has {name!r}, a name that muslfix reserves for itself")
 
 
 def _check_data(path: str, name: str, data: str) -> None:
-    """Judge a name that begins like the ``.data`` folder."""
-    folder, *rest = name.split("/")
-    if folder != data:  # installer 0.7 would never find its way out of it
-        raise InvalidWheel(path, f"has {name!r}, which looks like its .data folder and is not")
+    """Judge a path that begins like the ``.data`` directory."""
+    top, *rest = name.split("/")
+    if top != data:  # installer 0.7 would loop forever
+        raise InvalidWheel(path, f"has {name!r}, which looks like its .data directory but is not")
     if len(rest) < 2 or rest[0] not in SCHEME_NAMES:
-        raise InvalidWheel(path, f"has {name!r}, which is in none of the folders {', '.join(SCHEME_NAMES)}")
-    # In the folder data, another project's files can be anywhere.
+        raise InvalidWheel(
+            path, f"has {name!r}, which is in none of the directories {', '.join(SCHEME_NAMES)}"
+        )
+    # Below data/, another project's files can be anywhere.
     inner = rest[1:] if rest[0] == "data" else rest[1:2]
     if any(part.endswith(".dist-info") for part in inner):
-        raise InvalidWheel(path, f"has a second .dist-info folder: {name!r}")
+        raise InvalidWheel(path, f"has a second .dist-info directory: {name!r}")

@@ -127,7 +127,8 @@ def read_directory(path: str, data: Data, limits: Limits) -> Directory:
     entries = list(_read_entries(path, data, ends))
     if len(entries) != ends.entries:
         raise InvalidWheel(
-            path, f"has {len(entries)} entries in its directory, and its end says {ends.entries}"
+            path,
+            f"has {len(entries)} entries in its central directory, and its end record says {ends.entries}",
         )
     locator = ends.end if ends.start == ends.end else ends.end - LOCATOR64.size
     return Directory(
@@ -171,8 +172,8 @@ def _read_ends(path: str, data: Data) -> _Ends:
     at = data.rfind(END_SIGNATURE, max(0, len(data) - END.size - FULL_16))
     if at < 0:
         if data[:4] == LOCAL_SIGNATURE:
-            raise InvalidWheel(path, "is cut off, or has too much behind its end: there is no end record")
-        raise InvalidWheel(path, "is no zip archive")
+            raise InvalidWheel(path, "is cut off, or has too much after its end: it has no end record")
+        raise InvalidWheel(path, "is not a zip archive")
     if at + END.size > len(data):
         raise InvalidWheel(path, "is cut off in its end record")
     end = End._make(END.unpack_from(data, at))
@@ -181,7 +182,7 @@ def _read_ends(path: str, data: Data) -> _Ends:
     if data[locator : locator + 4] == LOCATOR64_SIGNATURE:
         return _read_end64(path, data, end, at)
     if end.entries_on_disk != end.entries or end.disk or end.directory_disk:
-        raise InvalidWheel(path, "is one part of an archive in several parts")
+        raise InvalidWheel(path, "is one part of a multi-part archive")
     return _Ends(end.entries, end.directory_size, end.directory_offset, at, at)
 
 
@@ -193,7 +194,7 @@ def _check_comment(path: str, data: Data, at: int, length: int) -> None:
     if _has_outer_end(data, at):
         raise InvalidWheel(path, "has an archive in its comment: two end records end where it ends")
     if behind:
-        raise InvalidWheel(path, f"has {behind} bytes behind its end")
+        raise InvalidWheel(path, f"has {behind} bytes after its end")
     comment = data[at + END.size :]
     if any(signature in comment for signature in _SIGNATURES):
         raise InvalidWheel(path, "has parts of an archive in its comment")
@@ -220,14 +221,14 @@ def _read_end64(path: str, data: Data, end: End, end_at: int) -> _Ends:
     large = End64._make(END64.unpack_from(data, at))
     disks = locator.disk, large.disk, large.directory_disk
     if any(disks) or locator.disks > 1 or large.entries_on_disk != large.entries:
-        raise InvalidWheel(path, "is one part of an archive in several parts")
+        raise InvalidWheel(path, "is one part of a multi-part archive")
     pairs = (
         (end.entries, large.entries, FULL_16),
         (end.directory_size, large.directory_size, FULL_32),
         (end.directory_offset, large.directory_offset, FULL_32),
     )
     if at + 12 + large.length != locator_at or any(old not in (new, full) for old, new, full in pairs):
-        raise InvalidWheel(path, "says two different things in its two end records")
+        raise InvalidWheel(path, "has two end records that disagree")
     return _Ends(large.entries, large.directory_size, large.directory_offset, at, end_at)
 
 
@@ -239,10 +240,14 @@ def _check_place(path: str, data: Data, ends: _Ends) -> None:
     if start > ends.offset and data.find(END_SIGNATURE, ends.offset + ends.size, ends.start) >= 0:
         raise InvalidWheel(path, "has several end records")
     if start > ends.offset and data[start : start + 4] == DIRECTORY_SIGNATURE:
-        raise InvalidWheel(path, f"has {start - ends.offset} bytes in front of it that do not belong to it")
+        raise InvalidWheel(
+            path, f"has {start - ends.offset} bytes before the archive that are not part of it"
+        )
     if 0 <= start < ends.offset and data[start : start + 4] == DIRECTORY_SIGNATURE:
-        raise InvalidWheel(path, f"is damaged: {ends.offset - start} bytes before its directory are missing")
-    raise InvalidWheel(path, "is damaged: its directory is not where its end says")
+        raise InvalidWheel(
+            path, f"is damaged: {ends.offset - start} bytes before its central directory are missing"
+        )
+    raise InvalidWheel(path, "is damaged: its central directory is not where its end record says")
 
 
 def _read_entries(path: str, data: Data, ends: _Ends) -> Iterator[Entry]:
@@ -251,12 +256,12 @@ def _read_entries(path: str, data: Data, ends: _Ends) -> Iterator[Entry]:
     at, stop = 0, len(directory)
     while at < stop:
         if at + DIRECTORY_HEADER.size > stop or directory[at : at + 4] != DIRECTORY_SIGNATURE:
-            raise InvalidWheel(path, "is damaged: its directory holds something else than entries")
+            raise InvalidWheel(path, "is damaged: its central directory holds something other than entries")
         header = DirectoryHeader._make(DIRECTORY_HEADER.unpack_from(directory, at))
         name_at = at + DIRECTORY_HEADER.size
         end = name_at + header.name_length + header.extra_length + header.comment_length
         if end > stop:
-            raise InvalidWheel(path, "is damaged: an entry reaches beyond its directory")
+            raise InvalidWheel(path, "is damaged: an entry reaches beyond its central directory")
         yield _entry(path, header, directory[name_at:end], ends.offset + at, ends.offset + end)
         at = end
 
@@ -275,7 +280,7 @@ def _entry(path: str, header: DirectoryHeader, variable: bytes, start: int, stop
         extra = parse_extra(path, name, variable[header.name_length :][: header.extra_length])
         size, compressed_size, offset = _zip64_values(path, name, extra, (size, compressed_size, offset))
     if header.disk:
-        raise InvalidWheel(path, "is one part of an archive in several parts")
+        raise InvalidWheel(path, "is one part of a multi-part archive")
     return Entry(
         name,
         raw_name,

@@ -1,4 +1,4 @@
-"""The members of a zip archive where they lie: each behind a local header that agrees with the directory.
+"""Where the members of a zip archive lie: each behind a local header that agrees with the directory.
 
 A reader that works through an archive from its beginning sees the local headers only, one that starts at the
 end sees the central directory. For both to find the same files, the two must agree, and members must lie one
@@ -163,19 +163,19 @@ def _check_signature(path: str, signature: bytes, entry: Entry) -> None:
 
 
 def _forget(data: Data) -> None:
-    """Let pages go that were looked at: they lie all over the archive, and count as memory."""
+    """Release pages that were looked at: they are spread over the archive, and count as memory."""
     if isinstance(data, mmap.mmap):
         data.madvise(mmap.MADV_DONTNEED)
 
 
 def _refuse_gap(path: str, length: int, previous: str) -> None:
     if not previous:
-        raise InvalidWheel(path, f"has {length} bytes in front of it that do not belong to it")
-    raise InvalidWheel(path, f"has {length} bytes behind {previous!r:.200} that belong to no entry")
+        raise InvalidWheel(path, f"has {length} bytes before the archive that are not part of it")
+    raise InvalidWheel(path, f"has {length} bytes after {previous!r:.200} that belong to no entry")
 
 
 def _check_local_header(path: str, data: Data, entry: Entry) -> int:
-    """Hold the local header against the directory; return where the data begin."""
+    """Compare the local header with the directory; return where the data begin."""
     at = entry.header_offset
     if at + LOCAL_HEADER.size > len(data):
         raise InvalidWheel(path, f"ends before the end of {entry.name!r:.200}")
@@ -195,9 +195,7 @@ def _check_local_header(path: str, data: Data, entry: Entry) -> int:
     }
     for what, differs in differing.items():
         if differs:
-            raise InvalidWheel(
-                path, f"says two different things of {entry.name!r:.200} in its two headers: its {what}"
-            )
+            raise InvalidWheel(path, f"has two headers for {entry.name!r:.200} that disagree on its {what}")
     return at + header.extra_length
 
 
@@ -215,8 +213,8 @@ def _agree(header: LocalHeader, entry: Entry) -> bool:
 def _differing_sizes(entry: Entry, extra: dict[int, bytes], header: LocalHeader) -> dict[str, bool]:
     """Which of sizes and CRC are not those of the directory.
 
-    Where a data descriptor follows, an honest writer has not known them yet, and has written 0. A local zip64
-    field has both sizes (4.5.3); some writers reserve it and do not need it then.
+    If a data descriptor follows, an honest writer did not know them yet, and wrote 0. A local zip64 field has
+    both sizes (4.5.3); some writers reserve the field and then do not need it.
     """
     size, compressed_size = header.size, header.compressed_size
     if ZIP64_FIELD in extra:
@@ -248,6 +246,4 @@ def _descriptor_length(path: str, data: Data, entry: Entry, at: int) -> int:
     for descriptor in [DESCRIPTOR_SIGNATURE + body for body in bodies] + bodies:
         if found.startswith(descriptor):
             return len(descriptor)
-    raise InvalidWheel(
-        path, f"says two different things of {entry.name!r:.200}: its data descriptor disagrees"
-    )
+    raise InvalidWheel(path, f"has a data descriptor for {entry.name!r:.200} that disagrees with its headers")
