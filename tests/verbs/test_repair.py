@@ -402,8 +402,8 @@ def test_a_folder_that_cannot_be_made_or_written(cli: Cli, tmp_path: Path, fault
         ([], "say where new wheels shall go: either --wheel-dir DIR or --in-place"),
         (["-w", "x", "--in-place"], "say where new wheels shall go"),
         (["-w", " "], "--wheel-dir is empty"),
-        (["-w", "x", "--build-tag", "musl"], "'musl' is no build tag"),
-        (["-w", "x", "--build-tag", "1-2"], "'1-2' is no build tag"),
+        (["-w", "x", "--build-tag", "musl"], "'musl' is not a build tag"),
+        (["-w", "x", "--build-tag", "1-2"], "'1-2' is not a build tag"),
         (["--in-place", "--build-tag", "1"], "cannot be repaired in place"),
     ],
 )
@@ -443,7 +443,7 @@ def test_bad_wheels_do_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:
     assert problems.pop(MISNAMED) is None
     for wheel, words in {
         lost: "does not exist",
-        cut: "is cut off, or has too much behind its end",
+        cut: "is cut off, or has too much after its end",
         untrue: "that is not the one in RECORD: its hash differs",
         marked: "has a marked-1.0.dist-info/muslfix.json that was not written by muslfix",
         twin: f"another wheel of this name is given: {MISNAMED}",

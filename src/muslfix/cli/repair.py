@@ -40,28 +40,30 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "repair [options] WHEEL... (-w DIR | --in-place)",
         "write wheels that need no fixing, for a wheelhouse or an index",
-        "Write wheels whose extension modules have the names that the targets import. All else is"
-        " carried over byte for byte. A wheel that cannot be repaired does not stop the others. Exit status 1"
-        " if there is one.",
+        "Write wheels whose extension modules have the names that the targets import. Everything else is"
+        " carried over byte for byte. A wheel that cannot be repaired does not stop the others; the exit"
+        " status is then 1.",
         _EPILOG,
     )
     parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")
     add_target_options(parser, several=True)
     where = parser.add_argument_group("where to", "One of these is needed.")
-    where.add_argument("-w", "--wheel-dir", metavar="DIR", help="the folder for new wheels; made if need be")
     where.add_argument(
-        "--in-place", action="store_true", help="put each new wheel in the place of the old one"
+        "-w", "--wheel-dir", metavar="DIR", help="the directory for new wheels; it is made if need be"
     )
-    parser.add_argument("--force", action="store_true", help="replace another wheel that is there already")
+    where.add_argument("--in-place", action="store_true", help="replace each wheel by the new one")
     parser.add_argument(
-        "--copy-unchanged", action="store_true", help="write also the wheels to which nothing is done"
+        "--force", action="store_true", help="replace another file that has the name of a new wheel"
+    )
+    parser.add_argument(
+        "--copy-unchanged", action="store_true", help="also write the wheels that need no change"
     )
     parser.add_argument(
         "--mode",
         choices=[Mode.RENAME.value, Mode.COPY.value],
         default=Mode.RENAME.value,
-        help="whether a misnamed module is renamed, or a copy of it gets the right name, so that the wheel"
-        " serves several targets; a wheel cannot hold links (default: %(default)s)",
+        help="rename misnamed modules, or give a copy of them the right name, so that the wheel serves"
+        " several targets; a wheel cannot hold links (default: %(default)s)",
     )
     parser.add_argument("--build-tag", metavar="TAG", help="give new wheels this build tag")
     add_load_options(parser)
@@ -73,16 +75,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Repair, and say what was done.
+    """Repair wheels, and report what was done.
 
     :return: the exit status
     """
     from muslfix.cli.progress import show_progress
     from muslfix.verbs.repair import RepairOptions, check_repair_options, repair
 
-    folder = options.wheel_dir
+    directory = options.wheel_dir
     wanted = RepairOptions(
-        folder=os.path.abspath(folder) if folder and options.scheduler else folder,
+        folder=os.path.abspath(directory) if directory and options.scheduler else directory,
         in_place=options.in_place,
         mode=Mode(options.mode),
         force=options.force,

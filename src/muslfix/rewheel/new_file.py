@@ -58,7 +58,9 @@ def write_whole_file(
             os.rename(temporary, path)
         elif not _link(source, path, place) and not _has_content_of(descriptor, path):
             raise DestinationError(
-                path, "exists, and would be another file", tip="use --force to replace it, or another folder"
+                path,
+                "exists, and would be another file",
+                tip="use --force to replace it, or another directory",
             )
         os.fsync(place)
 

@@ -33,10 +33,10 @@ _CHUNK = 1024 * 1024
 
 @dataclass(frozen=True)
 class NewWheel:
-    """What a new wheel shall be.
+    """What a new wheel is to be.
 
     :param plans: for its targets
-    :param targets: for which it is
+    :param targets: which it is for
     :param build_tag: a new build tag, or ``None``
     """
 
@@ -46,12 +46,12 @@ class NewWheel:
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Those that give a file a new name, of all targets."""
+        """The decisions that give a file a new name, of all targets."""
         return tuple(decision for plan in self.plans for decision in plan.changes)
 
 
 def file_name(path: str, build_tag: str | None) -> str:
-    """The file name of a wheel, with another build tag if there is one to be.
+    """The file name of a wheel, with another build tag if one is given.
 
     Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#file-name-convention
 
@@ -66,7 +66,7 @@ def file_name(path: str, build_tag: str | None) -> str:
 
 
 def dropped_signatures(wheel: Wheel) -> tuple[str, ...]:
-    """The files that sign RECORD as it was, and would be untrue of a new one."""
+    """The files that sign the old RECORD, and would not be true of the new one."""
     return tuple(path for path in wheel.facts.signatures if path in wheel.archive.members)
 
 
@@ -106,7 +106,7 @@ def _chunks(archive: Archive, pieces: Iterable[Piece]) -> Iterator[bytes]:
 
 
 def _edits(wheel: Wheel, new: NewWheel) -> Edits:
-    """What of the archive shall be another: names, RECORD, what was done, the build tag, signatures."""
+    """What changes in the archive: names, RECORD, the trace, the build tag, signatures."""
     facts, archive = wheel.facts, wheel.archive
     record_path, trace_path = f"{facts.dist_info}/RECORD", f"{facts.dist_info}/{TRACE}"
     dropped = dropped_signatures(wheel)
@@ -133,7 +133,7 @@ def _edits(wheel: Wheel, new: NewWheel) -> Edits:
 def _renamed_members(
     wheel: Wheel, decisions: Iterable[Decision]
 ) -> tuple[dict[str, tuple[str, ...]], list[Change]]:
-    """The names that members shall have, and the same as changes of the wheel's RECORD, in their order."""
+    """The names that members get, and the same as changes of the wheel's RECORD, in their order."""
     origins = {path: member.name for path, member in wheel.installed_modules().items()}
     names: dict[str, tuple[str, ...]] = {}
     changes = []
@@ -153,7 +153,7 @@ def _renamed_members(
 
 
 def _changes_before(wheel: Wheel) -> tuple[Change, ...]:
-    """What muslfix has changed in the wheel before."""
+    """What muslfix changed in the wheel earlier."""
     path = f"{wheel.facts.dist_info}/{TRACE}"
     if path not in wheel.archive.members:
         return ()
@@ -164,7 +164,7 @@ def _changes_before(wheel: Wheel) -> tuple[Change, ...]:
 
 
 def _with_build_tag(text: str, build_tag: str) -> str:
-    """The content of ``WHEEL`` with another build tag; a new line stands at the end of the headers."""
+    """The content of ``WHEEL`` with another build tag; a new line goes to the end of the headers."""
     if _BUILD_LINE.search(text):
         return _BUILD_LINE.sub(rf"Build: {build_tag}\1", text, count=1)
     end = "\r\n" if "\r\n" in text else "\n"

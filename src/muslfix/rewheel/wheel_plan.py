@@ -175,7 +175,7 @@ def _check_kept(
                 path,
                 f"cannot be for all targets by renaming: they import {lost[0].candidate.module} by different"
                 " names",
-                tip="use --mode copy, or repair it for each target into a folder of its own",
+                tip="use --mode copy, or repair it for each target into a directory of its own",
             )
 
 

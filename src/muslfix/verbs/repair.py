@@ -36,16 +36,16 @@ _FIRST_WITH_TRIPLET = 15
 class RepairOptions:
     """How to repair.
 
-    :param folder: where new wheels go; it is made if need be
-    :param in_place: put each new wheel in the place of the old one instead
+    :param folder: the directory for new wheels; it is made if need be
+    :param in_place: replace each old wheel by the new one instead
     :param mode: ``RENAME`` or ``COPY``
     :param force: replace other files that have the name of a new wheel
-    :param copy_unchanged: write also the wheels to which nothing is done, so that the folder has them all
-    :param build_tag: a build tag for the new wheels, in place of the one they may have
-    :param dry_run: only say what would be done
+    :param copy_unchanged: also write the wheels that need no change, so that the directory has them all
+    :param build_tag: a build tag for the new wheels, instead of the one they may have
+    :param dry_run: only report what would be done
     :param limits: how large a wheel may become
     :param load_check: ask what the loader of each target will do with a module before it gets a name
-    :param strict: repair no wheel with a module that needs a library or symbol which is missing
+    :param strict: repair no wheel with a module that needs a missing library or symbol
     """
 
     folder: str | None = None
@@ -59,6 +59,12 @@ class RepairOptions:
     load_check: bool = True
     strict: bool = False
 
+    def output_for(self, path: str, build_tag: str | None) -> str:
+        """Where the new wheel for an old one goes."""
+        if self.folder is None:
+            return os.path.realpath(path)
+        return os.path.join(self.folder, file_name(path, build_tag))
+
 
 @spelled_names()
 def repair(
@@ -71,30 +77,24 @@ def repair(
 ) -> Report:
     """Write wheels whose extension modules have the names that the targets import.
 
-    A wheel that cannot be repaired does not stop the others. What is not concerned is carried over byte for
-    byte, and the same wheel gives the same bytes.
+    A wheel that cannot be repaired does not stop the others. Everything else is carried over byte for byte,
+    and the same wheel gives the same bytes.
 
     :param wheels: paths of wheel files
-    :param targets: the Pythons that will import; a wheel is repaired for those of them that its tags fit
+    :param targets: the Pythons that will import; a wheel is repaired for those that its tags fit
     :param options: how
-    :param executor: does the work, wheel by wheel, by the paths given; without one, a process for each
-        processor
-    :param on_finished: is called with the report on each wheel as soon as it is there
+    :param executor: does the work, wheel by wheel, on the paths given; by default one process per processor
+    :param on_finished: is called with the report on each wheel as soon as it is available
     :raises UsageError: if the options contradict each other
-    :raises DestinationError: if the folder cannot be made
+    :raises DestinationError: if the directory cannot be made
     """
     check_repair_options(options)
     if not targets:
         raise UsageError(None, "there is no target to repair wheels for")
     paths = list(dict.fromkeys(wheels))
-    first = {_output(path, options): path for path in reversed(paths)}
-    reports = {
-        path: report_lost_wheel(path, f"{path}: another wheel of this name is given: {other}")
-        for path, other in ((path, first[_output(path, options)]) for path in paths)
-        if path != other
-    }
+    reports = _report_twins(paths, options)
     todo = [path for path in paths if path not in reports]
-    with _output_folder(options):
+    with _output_directory(options):
         done = for_each(
             partial(repair_wheel, targets=tuple(targets), options=options),
             todo,
@@ -106,25 +106,10 @@ def repair(
     return Report("repair", options.dry_run, tuple(reports[path] for path in paths))
 
 
-@contextmanager
-def _output_folder(options: RepairOptions) -> Iterator[None]:
-    """The folder for new wheels; what had to be made of it goes again if it stays empty."""
-    if options.folder is None or options.dry_run:
-        yield
-        return
-    made: list[str] = []
-    try:
-        with told_as_sentences(options.folder):
-            make_folders(os.path.abspath(options.folder), made)
-        yield
-    finally:
-        remove_folders(made)
-
-
 def check_repair_options(options: RepairOptions) -> None:
-    """Refuse options that make no sense together.
+    """Refuse options that contradict each other.
 
-    :raises UsageError: with the first that does not
+    :raises UsageError: for the first contradiction
     """
     if options.mode in (Mode.SYMLINK, Mode.HARDLINK):
         raise UsageError(
@@ -139,11 +124,37 @@ def check_repair_options(options: RepairOptions) -> None:
     if options.build_tag is not None and _BUILD_TAG.fullmatch(options.build_tag) is None:
         raise UsageError(
             None,
-            f"{options.build_tag!r} is no build tag",
-            tip="it begins with a digit, and has no '-': 1musl",
+            f"{options.build_tag!r} is not a build tag",
+            tip="a build tag begins with a digit and has no '-': 1musl",
         )
     if options.in_place and options.build_tag is not None:
-        raise UsageError(None, "with a build tag a wheel has another name, so it cannot be repaired in place")
+        raise UsageError(None, "a build tag changes a wheel's name, so the wheel cannot be repaired in place")
+
+
+def _report_twins(paths: Sequence[str], options: RepairOptions) -> dict[str, ProjectReport]:
+    """Reports on wheels whose new one would be written over that of an earlier wheel of the same name."""
+    outputs = {path: options.output_for(path, options.build_tag) for path in paths}
+    first = {outputs[path]: path for path in reversed(paths)}
+    return {
+        path: report_lost_wheel(path, f"{path}: another wheel of this name is given: {first[output]}")
+        for path, output in outputs.items()
+        if path != first[output]
+    }
+
+
+@contextmanager
+def _output_directory(options: RepairOptions) -> Iterator[None]:
+    """The directory for new wheels; if it was made for them and stays empty, it is removed again."""
+    if options.folder is None or options.dry_run:
+        yield
+        return
+    made: list[str] = []
+    try:
+        with told_as_sentences(options.folder):
+            make_folders(os.path.abspath(options.folder), made)
+        yield
+    finally:
+        remove_folders(made)
 
 
 def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -> ProjectReport:
@@ -159,45 +170,26 @@ def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -
 
 
 def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> ProjectReport:
-    path, facts = wheel.facts.path, wheel.facts
+    """Choose the targets, plan for all of them, refuse, and write."""
+    facts = wheel.facts
     report = ProjectReport(
-        facts.name, str(facts.version), path, "", "unchanged", None, warnings=facts.warnings
+        facts.name, str(facts.version), facts.path, "", "unchanged", None, warnings=facts.warnings
     )
-    fitting, reason = _fitting(wheel, targets)
+    misfits = [_misfit(wheel, target) for target in targets]
+    fitting = [target for target, misfit in zip(targets, misfits) if misfit is None]
     if not fitting:
-        report = replace(report, action="left-alone", problem=reason)
-        return _passed_on(wheel, report, options)
+        return _pass_on(wheel, replace(report, action="left-alone", problem=misfits[0]), options)
     checks = [LoadCheck(t, strict=options.strict) if options.load_check else None for t in fitting]
     promised = [_as_promised(wheel, target) for target in fitting]
     plans = plan_for_targets(wheel, promised, options.mode, checks)
-    report = replace(report, modules=_modules(plans, promised, options))
+    report = replace(report, modules=_report_modules(plans, promised, options))
     refused = sum(module.refused for module in report.modules)
     if refused:
         problem = f"the target cannot load {refused} of its extension module files, so it is not repaired"
         return replace(report, action="failed", problem=problem)
     if not any(plan.changes for plan in plans):
-        return _passed_on(wheel, report, options)
-    new = NewWheel(tuple(plans), tuple(fitting), options.build_tag)
-    output = _output(path, options)
-    warnings = [f"leaves out {name}, which signed the old RECORD" for name in dropped_signatures(wheel)]
-    if not options.dry_run:
-        overwrite = options.force or options.in_place
-        write_wheel(wheel, new, output, overwrite=overwrite, in_place=options.in_place)
-    return replace(report, action="repaired", output=output, warnings=(*report.warnings, *warnings))
-
-
-def _output(path: str, options: RepairOptions) -> str:
-    """Where the new wheel goes."""
-    if options.folder is None:
-        return os.path.realpath(path)
-    return os.path.join(options.folder, file_name(path, options.build_tag))
-
-
-def _fitting(wheel: Wheel, targets: Sequence[Target]) -> tuple[list[Target], str | None]:
-    """The targets that a wheel is for; where there is none, the reason."""
-    reasons = [_misfit(wheel, target) for target in targets]
-    fitting = [target for target, reason in zip(targets, reasons) if reason is None]
-    return fitting, reasons[0]
+        return _pass_on(wheel, report, options)
+    return _write(wheel, NewWheel(tuple(plans), tuple(fitting), options.build_tag), report, options)
 
 
 def _as_promised(wheel: Wheel, target: Target) -> Target:
@@ -226,23 +218,33 @@ def _misfit(wheel: Wheel, target: Target) -> str | None:
     return None
 
 
-def _modules(
+def _report_modules(
     plans: Sequence[Plan], targets: Sequence[Target], options: RepairOptions
 ) -> tuple[ModuleReport, ...]:
-    """What is said of each module, once where several targets have it said."""
-    said = (
+    """The report on each module, once if it is the same for several targets."""
+    reports = (
         report_module(decision, target, dry_run=options.dry_run)
         for plan, target in zip(plans, targets)
         for decision in plan.decisions
     )
-    return tuple(sorted(dict.fromkeys(said), key=lambda module: module.path))
+    return tuple(sorted(dict.fromkeys(reports), key=lambda module: module.path))
 
 
-def _passed_on(wheel: Wheel, report: ProjectReport, options: RepairOptions) -> ProjectReport:
-    """A wheel to which nothing is done: copied, if that is wanted."""
+def _pass_on(wheel: Wheel, report: ProjectReport, options: RepairOptions) -> ProjectReport:
+    """Leave a wheel as it is: copy it if that is wanted."""
     if not options.copy_unchanged or options.in_place:
         return report
-    output = _output(wheel.facts.path, replace(options, build_tag=None))
+    output = options.output_for(wheel.facts.path, None)
     if not options.dry_run:
         copy_wheel(wheel, output, overwrite=options.force)
     return replace(report, output=output)
+
+
+def _write(wheel: Wheel, new: NewWheel, report: ProjectReport, options: RepairOptions) -> ProjectReport:
+    """Write the new wheel."""
+    output = options.output_for(wheel.facts.path, options.build_tag)
+    if not options.dry_run:
+        overwrite = options.force or options.in_place
+        write_wheel(wheel, new, output, overwrite=overwrite, in_place=options.in_place)
+    dropped = (f"leaves out {name}, which signed the old RECORD" for name in dropped_signatures(wheel))
+    return replace(report, action="repaired", output=output, warnings=(*report.warnings, *dropped))
