@@ -19,8 +19,9 @@ nox.options.error_on_missing_interpreters = bool(os.environ.get("CI"))
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 COVERAGE_AT_LEAST = "97"
-# A worker for each core; what the tests of one file share is made once, by one worker.
-PARALLEL = ("--numprocesses=auto", "--dist=loadfile")
+# A worker for each core. Each begins with tests that are neighbours, so that most of what these share is made
+# once; when it has none left it takes some from the other, for a few files take much longer than the rest.
+PARALLEL = ("--numprocesses=auto", "--dist=worksteal")
 
 
 def works(python: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from checkout import FIXTURES
-from commands import Cli, Result
+from commands import Cli, Result, read_only
 from trees import snapshot
 from wheelmaker import make_wheel
 
@@ -196,37 +196,19 @@ def test_a_destination_that_may_not_be_written(machine: Machine) -> None:
     assert re.fullmatch(r"error: /\S+: cannot be written: permission denied\n", result.err)
 
 
-CANNOT_MOUNT = 77
-READ_ONLY = f"""
-import os, subprocess, sys
-from muslfix.cli import main
-for folder in sys.argv[1 : sys.argv.index("--")]:
-    for words in (["--bind", folder, folder], ["-o", "remount,bind,ro", folder]):
-        if subprocess.run(["mount", *words]).returncode:
-            sys.exit({CANNOT_MOUNT})
-sys.exit(main(sys.argv[sys.argv.index("--") + 1 :]))
-"""
-
-
-def with_read_only(folders: Iterable[str | Path], *words: str | Path) -> Result:
-    """Call muslfix in a process for which these folders are on read-only file systems."""
-    command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", READ_ONLY]
+def with_read_only(directories: Iterable[str | Path], *words: str | Path) -> Result:
+    """Call muslfix in a process for which these directories are on read-only file systems."""
     # Whoever measures coverage in processes that are started could not write it there.
     left_out = re.compile("TMPDIR|TEMP|TMP|COVERAGE_.*")
     environment = {name: value for name, value in os.environ.items() if not left_out.fullmatch(name)}
-    try:
-        done = subprocess.run(
-            [*command, *folders, "--", *words],
-            env={**environment, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
-            cwd="/var/tmp",
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        pytest.skip("this machine has no unshare")
-    if done.returncode == CANNOT_MOUNT or done.stderr.startswith("unshare: "):
-        pytest.skip("this machine does not let users mount file systems of their own")
+    done = subprocess.run(
+        [*read_only(*directories), sys.executable, "-m", "muslfix", *words],
+        env={**environment, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        cwd="/var/tmp",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return Result(done.returncode, done.stdout, done.stderr)
 
 

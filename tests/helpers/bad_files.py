@@ -21,19 +21,23 @@ def assert_tells(result: Result) -> None:
 
 
 def hole(path: Path) -> None:
+    """Makes a file of 20 GiB, which takes no place."""
     path.write_bytes(b"")
     os.truncate(path, 20 * 1024**3)
 
 
 def loop(path: Path) -> None:
+    """Makes a link to itself."""
     path.symlink_to(path.name)
 
 
 def device(path: Path) -> None:
+    """Makes a link to a device that never ends."""
     path.symlink_to("/dev/zero")
 
 
 def text(content: str | bytes) -> Make:
+    """Makes a file that holds this."""
     data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     return lambda path: path.write_bytes(data)
 

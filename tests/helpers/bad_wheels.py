@@ -961,6 +961,7 @@ METADATA = [
 
 
 def interpreter(name: str) -> str:
+    """The sentence for a script that must not be."""
     return f"has a script {name!r}, which would replace the interpreter"
 
 

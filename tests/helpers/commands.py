@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,33 @@ def run(command: Sequence[str | os.PathLike[str]], standard_input: str = "") -> 
 def muslfix(*words: str | os.PathLike[str]) -> Result:
     """Run muslfix in a process of its own, as a user does."""
     return run([sys.executable, "-m", "muslfix", *words])
+
+
+def read_only(*directories: str | Path) -> list[str | Path]:
+    """The words before a command for which directories are read-only, also for root.
+
+    Skips the test on a machine where users may not mount.
+    """
+    script = (
+        'while [ "$1" != -- ]; do mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit; shift; done'
+        '; shift; exec "$@"'
+    )
+    command = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        *directories,
+        "--",
+    ]
+    try:
+        allowed = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        allowed = False
+    if not allowed:
+        pytest.skip("this machine does not let users mount file systems of their own")
+    return command

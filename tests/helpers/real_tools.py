@@ -289,22 +289,6 @@ def make_tool(name: str, folder: Path) -> Tool:
     return Tool(name, environment, {f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in kinds})
 
 
-# -- trouble ----------------------------------------------------------------------------------------
-
-
-def read_only(folder: Path) -> list[str]:
-    """The words before a command to which a folder is to be read-only, also for root; skips if that fails."""
-    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(folder)]
-    try:
-        allowed = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        allowed = False
-    if not allowed:
-        pytest.skip("this machine does not let users mount file systems of their own")
-    return command
-
-
 def lines_of_muslfix(result: Result) -> list[str]:
     """What muslfix has said among what the tool has."""
     return [line for line in (result.out + result.err).splitlines() if "muslfix" in line]

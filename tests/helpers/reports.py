@@ -11,18 +11,16 @@ from muslfix.verdicts import Mode, Verdict
 
 
 def module(path: str, **changes: Any) -> ModuleReport:
+    """The report on a module that is fine, with other facts."""
     plain = ModuleReport(path, Verdict.IMPORTABLE, None, None, refused=False, sentence="fine", tip=None)
     return replace(plain, **changes)
 
 
 FINE = module("fine.so")
-
-
 FIXED = module("fixed.so", verdict=Verdict.MISNAMED, new_path="new.so", mode=Mode.COPY, sentence="fixed")
-
-
 BAD = module("bad.so", verdict=Verdict.OTHER_LIBC, refused=True, sentence="bad", tip="do something")
 
 
 def project(action: str = "installed", **facts: Any) -> ProjectReport:
+    """The report on a project without modules, with other facts."""
     return replace(ProjectReport("Demo", "1.0", "/w/demo.whl", "/site", action, None), **facts)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from commands import Cli, Result
+from commands import Cli, Result, read_only
 from environments import make_environment, run_python, site_packages, well
 from lab_modules import Lab
 from misnamed import FOREIGN, RIGHT, WRONG, make_demo, quiet, served_by, speed
-from real_tools import Tool, lines_of_muslfix, make_tool, read_only
+from real_tools import Tool, lines_of_muslfix, make_tool
 from trees import leftovers, snapshot
 
 pytestmark = pytest.mark.network
@@ -310,7 +310,7 @@ def test_a_read_only_environment_is_a_warning_or_a_failure(project: Project, str
     unfixed(project)
     project.configure(f"strict = {str(strict).lower()}")
     before = snapshot(project.site)
-    done = project.install(before=read_only(project.site))
+    done = project.install(before=list(map(str, read_only(project.site))))
     (said,) = lines_of_muslfix(done)
     assert re.search(r"muslfix: /.+: cannot be written: the file system is read-only", said)
     assert (done.status != 0) == strict

@@ -240,7 +240,7 @@ def test_the_power_is_cut_at_any_step(memory: Path, states: States, commit: bool
 def test_who_puts_it_right_can_be_killed_too(memory: Path, states: States, commit: bool) -> None:
     """Killed at some steps, then killed at a step of putting that right, then put right."""
     tree, saved = memory / "tree", memory / "saved"
-    outcomes = []
+    outcomes: list[bool] = []
     for number in itertools.count(1, 4):
         make_tree(tree)
         if forked(struck(lambda: change_tree(tree, commit=commit), number, kill)) == 0:
