@@ -226,6 +226,7 @@ WHEELS = (
     WheelGroup("manylinux-cp314", "3.14.0", "manylinux"),
     WheelGroup("manylinux-cp315", "3.15.0", "manylinux"),
     WheelGroup("tools"),
+    WheelGroup("tools-musl", "3.11.2", "musllinux", listed="tools"),
     WheelGroup("alpine"),
     *FOREIGN,
 )
