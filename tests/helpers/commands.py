@@ -64,10 +64,8 @@ def read_only(*directories: str | Path) -> list[str | Path]:
 
     Skips the test on a machine where users may not mount.
     """
-    script = (
-        'while [ "$1" != -- ]; do mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit; shift; done'
-        '; shift; exec "$@"'
-    )
+    mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit'
+    script = f'while [ "$1" != -- ]; do {mount}; shift; done; shift; exec "$@"'
     command = [
         "unshare",
         "--user",
