@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from bad_wheels import CASES
 from checkout import ROOT
 from pages import PAGES, README, without_blocks
 
@@ -70,6 +71,10 @@ def test_the_files_that_are_named_are_there(page: str) -> None:
     named = re.findall(r"`(?:python[\d.]* )?((?:tests|fixtures|src|docs)/[\w./]+\.\w+)", PAGES[page])
     assert [path for path in named if not (ROOT / path).is_file()] == []
     assert len(named) > 10 or page != "SECURITY.md"
+
+
+def test_security_counts_the_bad_wheels() -> None:
+    assert f"The tests refuse all {len(CASES)};" in PAGES["SECURITY.md"]
 
 
 def test_the_changelog_names_every_command_and_this_version() -> None:
