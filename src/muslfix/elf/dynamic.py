@@ -1,11 +1,11 @@
 """What a dynamic loader reads in an ELF file: what it needs, where it looks for that, what it binds.
 
 Symbols are found as a loader finds them, by way of the hash tables and the relocations; there may be no
-section headers. A name that no relocation refers to is never looked up by a loader, and so is none here.
+section headers. A loader never looks up a name that no relocation refers to, so such a name is left out.
 
 Specifications: https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.dynamic.html; symbol versions:
-https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html; what musl
-makes of it all: https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c
+https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html; how
+musl uses them: https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DynamicFacts(NamedTuple):
     :param has_relative_relocations: whether it has any in ``DT_RELR``
     :param tls_size: bytes of its thread-local variables; 0 if it has none
     :param static_tls: ``DF_STATIC_TLS``
-    :param initial_exec: what its initial-exec accesses to thread-local variables refer to; an empty name is
+    :param initial_exec: the symbols of its initial-exec accesses to thread-local variables; an empty name is
         a variable of its own
     :param references: the undefined symbols that are bound when it is loaded
     :param needed_versions: the versions that must be there, without the weak ones
@@ -175,10 +175,10 @@ def _relocations_in(file: ElfFile, at: int, size: int, words: int) -> Iterator[t
 
 
 class Image(NamedTuple):
-    """All that muslfix reads in one ELF file.
+    """All that muslfix reads from one ELF file.
 
     :param facts: what it is for and linked to
-    :param dynamic: what a loader reads in it; the reason, a sentence, where that is damaged
+    :param dynamic: what a loader reads in it; the reason, a sentence, if that is damaged
     """
 
     facts: ElfFacts

@@ -53,7 +53,7 @@ _DT_NEEDED, _DT_SONAME, _DT_VERNEED = 1, 14, 0x6FFFFFFE
 _VERSION_NEED = "HHIII"
 _VERSION_NEED_ENTRY = "IHHII"
 
-# Bounds that no real file comes near and a damaged one must not exceed.
+# Bounds far above any real file, for damaged ones.
 _MAX_VERSIONS = 10_000
 _MAX_INIT_FUNCTIONS = 10_000
 _MAX_INIT_FUNCTION = 1_000
@@ -81,7 +81,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class ElfFacts:
-    """What one ELF file says of itself.
+    """What the headers of one ELF file say.
 
     :param machine: what it runs on
     :param kind: ``shared object`` (also a position-independent program), ``program`` or ``other``
@@ -128,7 +128,7 @@ def read_elf(stream: BinaryIO) -> ElfFacts:
     """Read the facts of an ELF file, in time and memory that do not depend on what the file claims.
 
     :param stream: a seekable binary stream of the whole file
-    :raises InvalidElf: if the bytes are not a readable ELF file, whatever is wrong with them
+    :raises InvalidElf: if the bytes are not a readable ELF file
     """
     return facts_of(ElfFile(stream))[0]
 

@@ -23,7 +23,7 @@ _HEADER = {32: "HHIIIIIHHH", 64: "HHIQQQIHHH"}  # behind e_ident, up to e_phnum
 _PROGRAM_HEADER = {32: "IIIIIIII", 64: "IIQQQQQQ"}
 _DYNAMIC_ENTRY = {32: "II", 64: "QQ"}
 
-# Bounds that no real file comes near and a damaged one must not exceed.
+# Bounds far above any real file, for damaged ones.
 _MAX_PROGRAM_HEADERS = 1_000
 _MAX_DYNAMIC_ENTRIES = 10_000
 MAX_STRING = 4_096
@@ -125,7 +125,7 @@ class ElfFile:
         return self._dynamic.get(tag, [])
 
     def value(self, tag: int) -> int:
-        """The last value of a tag, which is the one that a loader takes; 0 if there is none."""
+        """The last value of a tag, the one that a loader uses; 0 if there is none."""
         values = self.values(tag)
         return values[-1] if values else 0
 
@@ -140,7 +140,7 @@ class ElfFile:
         return self._strings[index]
 
     def charge(self, characters: int) -> None:
-        """Keep account of the text that the facts will hold.
+        """Count the text that the facts will hold.
 
         :raises InvalidElf: if it becomes too much
         """
@@ -173,7 +173,7 @@ class ElfFile:
         return self._string_table
 
     def offset_of(self, address: int) -> int:
-        """Where in the file lies what will be at an address of memory.
+        """The offset in the file of an address in memory.
 
         :raises InvalidElf: if no segment holds it
         """
@@ -186,7 +186,7 @@ class ElfFile:
         """The numbers of one structure.
 
         :param layout: in the notation of :mod:`struct`, without the byte order
-        :raises InvalidElf: if it reaches over the end of the file
+        :raises InvalidElf: if it extends past the end of the file
         """
         layout = self.sign + layout
         return struct.unpack(layout, self.read(offset, struct.calcsize(layout)))
@@ -195,9 +195,9 @@ class ElfFile:
         """One number of each entry of a table.
 
         :param table: the bytes, whose number is a multiple of the size of an entry
-        :param layout: ``H``, ``I`` or ``Q``: what the table is taken to consist of
-        :param first: where that of the first entry stands
-        :param step: how many numbers an entry has
+        :param layout: ``H``, ``I`` or ``Q``: the size of the numbers in the table
+        :param first: the position of that number in the first entry
+        :param step: the count of numbers in an entry
         """
         if self.sign == _NATIVE:  # no number is made but those that are wanted
             return memoryview(table).cast(layout)[first::step].tolist()  # type: ignore[call-overload,no-any-return]
@@ -208,7 +208,7 @@ class ElfFile:
         """Some bytes of the file.
 
         :param at_most: whether there may be fewer
-        :raises InvalidElf: if they reach over its end
+        :raises InvalidElf: if they extend past its end
         """
         for end in (offset, offset if at_most else offset + size):
             if end > self.size:

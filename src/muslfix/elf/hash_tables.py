@@ -1,4 +1,4 @@
-"""How many symbols of an ELF file a dynamic loader finds: its hash tables tell.
+"""How many symbols of an ELF file a dynamic loader finds, by its hash tables.
 
 Only the count is read from the hash tables; symbols themselves come from the symbol table.
 

@@ -40,7 +40,7 @@ _MAX_VERSIONS = 10_000
 
 
 class _Layout(NamedTuple):
-    """Where the numbers of a symbol stand: columns as :meth:`ElfFile.column` takes them.
+    """Where the fields of a symbol are: columns as :meth:`ElfFile.column` takes them.
 
     The kind is ``st_info``, ``st_other`` and ``st_shndx``, which stand side by side: most symbols of a file
     are of a few kinds.
@@ -71,7 +71,7 @@ class _Use(Enum):
 
 
 class _Kind(NamedTuple):
-    """What the kind of a symbol makes of it.
+    """What the kind of a symbol means.
 
     :param use: what it is, if its value is not 0
     :param may_be_zero: whether it is a definition with that value too
@@ -97,10 +97,10 @@ def _kind(sign: str, number: int) -> _Kind:
 
 
 class _Rows(NamedTuple):
-    """Some symbols in a row, and of each the numbers that it has.
+    """Consecutive symbols, with the fields of each.
 
     :param first: the index of the first
-    :param names: where in the string table the name stands
+    :param names: the offset of the name in the string table
     :param kinds: see :class:`_Layout`
     :param values: ``st_value``
     :param versions: what ``DT_VERSYM`` has for it; empty where the file has no versions
@@ -232,7 +232,7 @@ class Symbols:
                 yield number, is_ordinary, frozenset(of_version)
 
     def _rows(self, first: int, end: int) -> Iterator[_Rows]:
-        """The symbols from one to before another, many at a time and never all of them."""
+        """The symbols in a range, in chunks that fit in memory."""
         file, size = self._file, self._size
         for start in range(first, end, _SYMBOL_STEP):
             stop = min(start + _SYMBOL_STEP, end)
@@ -254,7 +254,7 @@ class Symbols:
         return False
 
     def _names(self, places: Sequence[int]) -> list[str]:
-        """What stands at some places of the string table."""
+        """The strings at some offsets of the string table."""
         find, names = self._strings.find, list[str]()
         # A table can be one long name, of which every symbol has the rest from another letter on. So only
         # where no name is long are many taken together, and never more than there is room for.

@@ -1,4 +1,4 @@
-"""The load check of one run: for the files of a project, what the loader of the target will do with each."""
+"""The load check of one run: what the loader of the target will do with the files of each project."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SITE = "/site-packages"
 
 
 class LoadCheck:
-    """What the loader of a target does, found out once for all projects of a run.
+    """The loader of a target, set up once for all projects of a run.
 
     :param target: the Python that will import
     :param root: a directory that the target will see as ``/``; ``None``: the tree that it was read from
@@ -56,7 +56,7 @@ class LoadCheck:
 
     @cached_property
     def system(self) -> System:
-        """What the loader goes by; found out when it is first needed."""
+        """How the loader is set up; found out when first needed."""
         target = self._target
         if target.program is None and target.executable is not None and self._is_at_hand:
             with suppress(InvalidTarget):  # links lead out of the tree: then it is not known
@@ -81,7 +81,7 @@ class LoadCheck:
         return path if os.path.normpath(path).startswith(self._directories) else None
 
     def on_disk(self, locate: Locate) -> Loads:
-        """How to ask about the files of a project that is where the target will import it.
+        """The check of a project that is where the target will import it.
 
         :param locate: from a path as RECORD spells it to where it is on this machine
         """
@@ -93,7 +93,7 @@ class LoadCheck:
         return loads
 
     def staged(self, site: str, coming: Mapping[str, str], leaving: Collection[str] = ()) -> Loads:
-        """How to ask about the files of a wheel that is unpacked beside its destination.
+        """The check of a wheel that is unpacked beside its destination.
 
         :param site: the directory that RECORD's paths begin at, as the target will see it
         :param coming: where the files of all wheels of the run are now, by the path that the target will see
@@ -124,10 +124,10 @@ class LoadCheck:
         return named if itself is None else {*named, os.path.realpath(itself)}
 
     def in_wheel(self, image_of: Callable[[str], Image | str | None]) -> Loads:
-        """How to ask about the files of a wheel that is not unpacked.
+        """The check of a wheel that is not unpacked.
 
-        :param image_of: what is in a file, by its path as RECORD spells it, or the reason why that is no ELF
-            file; ``None`` where the wheel has no such file
+        :param image_of: what is in a file, by its path as RECORD spells it, or the reason why it is not an
+            ELF file; ``None`` if the wheel has no such file
         """
         scheme = self._target.scheme
         prefix = (_SITE if scheme is None else scheme.platlib).rstrip("/") + "/"

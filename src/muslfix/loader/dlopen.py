@@ -2,11 +2,12 @@
 
 It follows musl's loader (https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c) and glibc's
 (https://sourceware.org/git/?p=glibc.git;a=tree;f=elf: ``dl-load.c``, ``dl-version.c``, ``dl-lookup.c``)
-through what ``dlopen`` with immediate binding does in a process that has just been started. Where they differ
-is told in :mod:`muslfix.loader.musl` and :mod:`muslfix.loader.glibc`. Files are opened through a seam.
+through what ``dlopen`` with immediate binding does in a process that has just been started. Their
+differences are in :mod:`muslfix.loader.musl` and :mod:`muslfix.loader.glibc`. Files are opened through
+:class:`~muslfix.loader.facts.Files`.
 
-What is not modelled, since nobody can know it beforehand: ``LD_LIBRARY_PATH``, ``LD_PRELOAD``, and libraries
-that were loaded by chance before.
+Not modelled, since they cannot be known beforehand: ``LD_LIBRARY_PATH``, ``LD_PRELOAD``, and libraries that
+happen to be loaded already.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ from muslfix.verdicts import LOADER_VERDICTS, Verdict
 # https://sourceware.org/glibc/wiki/Release/2.36
 _RELR_SINCE = {Libc.MUSL: (1, 2, 4), Libc.GLIBC: (2, 36)}
 
-# What glibc keeps for thread-local variables that come later, TLS_STATIC_SURPLUS in csu/libc-tls.c and
-# elf/dl-tls.c: never more, and less once others have taken of it.
+# What glibc reserves for thread-local variables of libraries loaded later, TLS_STATIC_SURPLUS in
+# csu/libc-tls.c and elf/dl-tls.c: at most so much, and less once other libraries have used some of it.
 _GLIBC_SURPLUS = 1664
 
 _REBUILD = "take another version of the wheel, or build it from source for the target"
 
 
 def check_load(path: str, system: System, files: Files) -> LoadResult:
-    """Say what ``dlopen`` with immediate binding does with a module.
+    """Predict what ``dlopen`` with immediate binding does with a module.
 
     :param path: of the module, as the target names it, absolute
-    :param system: what the loader goes by
+    :param system: the loader and its settings
     :param files: what it can open
     """
     return _Process(system, files).load(path)
 
 
 def start(path: str, system: System, files: Files) -> Started:
-    """What a process has loaded when a program has been started.
+    """The files that a process has loaded once its program has started.
 
     :param path: of the program's ELF file, links resolved
     :param system: with nothing started
@@ -85,7 +86,10 @@ class _Process:
         )
 
     def open(self, path: str) -> bool:
-        """Take a file into the process with all that it needs; whether it can be looked at."""
+        """Load a file with all that it needs.
+
+        :return: whether the file can be read
+        """
         opened = self.rules.files.open(path)
         if isinstance(opened, Absence):
             return False
@@ -105,7 +109,7 @@ class _Process:
             self._add(Object(found.found, needed_by, {name}), needed_by.file.path)
 
     def _add(self, item: Object, needed_by: str) -> None:
-        """Take a file into the process, unless it cannot be."""
+        """Load a file, unless a loader would refuse it."""
         image, path = item.file.image, item.file.path
         if isinstance(image, str):
             self._problems.append(
@@ -171,7 +175,7 @@ class _Process:
             self._unknown[what] = None
 
     def _undefined(self, references: References) -> list[Reference]:
-        """Those that must be defined, and are not."""
+        """The references that must be defined and are not."""
         found = {
             version: self.rules.undefined(names, version) for version, names in references.needed.items()
         }
@@ -200,7 +204,7 @@ class _Process:
             self._problems.append(Problem(Verdict.CRASHES, owner.file.path, "", reason, tip))
 
     def _owners(self, item: Object) -> Iterator[Object]:
-        """The newly loaded files whose thread-local variables must lie at a fixed distance."""
+        """The newly loaded files whose thread-local variables need a fixed offset."""
         new = self._new
         for reference in item.file.dynamic.initial_exec:
             owner = self.rules.provider(reference) if reference.name else item

@@ -1,4 +1,4 @@
-"""Values of the load check: the files that a loader sees, what a process has already, what goes wrong.
+"""Values of the load check: the files that a loader opens, what a process already holds, what goes wrong.
 
 :mod:`muslfix.loader.dlopen` works with them, and :mod:`muslfix.loader.files` finds them on disk.
 """
@@ -17,7 +17,7 @@ from muslfix.elf.symbols import Exports
 from muslfix.suffix import Libc
 from muslfix.verdicts import Verdict
 
-# What a loader reads in a file that is damaged.
+# What a loader reads in a damaged file.
 _NOTHING = DynamicFacts()
 
 
@@ -34,7 +34,7 @@ class LoadedFile(NamedTuple):
 
     :param path: as the loader spells it, links and ``..`` unresolved
     :param identity: equal for all paths of one file
-    :param image: what is in it; the reason, a sentence, where it is no readable ELF file
+    :param image: its content; the reason, a sentence, if it is not a readable ELF file
     """
 
     path: str
@@ -43,14 +43,14 @@ class LoadedFile(NamedTuple):
 
     @property
     def dynamic(self) -> DynamicFacts:
-        """What a loader reads in it; nothing where it is damaged."""
+        """What a loader reads in it; nothing if it is damaged."""
         if isinstance(self.image, str) or isinstance(self.image.dynamic, str):
             return _NOTHING
         return self.image.dynamic
 
 
 class Files(Protocol):
-    """The seam of the load check: the files that the target's loader can open."""
+    """The files that the target's loader can open: all that the load check knows of the machine."""
 
     def open(self, path: str) -> LoadedFile | Absence:
         """The file at an absolute path of the target."""
@@ -59,9 +59,9 @@ class Files(Protocol):
 class Started:
     """What an interpreter has in its process before it loads a module.
 
-    :param program: the program itself, or ``None`` where it is not known
+    :param program: the program itself, or ``None`` if unknown
     :param libraries: what it has loaded with it, in the order of the loader; without the libc of musl
-    :param libc: the libc of musl, which is its loader too; ``None`` where its file is not known
+    :param libc: the libc of musl, which is its loader too; ``None`` if its file is unknown
     :param exports: further symbols that are known to be there, by the name of their file: from a target file
     """
 
@@ -80,11 +80,11 @@ class Started:
         self._undefined: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
 
     def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
-        """Those of some names that nothing here defines, by the rules of glibc.
+        """The names among these that nothing here defines, by the rules of glibc.
 
         :param version: the version that references to them have, or empty
         """
-        # The libraries of a wheel are asked about with each of its modules.
+        # Each module of a wheel asks about the libraries of the wheel again.
         if (version, names) not in self._undefined:
             self._undefined[version, names] = self._find_undefined(names, version)
         return self._undefined[version, names]
@@ -100,15 +100,15 @@ class Started:
 
 
 class System(NamedTuple):
-    """What the loader of a target goes by.
+    """What decides how the loader of a target behaves.
 
     :param libc: whose loader it is
-    :param version: of the libc: ``(1, 2, 5)``; ``None`` where it is not known
+    :param version: of the libc: ``(1, 2, 5)``; ``None`` if unknown
     :param machine: the target's
-    :param loader: path of the loader, or ``None`` where it is not known
-    :param directories: where it looks at last
+    :param loader: path of the loader, or ``None`` if unknown
+    :param directories: the default directories, searched last
     :param cache: paths by the name of a library: the ``ld.so.cache`` of glibc
-    :param started: what is in the process already
+    :param started: what the process has loaded already
     """
 
     libc: Libc
@@ -122,11 +122,11 @@ class System(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that a loader stumbles over.
+    """One reason why a module does not load.
 
     :param trouble: what kind it is, one of :data:`~muslfix.verdicts.LOADER_VERDICTS`
     :param subject: the library, symbol or file
-    :param needed_by: path of the file that needs it; empty where the subject itself is meant
+    :param needed_by: path of the file that needs it; empty if it is the subject itself
     :param reason: what is wrong with the subject, a sentence that begins with its verb
     :param tip: what the user can do
     :param fatal: whether the process dies, instead of an :exc:`ImportError`
@@ -152,7 +152,7 @@ class LoadResult(NamedTuple):
     :param files: paths of what it would load, the module first
     :param problems: what goes wrong, the worst first
     :param unknown: what could not be found out, each a sentence
-    :param strict: whether who asked wants no module that needs what is missing
+    :param strict: whether a module that needs what is missing is to be refused
     """
 
     files: tuple[str, ...] = ()
@@ -162,12 +162,12 @@ class LoadResult(NamedTuple):
 
     @property
     def loads(self) -> bool | None:
-        """Whether the module loads; ``None`` where that is not known."""
+        """Whether the module loads; ``None`` if unknown."""
         if self.problems:
             return False
         return None if self.unknown else True
 
     @property
     def kills(self) -> bool:
-        """Whether the process dies at once: a loader that finds something missing says so before that."""
+        """Whether the process dies: a loader that also misses something reports that first."""
         return bool(self.problems) and all(problem.fatal for problem in self.problems)

@@ -25,13 +25,13 @@ _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ENAMETO
 
 
 class ElfImages:
-    """The ELF files of a run, each read once whatever it is called."""
+    """The ELF files of a run, each read once, under any number of names."""
 
     def __init__(self) -> None:
         self._images: dict[tuple[int, int, int, int], Image | str] = {}
 
     def examine(self, path: str) -> ElfFacts | str:
-        """The ELF facts of a file on disk, or the reason why there are none."""
+        """The ELF facts of a file on disk, or the reason why it has none."""
         try:
             image = self.open(path)[1]
         except OSError as error:
@@ -39,7 +39,7 @@ class ElfImages:
         return image if isinstance(image, str) else image.facts
 
     def open(self, path: str) -> tuple[tuple[int, int], Image | str]:
-        """What is in a file on disk, or the reason why that is no ELF file, and what tells it from others.
+        """The content of a file on disk, or the reason why it is not an ELF file, and its identity.
 
         :raises OSError: if it cannot be opened
         """
@@ -59,7 +59,7 @@ def _read(path: str, mode: int) -> Image | str:
 
 
 def image_of(stream: BinaryIO) -> Image | str:
-    """What is in an ELF file, or the reason why it is none.
+    """The content of an ELF file, or the reason why it is not one.
 
     :param stream: as for :func:`muslfix.elf.facts.read_elf`
     """
@@ -72,8 +72,8 @@ def image_of(stream: BinaryIO) -> Image | str:
 class TargetFiles:
     """The :class:`~muslfix.loader.facts.Files` of a target.
 
-    :param images: what is read through
-    :param locate: from a path of the target to where it is on this machine, or ``None`` where it is not at
+    :param images: reads the files
+    :param locate: from a path of the target to where it is on this machine, or ``None`` if it is not at
         hand
     """
 
@@ -100,7 +100,7 @@ class TargetFiles:
             return Absence.NOT_THERE if error.errno in _NOT_THERE else Absence.BARRED
 
     def read(self, path: str) -> bytes | None:
-        """A small file of the target, or ``None`` where it is not at hand.
+        """A small file of the target, or ``None`` if it is not at hand.
 
         :raises OSError: if it is not there, or cannot be read
         """

@@ -13,7 +13,7 @@ from muslfix.verdicts import Verdict
 
 
 class GlibcRules(Rules):
-    """glibc: a cache, ``DT_RPATH`` and ``DT_RUNPATH`` that differ, versions of symbols."""
+    """glibc: a cache, ``DT_RPATH`` apart from ``DT_RUNPATH``, symbol versions."""
 
     def find(self, name: str, needed_by: Object) -> Finding:
         """``_dl_map_object``."""
@@ -128,15 +128,15 @@ class GlibcRules(Rules):
         return self.system.started.exports.get(name)
 
     def refuses_relative_relocations(self, item: Object) -> bool:
-        """Whether it needs the version by which a linker marks them."""
+        """Whether it needs the symbol version by which a linker marks files with relative relocations."""
         return any(need.version == "GLIBC_ABI_DT_RELR" for need in item.file.dynamic.needed_versions)
 
 
 def _rpath(dynamic: DynamicFacts) -> str | None:
-    """``DT_RPATH``, which counts only where there is no ``DT_RUNPATH``."""
+    """``DT_RPATH``, which counts only without ``DT_RUNPATH``."""
     return dynamic.rpath if dynamic.runpath is None else None
 
 
 def _matches(exports: Exports, reference: Reference) -> bool:
-    """Whether a file defines a symbol in the version that is asked for."""
+    """Whether a file defines a symbol in the requested version."""
     return any(reference.name in names for names in exports.defining(reference.version))

@@ -18,13 +18,13 @@ from muslfix.loader.musl_exports import (
 )
 from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
 
-# load_library in dynlink.c: names that musl takes for itself, whatever follows the dot.
+# load_library in dynlink.c: names that musl reserves for its own libc, with any ending.
 _OWN_NAME = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
 _NAME_MAX = 255
 
 
 class MuslRules(Rules):
-    """musl: names of its own, search paths that are inherited, no versions."""
+    """musl: reserved names, inherited search paths, no symbol versions."""
 
     def __init__(self, system: System, files: Files) -> None:
         super().__init__(system, files)
@@ -60,7 +60,7 @@ class MuslRules(Rules):
         return self._search(name, needed_by)
 
     def _search(self, name: str, needed_by: Object) -> Finding:
-        """``path_open``, in one search path after the other."""
+        """``path_open``, in each search path in turn."""
         looked: list[str] = []
         unseen: list[str] = []
         for directory in self._directories(needed_by) if 0 < len(name) <= _NAME_MAX else ():
@@ -75,7 +75,7 @@ class MuslRules(Rules):
         return self.not_found(name, needed_by, looked, unseen)
 
     def _open(self, path: str) -> LoadedFile | Absence:
-        """A relative path starts at the directory that the process happens to be in."""
+        """A relative path depends on the working directory of the process, which is unknown."""
         return self.files.open(path) if path.startswith("/") else Absence.NOT_KNOWN
 
     def _accept(

@@ -1,4 +1,4 @@
-"""The lowest version of musl on which the files of a wheel can load, beside the one that its tags promise.
+"""The lowest version of musl on which the files of a wheel can load, and the one that its tags promise.
 
 Specification of the promise: https://peps.python.org/pep-0656/
 """
@@ -25,7 +25,7 @@ class MuslFloor:
     :param lowest: the lowest version on which all of its files can load: ``1.2.4``; ``None`` where all of
         them are for glibc
     :param promised: the lowest version that its tags promise: ``1.2``; ``None`` where they promise none
-    :param reasons: what sets the lowest version, each a sentence; none where any version will do
+    :param reasons: what sets the lowest version, each a sentence; empty if any version will do
     :param keeps: whether the wheel keeps what its tags promise
     """
 
@@ -55,7 +55,7 @@ def find_floor(images: Mapping[str, Image], platforms: Iterable[str]) -> MuslFlo
 
     It is a lower bound: what a file looks up by name at run time is not seen, nor what differs in behaviour.
 
-    :param images: its extension modules and shared libraries, by path; those for glibc count for nothing
+    :param images: its extension modules and shared libraries, by path; those for glibc are ignored
     :param platforms: the platform tags of the wheel
     """
     mine = {path: image for path, image in images.items() if Libc.GLIBC not in image.facts.libcs}
@@ -78,7 +78,7 @@ def find_floor(images: Mapping[str, Image], platforms: Iterable[str]) -> MuslFlo
 
 
 def _needs_of(image: Image, bundled: frozenset[str]) -> Iterable[tuple[tuple[int, ...], str]]:
-    """Each version that a file needs, and the end of a sentence that says why."""
+    """Each version of musl that a file needs, and the reason, as the end of a sentence."""
     if isinstance(image.dynamic, str):
         return
     if image.dynamic.has_relative_relocations:

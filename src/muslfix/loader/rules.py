@@ -1,4 +1,4 @@
-"""What a loader decides by rules of its own: how a library is found, and which symbol binds to which."""
+"""What the two loaders decide differently: how a library is found, and which definition a symbol binds to."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Object:
     """A file in a process.
 
     :param file: the file
-    :param loader: what needed it; of what is given to ``dlopen`` the program
-    :param names: by which it was asked for
+    :param loader: the file that needs it; for the argument of ``dlopen``, the program
+    :param names: the names under which it was requested
     """
 
     def __init__(self, file: LoadedFile, loader: Object | None, names: set[str]) -> None:
@@ -28,9 +28,9 @@ class Object:
 
 
 class Finding(NamedTuple):
-    """The answer to a needed name: a file that is new, or one that is in the process already.
+    """The answer to a needed name: a new file, or one that is already loaded.
 
-    :param found: ``None`` if there is neither
+    :param found: ``None`` if there is no such file
     :param problems: what went wrong
     :param unknown: what could not be found out
     """
@@ -41,13 +41,13 @@ class Finding(NamedTuple):
 
 
 class Rules:
-    """What both loaders have in common.
+    """What both loaders share.
 
-    :param system: what the loader goes by
+    :param system: the loader and its settings
     :param files: what it can open
     """
 
-    #: Of the libc that stands for all names that musl reserves.
+    #: The identity of the libc that musl loads for all names reserved for it.
     libc_identity: object = None
 
     def __init__(self, system: System, files: Files) -> None:
@@ -56,19 +56,19 @@ class Rules:
         started = system.started
         loaded = [] if started.program is None else [started.program, *started.libraries]
         self.objects = [Object(file, None, {file.path.rpartition("/")[2]}) for file in loaded]
-        #: How many of the objects are there before anything is loaded.
+        #: The number of objects that are loaded before any module is.
         self.started_count = len(self.objects)
-        #: Whether a symbol that nothing known defines is defined nowhere.
+        #: Whether all definitions are known, so that a symbol without one is undefined.
         self.knows_all_symbols = started.program is not None or bool(started.exports)
 
     def breadth_first(self, first: int) -> Iterator[Object]:
-        """The objects from a number on, those included that come while this goes on."""
+        """The loaded objects from `first` on, including those appended during iteration."""
         while first < len(self.objects):
             yield self.objects[first]
             first += 1
 
     def not_found(self, name: str, needed_by: Object, looked: list[str], unseen: list[str]) -> Finding:
-        """The answer where no place has a library."""
+        """The answer for a library that is in none of the directories searched."""
         if unseen:
             where = ", ".join(dict.fromkeys(unseen))
             return Finding(
@@ -85,26 +85,26 @@ class Rules:
         return Finding(problems=[problem])
 
     def by_identity(self, file: LoadedFile) -> Object | None:
-        """The object that is this very file, by whatever name."""
+        """The loaded object that is the same file, under any name."""
         return next((item for item in self.objects if item.file.identity == file.identity), None)
 
     def find(self, name: str, needed_by: Object) -> Finding:
-        """Find what a name in ``DT_NEEDED`` means."""
+        """Find the file for a name in ``DT_NEEDED``."""
         raise NotImplementedError
 
     def provider(self, reference: Reference) -> Object | Exports | None:
-        """What defines a symbol, the first in the order of the loader."""
+        """The first definition of a symbol, in the order of the loader."""
         raise NotImplementedError
 
     def undefined(self, names: frozenset[str], version: str) -> frozenset[str]:
-        """Those of some names that no :meth:`provider` defines.
+        """The names among these that no :meth:`provider` defines.
 
         :param version: the version that references to them have, or empty
         """
         raise NotImplementedError
 
     def brought_by(self, reference: Reference) -> str | None:  # noqa: ARG002
-        """The version of the libc that brought a symbol, if that is later than the target's."""
+        """The version of the libc that introduced a symbol, if it is newer than the target's."""
         return None
 
     def missing_versions(self, item: Object) -> list[Problem]:  # noqa: ARG002
@@ -112,7 +112,7 @@ class Rules:
         return []
 
     def refuses_relative_relocations(self, item: Object) -> bool:  # noqa: ARG002
-        """Whether the file says itself that an older loader must not load it."""
+        """Whether the file itself tells older loaders to refuse it."""
         return False
 
 

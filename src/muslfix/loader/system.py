@@ -1,4 +1,4 @@
-"""What the loader of a target goes by, as its files tell: directories, cache, what its interpreter starts."""
+"""How the loader of a target is set up, by its files: directories, cache, the process of the interpreter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 _CACHE_HEADER, _CACHE_ENTRY = struct.Struct("=20sII5I"), struct.Struct("=iIIIQ")
 _MAX_CACHE_ENTRIES = 200_000
 
-# What a module may need besides libc.so.6, and glibc has always.
+# The other libraries of glibc that a module may need.
 _GLIBC_FAMILY = ("libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1")
 
 # What Debian calls the directories of a machine, by what glibc calls the machine in the name of its loader.
@@ -37,7 +37,7 @@ _MULTIARCH = {
 
 
 def system_of(target: Target, files: TargetFiles) -> System:
-    """What the loader of a target goes by, as far as it is known.
+    """How the loader of a target is set up, as far as it is known.
 
     :param files: those of the target
     """
@@ -85,14 +85,14 @@ def _version(text: str | None) -> tuple[int, ...] | None:
 
 
 def _search_directories(target: Target, files: TargetFiles) -> tuple[str, ...]:
-    """Where the loader looks at last."""
+    """The default directories of the loader, searched last."""
     if target.libc is Libc.MUSL:
         return _musl_directories(target.loader, files)
     return _glibc_directories(target.loader)
 
 
 def _musl_directories(loader: str | None, files: TargetFiles) -> tuple[str, ...]:
-    """Those in the path file, which lies where the loader's own path says."""
+    """Those in the path file, whose place follows from the path of the loader."""
     name = re.search(r"ld-musl-(.+?)\.so\.1$", loader or "")
     if loader is None or name is None:
         return _MUSL_DIRECTORIES
@@ -110,7 +110,7 @@ def _musl_directories(loader: str | None, files: TargetFiles) -> tuple[str, ...]
 
 
 def _glibc_directories(loader: str | None) -> tuple[str, ...]:
-    """What is compiled in: the directory of the C library is first where a distribution has one a machine."""
+    """Those compiled in; a multiarch distribution has the directories of the machine first."""
     directories = ["/lib", "/usr/lib", "/lib64", "/usr/lib64"]
     multiarch = re.search(r"ld-linux-(.+?)\.so", loader or "")
     name = _MULTIARCH.get(multiarch[1]) if multiarch else None
@@ -120,7 +120,7 @@ def _glibc_directories(loader: str | None) -> tuple[str, ...]:
 
 
 def read_cache(files: TargetFiles) -> Mapping[str, tuple[str, ...]]:
-    """The ``ld.so.cache`` of glibc: paths by the name of a library; empty where there is none.
+    """The ``ld.so.cache`` of glibc: paths by the name of a library; empty if there is none.
 
     Of several the loader takes the best for the CPU, so all are given, in the order of the file.
     """

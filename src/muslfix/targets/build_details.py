@@ -112,10 +112,10 @@ def target_of_build_details(data: object, path: str, given: Mapping[str, str]) -
 
     :param data: the parsed file
     :param path: of the file, for a person
-    :param given: facts that it does not tell, by their names in :data:`NOT_TOLD`
+    :param given: facts that it does not have, by their names in :data:`NOT_TOLD`
     :raises InvalidTarget: if they are damaged, contradict themselves or a given fact, or leave open what must
         be known
-    :raises UsageError: if what is given is no such fact
+    :raises UsageError: if a given fact is not one of these
     """
     check_given(given, NOT_TOLD)
     details = parse_build_details(data)

@@ -101,7 +101,7 @@ def abi_part(version: tuple[int, int], flags: str) -> str:
 
 
 def own_suffixes(suffixes: Iterable[str], version: tuple[int, int], flags: str) -> list[str]:
-    """Those of some suffixes that have a CPython's own ABI part, whatever their triplet."""
+    """The suffixes that have a CPython's own ABI part, with any triplet."""
     names = ((suffix, ExtensionFilename.of_suffix(suffix)) for suffix in suffixes)
     return [suffix for suffix, name in names if name is not None and name.abi == abi_part(version, flags)]
 
@@ -110,7 +110,7 @@ def suffixes_of(version: tuple[int, int], flags: str, triplets: tuple[str, ...])
     """The ``EXTENSION_SUFFIXES`` of a CPython, in their order.
 
     :param flags: ``sys.abiflags``
-    :param triplets: those in its own suffixes; none: these have no triplet; two: one is a fallback
+    :param triplets: those in its own suffixes; empty if they have none; two if one is a fallback
     :raises InvalidTarget: if the version is newer than what is known here
 
     >>> suffixes_of((3, 10), "", ("x86_64-linux-musl",))

@@ -30,7 +30,7 @@ FACTS = {
 class FewFacts:
     """What must be known of a CPython to make a :class:`~muslfix.targets.target.Target` of it.
 
-    :param version: in full; ``3.10`` where the rest is not known
+    :param version: in full; ``3.10`` if the rest is unknown
     :param platform: ``linux-`` and what ``uname -m`` says
     """
 

@@ -1,11 +1,11 @@
 """Ask the target interpreter for its facts, or read them from a file.
 
 An interpreter is asked once, by a script of the standard library (:mod:`muslfix.targets._probe`), and its ELF
-file is read here: what it is linked to stands in the ``PT_INTERP`` of the file that runs, and nowhere
-else as surely. ``platform.libc_ver()`` is wrong on musl, a machine can have the loaders of both libcs,
-and gcompat plays glibc.
+file is read here: only the ``PT_INTERP`` of the file that runs is reliable about the libc.
+``platform.libc_ver()`` is wrong on musl, a machine can have the loaders of both libcs, and gcompat poses as
+glibc.
 
-Nothing else is run but the musl loader, which tells its version when it is called without arguments:
+The only other program that is run is the musl loader, which prints its version when called without arguments:
 https://peps.python.org/pep-0656/.
 """
 
@@ -29,10 +29,10 @@ from muslfix.targets.untrusted_facts import target_from_facts
 _MAX_TARGET_FILE = 1024 * 1024
 _LOADER_TIMEOUT = 5.0
 
-# What a Python says first of itself is not checked yet.
+# The version in an answer that is not checked yet.
 _NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 
-# Patterns, compiled where they are needed: no run needs all of them.
+# Patterns are compiled where they are used: no run needs all of them.
 _ANSWER = rb"(?m)^" + MARK.encode() + rb"(\{.*\})$"
 _MUSL_VERSION = rb"(?m)\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)"
 _OWN_SUFFIX = r"\.cpython-.*\.so"
@@ -43,7 +43,7 @@ _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 
 @spelled_names()
 def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
-    """The path of the interpreter that is meant; a virtual environment's own path, links and all.
+    """The path of the requested interpreter; in a virtual environment its own, links unresolved.
 
     :param explicit: what the user asked for: a path, a name on ``PATH``, or the directory of an
         environment; ``None`` means the active virtual environment if there is one, else the
@@ -93,9 +93,9 @@ def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Targe
     """Read a target from the JSON file that ``muslfix interpreter --json`` wrote.
 
     :param path: of that file, or of a ``build-details.json`` (:pep:`739`)
-    :param given: facts that the latter does not tell: ``libc``, ``libc_version``, ``executable``, ``prefix``
+    :param given: facts that the latter does not have: ``libc``, ``libc_version``, ``executable``, ``prefix``
     :raises InvalidTarget: if it cannot be read, or its facts are incomplete or contradict each other
-    :raises UsageError: if what is given is no such fact, or the file has them all
+    :raises UsageError: if a given fact is not one of these, or the file has them all
     """
     given = given or {}
     try:
@@ -120,7 +120,7 @@ def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Targe
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file, or a pipe that somebody writes to, as a shell's ``<(...)``; wait for no writer to come."""
+    """Open a file or a pipe, such as a shell's ``<(...)``, without waiting for a writer."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
     return descriptor
@@ -132,11 +132,11 @@ def _why(error: OSError | ValueError) -> str:
 
 @spelled_names()
 def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
-    """Run an interpreter and make a target of what it and its ELF file say.
+    """Run an interpreter, and make a target of its answer and its ELF file.
 
     :param executable: path of a Python, or of a script that runs one
-    :param timeout: seconds until it counts as hanging, and is killed with all that it started
-    :raises InterpreterError: if it cannot be run, does not answer, or is none that muslfix serves
+    :param timeout: seconds after which it is killed, with all processes that it started
+    :raises InterpreterError: if it cannot be run, does not answer, or is not supported
     """
     path = os.path.abspath(executable)
     facts = _ask_itself() if _is_itself(path) else _ask(path, timeout)
@@ -151,17 +151,17 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
 
 
 def _is_itself(path: str) -> bool:
-    """Whether it is the interpreter that runs this, and no variable makes it tell of another."""
+    """Whether it is the running interpreter, and no variable makes it describe another."""
     return path == sys.executable and not any(name.startswith("_PYTHON") for name in os.environ)
 
 
 def _ask_itself() -> dict[str, Any]:
-    """The answer of the probe without a second process."""
+    """The answer of the probe, without a second process."""
     return facts()
 
 
 def _ask(path: str, timeout: float) -> dict[str, Any]:
-    """The answer of the probe, which may still say anything."""
+    """The answer of the probe, still unchecked."""
     import pkgutil
 
     from muslfix.targets.programs import run_program, why_no_answer, why_not_started
@@ -186,7 +186,7 @@ def _ask(path: str, timeout: float) -> dict[str, Any]:
 
 
 def _check_identity(path: str, answer: JsonObject) -> None:
-    """Say what it is rather than which fact is missing: others answer no more than this."""
+    """Name an unsupported Python: it answers no more than this."""
     implementation = answer.text("implementation")
     if implementation != "cpython":
         name = _IMPLEMENTATIONS.get(implementation, implementation)
@@ -203,7 +203,7 @@ class _Program(NamedTuple):
     :param path: where it is
     :param elf: its facts
     :param libc: the libc that its ``PT_INTERP`` names
-    :param loader: the dynamic loader in effect: ``PT_INTERP``, or one that was called by hand, links resolved
+    :param loader: the dynamic loader in effect: ``PT_INTERP``, or one that was called explicitly
     """
 
     path: str
@@ -213,10 +213,10 @@ class _Program(NamedTuple):
 
 
 def _read_program(path: str, answer: JsonObject) -> _Program:
-    """Read the ELF file of the interpreter: the first one, of those it may be, that needs a loader.
+    """Read the ELF file of the interpreter: the first candidate that needs a loader.
 
     The file that runs is not always ``sys.executable``: that can be a wrapper. And it is not always the
-    interpreter: where somebody calls the loader by hand, the file that runs is the loader.
+    interpreter: if the loader was called explicitly, the file that runs is the loader.
     """
     reason, called_by_hand = "does not tell which file it is", None
     for candidate in (answer.optional_text("image"), answer.optional_text("executable")):
@@ -267,9 +267,9 @@ def _facts_about(program: _Program, answer: JsonObject, timeout: float) -> dict[
 
 
 def _musl_version(loader: str, timeout: float) -> str | None:
-    """What musl's loader writes to stderr when it gets nothing to do.
+    """The version that musl's loader writes to stderr when called without arguments.
 
-    :return: ``None`` where it is missing, for another machine, or silent: that costs some wheel tags
+    :return: ``None`` if it is missing, for another machine, or silent: then some wheel tags are missing
     """
     from muslfix.targets.programs import run_program
 

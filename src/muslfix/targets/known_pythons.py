@@ -1,4 +1,4 @@
-"""The musl Pythons that are known: whose they are, and which libc their extension modules spell.
+"""The known Pythons on musl: who builds them, and which libc the names of their extension modules spell.
 
 Whether a Python on musl says ``-gnu`` or ``-musl`` depends on its version and on who built it. Each row here
 is one version of one builder, with a name for ``--target-spec``.
@@ -25,10 +25,10 @@ class KnownPython:
     :param sentence: who built it, for a person
     :param version: ``3.10``
     :param spellings: the libcs that the suffixes of its own extension modules spell, in the order in which it
-        looks; none: these have no triplet
-    :param since: the release of the builder that was the first to be so, or ``None``
-    :param until: the last one, or ``None``
-    :param libc_version: of its musl, where the builder's release settles that
+        looks; empty if they have no triplet
+    :param since: the first release of the builder with these names, or ``None``
+    :param until: the last such release, or ``None``
+    :param libc_version: of its musl, if the builder's release determines it
     """
 
     name: str
@@ -59,7 +59,7 @@ class KnownPython:
         return tuple(cpu.triplet(libc, self.version_info) for libc in spellings)
 
     def is_like(self, target: Target) -> bool:
-        """Whether a target imports what this one does, as far as the spelling goes."""
+        """Whether a target looks for the same spellings."""
         spelled = []
         for suffix in target.extension_suffixes:
             name = ExtensionFilename.of_suffix(suffix)
@@ -184,17 +184,17 @@ KNOWN = (*_upstream(), *_cross_built(), *_alpine(), *_standalone(), *_openwrt())
 
 
 def known_named(name: str) -> KnownPython | None:
-    """The one of a name, or ``None``."""
+    """The known Python of a name, or ``None``."""
     return next((known for known in KNOWN if known.name == name), None)
 
 
 def known_like(target: Target) -> tuple[KnownPython, ...]:
-    """Those that a target may be: same version, same spelling."""
+    """The known Pythons that a target may be: same version, same spelling."""
     return tuple(known for known in KNOWN if known.is_like(target))
 
 
 def lines_about_known() -> Iterator[str]:
-    """A line for each of them: name, what it imports, who built it."""
+    """A line for each known Python: name, what it imports, who builds it."""
     width = max(len(known.name) for known in KNOWN)
     words = {Libc.GLIBC: "-gnu", Libc.MUSL: "-musl"}
     for known in KNOWN:

@@ -1,4 +1,4 @@
-"""Running programs that may do anything, and saying in a sentence why one did not do what it should."""
+"""Run programs that may do anything, and explain in a sentence why one did not answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from muslfix.targets.target import OLDEST
 _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 _NAME_TIP = "name an interpreter with --python"
 
-# No answer is nearly as long. What prints more is no Python, or one with a very talkative wrapper.
+# Far more than any answer.
 _MAX_OUTPUT = 1024 * 1024
 
 
@@ -36,7 +36,7 @@ class Outcome:
 
 
 def run_program(command: list[str], timeout: float) -> Outcome:
-    """Run a program with nothing to read, in a process group of its own, for a bounded time and output.
+    """Run a program without input, in its own process group, with bounded time and output.
 
     :raises OSError: if it cannot be started
     """
@@ -65,7 +65,7 @@ def run_program(command: list[str], timeout: float) -> Outcome:
 
 
 def _environment() -> dict[str, str]:
-    """The environment variables, without those that could make an interpreter tell of another.
+    """The environment variables, without those that could make an interpreter describe another.
 
     ``-I`` ignores most; ``_PYTHON_SYSCONFIGDATA_NAME`` and the like are read by ``sysconfig`` itself.
     """
@@ -85,7 +85,7 @@ def _chunks(process: subprocess.Popen[bytes], streams: Any, timeout: float) -> I
             left = deadline - time.monotonic()
             if left <= 0:
                 raise subprocess.TimeoutExpired(process.args, timeout)
-            # Something in the background can hold the streams open when the process itself has ended.
+            # A background process can keep the streams open after the process has ended.
             ended = process.poll() is not None
             ready = selector.select(min(left, 0.1))
             if ended and not ready:
@@ -107,13 +107,13 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def why_no_answer(path: str, outcome: Outcome) -> InterpreterError:
-    """The sentence for a program that ran and did not answer."""
+    """The error for a program that ran and did not answer."""
     if outcome.status < 0:
         return InterpreterError(path, f"crashed: it was ended by {_signal_name(-outcome.status)}")
     words = _line(outcome.stderr, -1) or _line(outcome.stdout, 0)
     if re.search(rb"[Uu]nknown option:? -I", outcome.stderr):
         return InterpreterError(path, f"is a Python older than 3.4; {OLDEST}")
-    if outcome.status and MARK.encode() in outcome.stderr:  # it echoes the script, so it is no Python
+    if outcome.status and MARK.encode() in outcome.stderr:  # it echoes the script, so it is not Python
         return InterpreterError(
             path, f"is not a Python interpreter: it ended with status {outcome.status}", _NAME_TIP
         )
@@ -137,7 +137,7 @@ def _signal_name(number: int) -> str:
 
 
 def _line(output: bytes, number: int) -> str:
-    """The first or last line that is not blank, fit to be shown in a sentence."""
+    """The first or last line that is not blank, made printable."""
     lines = output.decode("utf-8", "replace").split("\n")
     shown = ["".join(c if c.isprintable() else " " for c in line).strip() for line in lines]
     filled = [line[:200] for line in shown if line]
@@ -145,7 +145,7 @@ def _line(output: bytes, number: int) -> str:
 
 
 def why_not_started(path: str, error: OSError | ValueError) -> InterpreterError:
-    """The sentence for a program that the system did not start, from what is there to see."""
+    """The error for a program that the system could not start, from what the file shows."""
     if os.path.isdir(path):
         return InterpreterError(path, "is a directory", "name the program in it")
     if not os.path.exists(path):
@@ -163,7 +163,7 @@ def why_not_started(path: str, error: OSError | ValueError) -> InterpreterError:
 
 
 def _why_not_loaded(path: str) -> InterpreterError:
-    """The sentence for a file that is there, may be executed, and still cannot be.
+    """The error for an executable file that cannot be executed.
 
     :raises OSError: if it cannot be read
     """

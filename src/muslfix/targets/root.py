@@ -1,4 +1,4 @@
-"""A target read from its files, where it cannot be run: a root file system, or the prefix of a Python.
+"""A target that cannot be run, read from its files: a root file system, or the prefix of a Python.
 
 Nothing in the tree is believed more than it shows. The suffixes and the version are compiled into the
 interpreter; its ELF file names machine and loader; the loader holds the version of its libc. What the files
@@ -35,14 +35,14 @@ def read_target_root(
 ) -> Target:
     """Read a target from a root file system or a prefix.
 
-    :param directory: on this machine; links in it are followed inside of it only
-    :param python: which one, where there are several: a version such as ``3.11``, or the path of its program
+    :param directory: on this machine; links in it are followed only inside it
+    :param python: which one, if there are several: a version such as ``3.11``, or the path of its program
         as the target sees it, which can be that of a virtual environment
-    :param given: facts that the files do not tell, by the names of
+    :param given: facts that the files do not show, by the names of
         :data:`muslfix.targets.few_facts.FACTS`
     :raises InvalidTarget: if there is no such Python, its files contradict each other, or do not tell what
         must be known
-    :raises UsageError: if what is given is no such fact
+    :raises UsageError: if a given fact is not one of these
     """
     given = given or {}
     check_given(given)
@@ -107,7 +107,7 @@ class _Reader:
             raise InvalidTarget(self.files.locate(path), error.reason, error.tip) from error
 
     def _version(self, details: BuildDetails | None, binaries: list[Binary], names: Names) -> str:
-        """The version in full, or its first two parts where the files do not show more."""
+        """The version in full, or its first two parts if the files show no more."""
         short = "{}.{}".format(*self.python.version)
         if details is not None:
             if not details.version.startswith(short + "."):
@@ -149,7 +149,7 @@ class _Reader:
         return platform
 
     def _cpu_of_apk(self) -> Cpu | None:
-        """What Alpine's package manager installs for."""
+        """The CPU that Alpine's package manager installs for."""
         path = "/etc/apk/arch"
         content = self.files.read(path, 64) if self.files.holds(path) else None
         return None if content is None else cpu_of_apk(content.decode("ascii", "replace"))

@@ -51,7 +51,7 @@ class Linked(NamedTuple):
 
     :param machine: of its ELF file
     :param libc: by its loader, else by what it needs
-    :param libc_version: as it stands in the loader, or ``None``
+    :param libc_version: as in the loader, or ``None``
     :param loader: ``PT_INTERP``, or ``None``
     :param origin: the evidence that decided, in words
     """
@@ -105,7 +105,7 @@ def _read_binary(files: RootFiles, path: str) -> Binary | None:
 
 
 def read_linked(files: RootFiles, python: StaticPython, binaries: list[Binary]) -> Linked:
-    """Machine, libc and loader, by the program; by libpython where the program is none."""
+    """Machine, libc and loader, by the program; by libpython if the program is not an ELF file."""
     for binary in binaries:
         loader = binary.elf.interpreter
         if loader is not None and binary.path == python.program:

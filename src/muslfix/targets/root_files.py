@@ -46,7 +46,7 @@ class RootFiles(PathMap):
         return mode is not None and stat.S_ISDIR(mode)
 
     def names(self, path: str) -> list[str]:
-        """The names in a directory, sorted; none where there is not a directory that can be read."""
+        """The names in a directory, sorted; empty if it cannot be read."""
         try:
             return sorted(os.listdir(self.locate(path)))
         except (OSError, InvalidTarget):
@@ -66,7 +66,7 @@ class RootFiles(PathMap):
             yield file
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """The content of a small file, or ``None`` where there is none that can be read.
+        """The content of a small file, or ``None`` if it cannot be read.
 
         :param limit: in bytes
         :raises InvalidTarget: if it is larger

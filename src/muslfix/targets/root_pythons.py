@@ -80,7 +80,7 @@ def choose_python(files: RootFiles, found: tuple[StaticPython, ...], wanted: str
 
     :param found: those in the usual places
     :param wanted: a version or the path of a program, or ``None`` where there is but one
-    :raises InvalidTarget: if there is none such, or there are several
+    :raises InvalidTarget: if there is none, or more than one
     """
     directory = files.tree.directory
     if wanted is not None and wanted.startswith("/"):
@@ -205,7 +205,7 @@ def _environment_config(files: RootFiles, bin_directory: str) -> bytes | None:
 
 
 def _home_prefix(config: bytes) -> Iterator[str]:
-    """The prefix that ``home`` in a ``pyvenv.cfg`` leads to; a program that was copied says nothing."""
+    """The prefix by ``home`` in a ``pyvenv.cfg``; needed for a program that was copied."""
     for line in config.split(b"\n"):
         key, _, value = line.partition(b"=")
         home = os.fsdecode(value.strip())

@@ -1,10 +1,8 @@
 """Which names a Python imports, from what its files show, without running it.
 
-Each piece of evidence says a part, and they must agree. What is compiled into the interpreter is what
-imports; the names in
-``lib-dynload`` are those that its own modules were built with; the name of the ``_sysconfigdata_*`` file is
-what
-``sysconfig`` believes, which cross tools can change.
+Each piece of evidence shows a part, and they must agree. The suffixes compiled into the interpreter decide
+imports; the names in ``lib-dynload`` are those that its own modules were built with; the name of the
+``_sysconfigdata_*`` file is what ``sysconfig`` believes, which cross-building tools can change.
 """
 
 from __future__ import annotations
@@ -42,7 +40,7 @@ class NamesEvidence:
 
 @dataclass(frozen=True)
 class Names:
-    """What follows from it.
+    """What follows from the evidence.
 
     :param abi_flags: ``sys.abiflags``
     :param suffixes: ``EXTENSION_SUFFIXES``
@@ -55,7 +53,7 @@ class Names:
 
 
 def decide_names(evidence: NamesEvidence) -> Names:
-    """Decide which names it imports, by the best evidence that there is.
+    """Decide which names it imports, by the best evidence available.
 
     :raises InvalidTarget: if there is none, or pieces of it contradict each other
     """
@@ -147,7 +145,7 @@ def _suffixes_of_files(names: Iterable[str]) -> frozenset[str]:
 
 
 def _of_version(suffixes: Iterable[str], version: tuple[int, int]) -> frozenset[str]:
-    """Those with an ABI part of this version, whatever its flags."""
+    """Those with an ABI part of this version, with any flags."""
     own = re.compile(re.escape("." + abi_part(version, "")) + r"[a-z]*[-.].*")
     return frozenset(suffix for suffix in suffixes if own.fullmatch(suffix))
 
@@ -165,7 +163,7 @@ def _flags_of(suffixes: frozenset[str]) -> str:
 
 
 def _triplets_of(suffixes: frozenset[str], version: tuple[int, int], flags: str) -> tuple[str, ...]:
-    """The triplets in the own suffixes; of two, Alpine's, the one of musl comes first."""
+    """The triplets in its own suffixes; of two, as on Alpine, that of musl comes first."""
     parsed = [ExtensionFilename.of_suffix(suffix) for suffix in own_suffixes(suffixes, version, flags)]
     found = [name for name in parsed if name is not None and name.triplet is not None]
     found.sort(key=lambda name: (name.spelled_libc is not Libc.MUSL, name.triplet))

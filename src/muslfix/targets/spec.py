@@ -1,4 +1,4 @@
-"""A target in a word: ``cp310-musl-x86_64``.
+"""A target specification: ``cp310-musl-x86_64``.
 
 =============================================== ==========================================================
 specification                                   the target
@@ -9,14 +9,13 @@ specification                                   the target
 ``cp39-none-aarch64-musl1.2.4``                 CPython 3.9 whose suffixes have no triplet, on musl 1.2.4
 ``cp37m-gnu-i686-musl``                         up to 3.7 the flag ``m`` belongs to the name
 ``cp313t-musl-armv7l``, ``cp314td-musl-s390x``  free-threaded; free-threaded debug build
-``alpine-3.14-armv7l``, ``uv-3.10-musl-x86_64`` a Python of :data:`muslfix.targets.known_pythons.KNOWN`, by
-its name ===============================================
-==========================================================
+``alpine-3.14-armv7l``, ``uv-3.10-musl-x86_64`` a known Python of :mod:`~muslfix.targets.known_pythons`
+=============================================== ==========================================================
 
-In order: the interpreter tag with the flags of the ABI; the libc that the file names of its extension modules
-spell; the CPU as in compatibility tags; the libc that it runs on. That last part can be left out only where
-there is no choice: no Python on glibc says ``-musl``. Nothing is guessed: what is needed later and is not in
-the specification is asked for by name.
+In order: the interpreter tag with the ABI flags; the libc that the names of its extension modules spell; the
+CPU as in compatibility tags; the libc that it runs on. The last part can be left out only if there is no
+choice: no Python on glibc says ``-musl``. Nothing is guessed: what is needed later and is not in the
+specification must be given by name.
 """
 
 from __future__ import annotations
@@ -47,12 +46,12 @@ _NAMES_TIP = "see 'muslfix interpreter --list', or write it as in cp310-musl-x86
 
 
 def parse_target_spec(text: str, given: Mapping[str, str] | None = None) -> Target:
-    """Make a target of a specification.
+    """Make a target from a specification.
 
     :param text: as in the table above
-    :param given: facts that it does not tell, by the names of :data:`muslfix.targets.few_facts.FACTS`
-    :raises InvalidTarget: if it is none, leaves open what it must tell, or contradicts a given fact
-    :raises UsageError: if what is given is no such fact
+    :param given: facts that it does not have, by the names of :data:`muslfix.targets.few_facts.FACTS`
+    :raises InvalidTarget: if it is not one, lacks what it must say, or contradicts a given fact
+    :raises UsageError: if a given fact is not one of these
     """
     given = given or {}
     check_given(given, ("version", "libc_version", "executable", "prefix"))

@@ -90,28 +90,28 @@ class TargetTree(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """Facts of one Python, as far as importing and installing go.
+    """The facts of one Python that matter for importing and installing.
 
     :param implementation: ``sys.implementation.name``; muslfix serves ``cpython``
     :param version: ``major.minor.micro`` with any suffix: ``3.9.18``, ``3.15.0a1``
     :param abi_flags: ``sys.abiflags``: some of ``t``, ``d``, ``m``, mostly empty
-    :param soabi: ``cpython-39-x86_64-linux-gnu``, or ``None`` where it is not known
+    :param soabi: ``cpython-39-x86_64-linux-gnu``, or ``None`` if unknown
     :param extension_suffixes: ``EXTENSION_SUFFIXES``, in its order, each with its leading dot
     :param platform: ``sysconfig.get_platform()``: ``linux-x86_64``
     :param libc: the libc that the interpreter is linked to
-    :param libc_version: ``1.2.5``; ``None`` where it is not known
+    :param libc_version: ``1.2.5``; ``None`` if unknown
     :param machine: the machine of the interpreter's ELF file
     :param loader: path of its dynamic loader (``PT_INTERP``), or ``None``
     :param executable: path by which scripts call the interpreter, or ``None``
-    :param prefix: ``sys.prefix``, or ``None`` where it is not known
-    :param scheme: paths of its own environment, or ``None`` where they are not known
+    :param prefix: ``sys.prefix``, or ``None`` if unknown
+    :param scheme: paths of its own environment, or ``None`` if unknown
     :param prefix_scheme: the same for another prefix, each path relative to it
     :param environment: ``virtual environment``, ``conda`` or ``system``
     :param externally_managed: path of the :pep:`668` marker, or ``None``
     :param markers: the environment of :pep:`508` markers, as sorted pairs
-    :param program: path of the interpreter's ELF file, links resolved; ``None`` where it is not known
+    :param program: path of the interpreter's ELF file, links resolved; ``None`` if unknown
     :param symbols: what the interpreter's process and its libc export, by the name of the file, as
-        :meth:`muslfix.elf.symbols.Exports.to_texts` writes it; mostly empty, since the files tell it
+        :meth:`muslfix.elf.symbols.Exports.to_texts` writes it; usually empty, since the files have it
     :param runs_here: whether ``executable`` can be started on this machine; not part of the JSON form
     :param source: where the facts come from; not part of the JSON form
     :param tree: where its files are on this machine, if it was read from them; not part of the JSON form

@@ -1,6 +1,6 @@
-"""Targets made of facts that may be anything: the answer of a probe, a target file, a text written by hand.
+"""Targets made of untrusted facts: the answer of a probe, a target file, JSON written by hand.
 
-Each fact must be there, of its kind, and fit the others; what is wrong is named by its path in the data.
+Each fact must be present, of its type, and fit the others; an error names the bad value by its path.
 """
 
 from __future__ import annotations
