@@ -393,6 +393,8 @@ def test_dynamic_section_without_string_table() -> None:
 @pytest.mark.parametrize("lies", [{"DT_STRSZ": 0}, {"DT_STRSZ": 4}], ids=str)
 def test_init_functions_are_sought_in_the_string_table_only(lies: dict[str, int]) -> None:
     assert read(make_elf(functions=["PyInit_m"])).init_functions == ("PyInit_m",)
+    exported = ["PyModExport_m", "PyModExportU_a_cta"]
+    assert read(make_elf(functions=exported)).init_functions == ("PyModExportU_a_cta", "PyModExport_m")
     assert read(make_elf(functions=["PyInit_m"], lies=lies)).init_functions == ()
 
 

@@ -68,7 +68,7 @@ class Cell:
     @property
     def directory(self) -> str:
         """A name for it."""
-        return f"{self.python.name}{self.suffix}.{self.libc}"
+        return f"{self.python.name}{self.suffix}.{self.abi}.{self.libc}"
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,10 @@ def cells_of(python: LabPython) -> Iterator[Cell]:
         for part, abi in abis.items()
         for ending in ("", *(f"-{t}" for t in TRIPLETS))
     }
-    for suffix, abi in {**suffixes, ".so": python.abi}.items():
+    rows = [*suffixes.items(), (".so", python.abi)]
+    if python.abi == "315":  # which starts a module by either function
+        rows.append((".so", "abi3t"))
+    for suffix, abi in rows:
         for libc in CONTENTS:
             yield Cell(python, suffix, abi, libc)
 

@@ -92,6 +92,7 @@ ELVES: dict[str, ElfFacts | str | None] = {
     "arm hard": extension(ARM_HARD),
     "arm soft": extension(ARM_SOFT),
     "library": replace(extension(X86_64, Libc.MUSL), init_functions=()),
+    "export": replace(extension(X86_64, Libc.MUSL), init_functions=("PyModExport_m",)),
     "program": replace(extension(X86_64), kind="program"),
     "text": "is not an ELF file",
     "unread": None,
@@ -246,6 +247,7 @@ CASES: dict[str, dict[str, list[File]]] = {
         ],
         # Bare names are modules only with a function to start them.
         "bare library": [f("-", "library", None)],
+        "bare, exported": [f("-", "export", None)],
         "bare text": [f("-", "text", None)],
         "bare, unread": [f("-", "unread", IMPORTABLE)],
         "bare library beside a module": [f("-", "library", None), f(G39, "musl", MISNAMED, new=M39)],
@@ -295,6 +297,8 @@ CASES: dict[str, dict[str, list[File]]] = {
         "with the GIL": [f(f"cpython-313-{MUSL}", "musl", OTHER_ABI)],
     },
     "musl 3.15": {
+        "bare, exported": [f("-", "export", IMPORTABLE)],
+        "bare library": [f("-", "library", None)],
         "misnamed": [f(G15, "musl", MISNAMED, new=M15)],
         "abi3": [f("abi3", "musl", IMPORTABLE)],
         "abi3 with its triplet": [f(AM, "musl", IMPORTABLE)],

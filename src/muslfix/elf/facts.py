@@ -29,7 +29,7 @@ _GLIBC_SONAME = re.compile(
     r"libc\.so\.6(\.1)?|ld-linux.*|ld64\.so\..*|ld\.so\.1|libm\.so\.6(\.1)?|libpthread\.so\.0|libdl\.so\.2|librt\.so\.1|libutil\.so\.1"
 )
 _MUSL_SONAME = re.compile(r"libc\.musl-.*|ld-musl-.*|libc\.so")
-_INIT_FUNCTION = re.compile(rb"PyInitU?_[0-9A-Za-z_]+")
+_INIT_FUNCTION = re.compile(rb"Py(?:Init|ModExport)U?_[0-9A-Za-z_]+")  # the second by PEP 793
 
 # e_machine of the CPUs that Linux runs on, and what they are called here. Registry:
 # https://www.sco.com/developers/gabi/latest/ch4.eheader.html
@@ -90,7 +90,7 @@ class ElfFacts:
     :param needed: the names in ``DT_NEEDED``, in their order
     :param glibc_evidence: each entry that only glibc can satisfy, in words
     :param musl_evidence: the same for musl
-    :param init_functions: names of the ``PyInit_*`` functions in its string table, sorted
+    :param init_functions: names of ``PyInit_*`` and ``PyModExport_*`` (:pep:`793`) in its string table, sorted
     """
 
     machine: Machine

@@ -21,6 +21,9 @@ _HOPELESS = (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY)
 _FOREIGN = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF, *_HOPELESS)
 _MISSING = (Verdict.MISSING_LIBRARY, Verdict.MISSING_SYMBOL)
 
+# The CPython that first starts a module by PyModExport_m: https://peps.python.org/pep-0793/
+_FIRST_WITH_EXPORTS = (3, 15)
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -123,7 +126,7 @@ def is_loadable(candidate: Candidate, target: Target) -> bool:
     elf = candidate.elf
     return (
         isinstance(elf, ElfFacts)
-        and not _is_plain_library(candidate)
+        and not _is_plain_library(candidate, target)
         and _verdict_alone(replace(candidate, load=None), target) in (Verdict.IMPORTABLE, Verdict.MISNAMED)
     )
 
@@ -147,7 +150,7 @@ def plan(
     """
     modules: dict[str, list[Candidate]] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.path):
-        if not _is_plain_library(candidate):
+        if not _is_plain_library(candidate, target):
             modules.setdefault(candidate.module, []).append(candidate)
     occupied = {*taken, *(c.path for files in modules.values() for c in files)}
     decisions = []
@@ -237,11 +240,14 @@ def _with_load(decision: Decision) -> Decision:
     return replace(decision, verdict=trouble)
 
 
-def _is_plain_library(candidate: Candidate) -> bool:
+def _is_plain_library(candidate: Candidate, target: Target) -> bool:
     """Whether ``m.so`` is a shared library that only looks like a module: no function to start it."""
     if candidate.name.abi or candidate.elf is None:
         return False
-    return isinstance(candidate.elf, str) or not candidate.elf.init_functions
+    if isinstance(candidate.elf, str):
+        return True
+    prefixes = ("PyInit", "PyModExport") if target.version_info >= _FIRST_WITH_EXPORTS else ("PyInit",)
+    return not any(name.startswith(prefixes) for name in candidate.elf.init_functions)
 
 
 def _abi_fits(candidate: Candidate, target: Target) -> bool:
