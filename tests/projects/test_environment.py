@@ -19,7 +19,7 @@ import muslfix
 from muslfix.errors import EnvironmentRefused, InvalidProject, UsageError
 from muslfix.projects.environment import check_not_managed, versions_beside
 from muslfix.projects.project import InstalledProject, is_inside, normalize_name, scan_legacy, scan_projects
-from muslfix.transaction.recovery import recover_leftovers
+from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import report_installed, report_missing
 from muslfix.verbs.selection import choose, site_directories
 

@@ -16,7 +16,7 @@ from trees import snapshot
 from muslfix.errors import DestinationError
 from muslfix.files import STAGING_PREFIX
 from muslfix.transaction.journal import BELONGS_TO, JOURNAL, TAKEN_BACK, Journal
-from muslfix.transaction.recovery import recover_leftovers
+from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.steps import DONE, Step
 from muslfix.transaction.transaction import Transaction
 

@@ -20,7 +20,7 @@ from wheelmaker import make_wheel
 import muslfix.transaction.recovery
 from muslfix.errors import DestinationError
 from muslfix.targets.target import Target
-from muslfix.transaction.recovery import recover_leftovers
+from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.install import InstallOptions, install
 

@@ -44,7 +44,7 @@ from muslfix.errors import DestinationError, told_as_sentences
 from muslfix.files import STAGING_PREFIX
 from muslfix.parallel import Meanwhile
 from muslfix.transaction.journal import Journal
-from muslfix.transaction.recovery import recover_leftovers
+from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.steps import Step
 from muslfix.transaction.transaction import Transaction
 

@@ -71,7 +71,7 @@ from muslfix.cli import main as command_line
 from muslfix.projects import in_place
 from muslfix.report.report import Report
 from muslfix.transaction import transaction
-from muslfix.transaction.recovery import recover_leftovers
+from muslfix.transaction.leftovers import recover_leftovers
 
 #: What the commands load; it is loaded before they are forked, so that each finds it.
 LOADED: tuple[ModuleType, ...] = (in_place, transaction, fix, undo)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
-from muslfix.errors import told_as_sentences
 from muslfix.files import STAGING_PREFIX, sync_file_system
 from muslfix.transaction.journal import JOURNAL, TAKEN_BACK, read_journal
 from muslfix.transaction.locking import are_in_place, lock_each, uninterrupted
@@ -19,30 +18,6 @@ from muslfix.transaction.steps import DONE, Step, discard, is_folder, make_folde
 
 # How long to wait for another muslfix that works on the same directory, in seconds.
 _PATIENCE = 60.0
-
-
-def recover_leftovers(directory: str) -> bool:
-    """Recover a directory from interrupted transactions; wait for one that still runs.
-
-    Costs one listing of the directory where there are none.
-
-    :return: whether a transaction had been interrupted there
-    :raises DestinationError: if the directory cannot be locked, or the leftovers cannot be trusted
-    """
-    try:
-        names = os.listdir(directory)
-    except OSError:  # the caller finds out
-        return False
-    if not any(name.startswith(STAGING_PREFIX) for name in names):
-        return False
-    made: list[str] = []
-    with told_as_sentences(directory):
-        try:
-            locks, count = lock_and_recover(os.path.abspath(directory), (), (), made)
-            locks.close()
-        finally:
-            remove_folders(made)  # recovering can remove the directory, which is made again to lock it
-    return count > 0
 
 
 def lock_and_recover(

@@ -16,7 +16,7 @@ from muslfix.projects.trace import Change
 from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
-from muslfix.transaction.recovery import recover_leftovers
+from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import report_installed
 from muslfix.verbs.selection import Selection
 from muslfix.verdicts import Mode

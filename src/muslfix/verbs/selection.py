@@ -23,7 +23,7 @@ from muslfix.projects.project import InstalledProject, normalize_name, scan_lega
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
-from muslfix.transaction.recovery import recover_leftovers
+from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import (
     report_editable,
     report_failed,

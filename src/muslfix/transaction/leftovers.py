@@ -1,0 +1,40 @@
+"""What interrupted transactions have left in a directory.
+
+Apart from :mod:`muslfix.transaction.recovery`, so that a command that finds none does not load what takes
+steps back.
+"""
+
+from __future__ import annotations
+
+import os
+
+from muslfix.errors import told_as_sentences
+from muslfix.files import STAGING_PREFIX
+
+
+def recover_leftovers(directory: str) -> bool:
+    """Recover a directory from interrupted transactions, and wait for one that still runs.
+
+    :return: whether a transaction had been interrupted there
+    :raises DestinationError: if the directory cannot be locked, or a journal cannot be trusted
+    """
+    if not _has_leftovers(directory):
+        return False
+    from muslfix.transaction.recovery import lock_and_recover
+    from muslfix.transaction.steps import remove_folders
+
+    made: list[str] = []
+    with told_as_sentences(directory):
+        try:
+            locks, count = lock_and_recover(os.path.abspath(directory), (), (), made)
+            locks.close()
+        finally:
+            remove_folders(made)  # recovery may remove the directory, which is created again to lock it
+    return count > 0
+
+
+def _has_leftovers(directory: str) -> bool:
+    try:
+        return any(name.startswith(STAGING_PREFIX) for name in os.listdir(directory))
+    except OSError:  # the caller finds out
+        return False
