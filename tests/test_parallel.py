@@ -1,156 +1,182 @@
-"""Threads that work through a list: in which order, what happens when jobs fail, and that none stays."""
+"""Threads that share a list of items: in which order, what happens when work fails, and that none is left."""
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from functools import partial
+from collections.abc import Sequence
 
 import pytest
 
-from muslfix.parallel import Meanwhile, Workers, _Stopped
+from muslfix.parallel.threads import Background, Pool, Stopped
 
 
 def threads() -> set[threading.Thread]:
     return set(threading.enumerate())
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 30])
-def test_all_jobs_are_done_once(count: int) -> None:
-    before = threads()
-    done: list[int] = []
-    workers = Workers(count)
-    for number in range(20):
-        workers.add(number, partial(done.append, number))
-    workers.finish()
-    assert sorted(done) == list(range(20))
-    assert threads() == before
-
-
-def test_where_no_thread_can_be_started_the_one_that_waits_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
-    seen: list[threading.Thread] = []
-    workers = Workers(4)
-    for _ in range(3):
-        workers.add(0, lambda: seen.append(threading.current_thread()))
-    workers.finish()
-    assert seen == [threading.current_thread()] * 3
 
 
-def test_one_thread_is_the_one_that_waits() -> None:
+# -- many items -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 30])
+@pytest.mark.parametrize("items", [0, 1, 20])
+def test_each_item_is_worked_on_once_and_has_its_result(count: int, items: int) -> None:
     before = threads()
-    seen: list[threading.Thread] = []
-    workers = Workers(1)
-    for number in range(3):
-        workers.add(number, lambda: seen.append(threading.current_thread()))
+    seen: list[int] = []
+
+    def work(item: int) -> str:
+        seen.append(item)
+        return str(item)
+
+    assert Pool(count).map(work, range(items)) == [str(item) for item in range(items)]
+    assert sorted(seen) == list(range(items))
     assert threads() == before
-    assert not seen
-    workers.finish()
-    assert seen == [threading.current_thread()] * 3
 
 
-def test_work_begins_while_jobs_are_added() -> None:
-    begun = threading.Event()
-    workers = Workers(2)
-    workers.add(0, begun.set)
-    assert begun.wait(timeout=30)
-    workers.finish()
+def test_where_no_thread_can_be_started_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_threads(monkeypatch)
+    caller = threading.current_thread()
+    assert Pool(4).map(lambda _: threading.current_thread(), range(3)) == [caller] * 3
 
 
-def fail(number: int) -> None:
-    raise ValueError(number)
+def test_one_thread_is_the_caller() -> None:
+    caller = threading.current_thread()
+    assert Pool(1).map(lambda _: threading.current_thread(), range(3)) == [caller] * 3
+
+
+def test_several_threads_work_at_the_same_time() -> None:
+    barrier = threading.Barrier(3)
+    assert sorted(Pool(3).map(lambda _: barrier.wait(timeout=30), range(3))) == [0, 1, 2]
+
+
+def test_the_largest_come_first() -> None:
+    seen: list[int] = []
+    Pool(1).map(seen.append, range(5), sizes=[3, 9, 1, 9, 5])
+    assert seen == [1, 3, 4, 0, 2]
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_progress_counts_up(count: int) -> None:
+    told: list[tuple[str, int, int]] = []
+    Pool(count).map(str, range(9), what="doing", progress=lambda *step: told.append(step))
+    assert told == [("doing", done, 9) for done in range(10)]
+    told.clear()
+    Pool(count).map(str, [], what="doing", progress=lambda *step: told.append(step))
+    assert told == []
+
+
+def test_a_failure_of_progress_is_one_of_the_work() -> None:
+    def progress(_: str, done: int, __: int) -> None:
+        if done == 2:
+            raise BrokenPipeError
+
+    before = threads()
+    with pytest.raises(BrokenPipeError):
+        Pool(2).map(str, range(9), progress=progress)
+    assert threads() == before
+
+
+ORDERS: dict[str, Sequence[int] | None] = {
+    "as they come": None,
+    "rising": range(40),
+    "falling": range(40, 0, -1),
+}
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-@pytest.mark.parametrize("ranks", [range(40), range(39, -1, -1)], ids=["rising", "falling"])
-def test_the_failure_of_the_lowest_rank_counts(count: int, ranks: range) -> None:
+@pytest.mark.parametrize("sizes", ORDERS.values(), ids=ORDERS)
+def test_the_first_item_that_fails_is_named(count: int, sizes: Sequence[int] | None) -> None:
     before = threads()
     done: list[int] = []
-    workers = Workers(count)
-    for rank in ranks:
-        workers.add(rank, partial(fail if rank in (7, 20, 33) else done.append, rank))
+
+    def work(item: int) -> None:
+        if item in (7, 20, 33):
+            raise ValueError(item)
+        done.append(item)
+
     with pytest.raises(ValueError, match=r"^7$"):
-        workers.finish()
+        Pool(count).map(work, range(40), sizes)
     assert set(range(7)) <= set(done), "what comes before it may fail too, so it must be tried"
     assert threads() == before
 
 
 def test_what_comes_behind_a_failure_is_not_done() -> None:
     done: list[int] = []
-    workers = Workers(1)
-    for rank in range(9):
-        workers.add(rank, partial(fail if rank == 4 else done.append, rank))
+
+    def work(item: int) -> None:
+        if item == 4:
+            raise ValueError(item)
+        done.append(item)
+
     with pytest.raises(ValueError, match=r"^4$"):
-        workers.finish()
+        Pool(1).map(work, range(9))
     assert done == [0, 1, 2, 3]
 
 
-def test_work_is_given_up_at_once() -> None:
+def test_an_interrupt_ends_work_that_takes_long() -> None:
+    """The caller is interrupted; the other thread, which would never end, is told so."""
     before, begun = threads(), threading.Event()
+    caller = threading.current_thread()
     ended: list[bool] = []
     done: list[int] = []
-    workers = Workers(2)
+    pool = Pool(2)
 
-    def long() -> None:
-        begun.set()
-        try:
-            while True:
-                workers.check()
-        except _Stopped:
-            ended.append(True)
-            raise
+    def work(item: int) -> None:
+        if item > 1:
+            done.append(item)
+        elif threading.current_thread() is caller:
+            assert begun.wait(timeout=30)
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(30)
+        else:
+            begun.set()
+            try:
+                while True:
+                    pool.check()
+            except Stopped:
+                ended.append(True)
+                raise
 
-    workers.add(0, long)
-    for number in range(1, 9):
-        workers.add(number, partial(done.append, number))
-    assert begun.wait(timeout=30)
-    workers.stop()
+    with pytest.raises(KeyboardInterrupt):
+        pool.map(work, range(9))
     assert ended == [True]
     assert done == []
     assert threads() == before
 
 
-def test_an_interruption_is_no_failure_of_a_job() -> None:
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    workers = Workers(1)
-    workers.add(0, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        workers.finish()
-    workers.stop()
+# -- in the background ------------------------------------------------------------------------------
 
 
-# -- meanwhile --------------------------------------------------------------------------------------
-
-
-def test_what_is_done_meanwhile_is_done_by_another_thread() -> None:
+def test_what_is_done_in_the_background_is_done_by_another_thread() -> None:
     before = threads()
-    meanwhile = Meanwhile(threading.current_thread)
-    assert meanwhile() is meanwhile() is not threading.current_thread()
+    background = Background(threading.current_thread)
+    assert background.result() is background.result() is not threading.current_thread()
     assert threads() == before
 
 
-def test_what_it_has_met_meanwhile_is_raised_when_it_is_called() -> None:
+def test_its_failure_is_raised_with_the_result() -> None:
     before = threads()
 
     def job() -> None:
         raise ValueError("wrong")
 
-    meanwhile = Meanwhile(job)
-    meanwhile.wait()
+    background = Background(job)
+    background.wait()
     assert threads() == before
     with pytest.raises(ValueError, match="wrong"):
-        meanwhile()
+        background.result()
 
 
-def test_without_a_thread_it_is_done_when_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", start)
-    meanwhile = Meanwhile(threading.current_thread)
-    meanwhile.wait()
-    assert meanwhile() is threading.current_thread()
+def test_without_a_thread_it_is_done_for_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_threads(monkeypatch)
+    background = Background(threading.current_thread)
+    background.wait()
+    assert background.result() is threading.current_thread()

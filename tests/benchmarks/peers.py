@@ -165,7 +165,7 @@ def _installer(what: Path, *options: str) -> Command:
 
 def with_threads(what: Path, threads: int) -> Command:
     """Install by muslfix with another number of threads than it would take."""
-    code = f"import sys, muslfix.parallel as w; w.THREADS = {threads}\n"
+    code = f"import sys, muslfix.parallel.threads as w; w.THREADS = {threads}\n"
     code += "from muslfix.cli import main; sys.exit(main())"
     words = ["-c", code, "install", "-q", "--no-compile", "--prefix"]
     return lambda folder: [python(), *words, folder / "p", what]

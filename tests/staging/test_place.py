@@ -15,7 +15,8 @@ from wheelmaker import Member, make_wheel
 
 from muslfix.errors import InvalidProject
 from muslfix.projects.project import InstalledProject, scan_projects
-from muslfix.staging.place import leaving_files, move_out, owned_files
+from muslfix.staging.place import move_out
+from muslfix.staging.replaced import leaving_files, owned_files
 from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Scheme
 from muslfix.targets.untrusted_facts import target_from_facts

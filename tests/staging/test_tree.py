@@ -8,7 +8,6 @@ import json
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,11 +20,13 @@ from wheelmaker import DEFLATED, STORED, make_wheel
 import muslfix
 from muslfix.errors import DestinationError, InvalidWheel
 from muslfix.projects.trace import Change
-from muslfix.staging.tree import StagedWheel, direct_url
-from muslfix.staging.unpack import stage_wheel
+from muslfix.staging.rename import with_changes
+from muslfix.staging.tree import StagedWheel, write_record
+from muslfix.staging.unpack import direct_url, unpack
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
+from muslfix.transaction.transaction import Transaction
 from muslfix.wheels.wheel import open_wheel
 
 TARGET = read_target_file(str(FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"))
@@ -44,15 +45,12 @@ def two_folders(target: Target) -> Target:
 
 @contextmanager
 def staged(
-    folder: Path, wheel: Path, target: Target = TARGET, executable: str = "/usr/bin/python", **metadata: bytes
+    folder: Path, wheel: Path, target: Target = TARGET, executable: str = "/usr/bin/python"
 ) -> Iterator[StagedWheel]:
     """A wheel, staged for the prefix ``folder / "prefix"``."""
     layout = layout_of(target, prefix=str(folder / "prefix"))
-    (folder / "staging").mkdir()
-    with open_wheel(str(wheel)) as opened:
-        yield stage_wheel(
-            opened, layout, executable, lambda _: tempfile.mkdtemp(dir=folder / "staging"), metadata
-        )
+    with open_wheel(str(wheel)) as opened, Transaction(str(folder / "staging")) as transaction:
+        yield unpack(opened, layout, executable, transaction)
 
 
 def test_files_are_where_they_are_said_to_be(tmp_path: Path) -> None:
@@ -67,7 +65,7 @@ def test_files_are_where_they_are_said_to_be(tmp_path: Path) -> None:
         f"{DATA}/data/lib/python3.9/site-packages/demo/late.py": b"6",
     }
     wheel = make_wheel(tmp_path / NAME, files, scripts={"demo": "demo:main"})
-    with staged(tmp_path, wheel, INSTALLER=b"me\n") as tree:
+    with staged(tmp_path, wheel) as tree:
         info = "demo-1.0.dist-info"
         expected = {
             "demo.py": b"1",
@@ -78,13 +76,18 @@ def test_files_are_where_they_are_said_to_be(tmp_path: Path) -> None:
             "../../../include/python3.9/demo/sub/demo.h": b"4",
             "../../../share/demo/x": b"5",
             "demo/late.py": b"6",  # RECORD has one spelling for a path, whatever brought it there
-            f"{info}/INSTALLER": b"me\n",
+            f"{info}/INSTALLER": b"muslfix\n",
+            f"{info}/REQUESTED": b"",
         }
         found = {path: Path(tree.locate(path)).read_bytes() for path in expected}
         assert found == expected
         others = {"../../../bin/demo", f"{info}/METADATA", f"{info}/WHEEL", f"{info}/entry_points.txt"}
-        assert tree.files.keys() == expected.keys() | others
+        others.add(f"{info}/direct_url.json")
+        assert tree.files.keys() == expected.keys() | others | {f"{info}/RECORD"}
         for path, file in tree.files.items():
+            if path == f"{info}/RECORD":
+                assert file.row == (path, "", "")
+                continue
             content = Path(tree.locate(path)).read_bytes()
             assert file.row.path == path
             assert file.row.digest == hashlib.sha256(content).digest()
@@ -94,7 +97,7 @@ def test_files_are_where_they_are_said_to_be(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert tree.locate("plat/new.so") == os.path.join(os.path.dirname(tree.locate("plat/x.so")), "new.so")
 
-        tree.write_record()
+        write_record(tree)
         rows = list(csv.reader(Path(tree.locate(f"{info}/RECORD")).read_text().splitlines()))
         assert {row[0] for row in rows} == tree.files.keys()
         assert [row for row in rows if not row[1]] == [[f"{info}/RECORD", "", ""]]
@@ -107,8 +110,8 @@ def test_each_destination_has_one_staging_folder(tmp_path: Path) -> None:
     )
     with staged(tmp_path, wheel) as tree:
         prefix = tmp_path / "prefix"
-        assert list(tree.folders) == [str(prefix / "lib/python3.9/site-packages"), str(prefix)]
-        assert len(set(tree.folders.values())) == 2
+        assert list(tree.directories) == [str(prefix / "lib/python3.9/site-packages"), str(prefix)]
+        assert len(set(tree.directories.values())) == 2
 
 
 def test_changes_are_noted(tmp_path: Path) -> None:
@@ -120,16 +123,17 @@ def test_changes_are_noted(tmp_path: Path) -> None:
             Change(f"p/a{GNU}", f"p/a{MUSL}", muslfix.Mode.COPY),
             Change(f"p/b{GNU}", f"p/b{MUSL}", muslfix.Mode.RENAME),
         )
-        tree.change(changes, TARGET)
-        assert tree.files.keys() == before.keys() - {f"p/b{GNU}"} | {
+        changed = with_changes(tree, changes, TARGET)
+        assert tree.files == before
+        assert changed.files.keys() == before.keys() - {f"p/b{GNU}"} | {
             f"p/a{MUSL}",
             f"p/b{MUSL}",
             "demo-1.0.dist-info/muslfix.json",
         }
         for old, new in ((f"p/a{GNU}", f"p/a{MUSL}"), (f"p/b{GNU}", f"p/b{MUSL}")):
-            assert tree.files[new].row == before[old].row._replace(path=new)
-            assert tree.files[new].relative == new
-        trace = json.loads(Path(tree.locate("demo-1.0.dist-info/muslfix.json")).read_text())
+            assert changed.files[new].row == before[old].row._replace(path=new)
+            assert changed.files[new].relative == new
+        trace = json.loads(Path(changed.locate("demo-1.0.dist-info/muslfix.json")).read_text())
         assert [change["new"] for change in trace["changes"]] == [f"p/a{MUSL}", f"p/b{MUSL}"]
 
 
@@ -185,7 +189,7 @@ def test_modes_follow_the_umask(tmp_path: Path, umask: int, file: int, program: 
     before = os.umask(umask)
     try:
         with staged(tmp_path, wheel) as tree:
-            modes = {p: stat.S_IMODE(os.stat(tree.locate(p)).st_mode) for p in tree.files}
+            modes = {p: stat.S_IMODE(os.stat(tree.locate(p)).st_mode) for p in write_record(tree).files}
     finally:
         os.umask(before)
     assert modes["demo.py"] == modes["demo-1.0.dist-info/METADATA"] == file
@@ -277,14 +281,15 @@ def test_the_first_file_that_is_wrong_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / NAME, {"demo.py": b""})
-    layout = layout_of(TARGET, prefix=str(tmp_path))
+    layout = layout_of(TARGET, prefix="/proc/muslfix")
     with (
         open_wheel(str(wheel)) as opened,
-        pytest.raises(DestinationError, match=r"^/proc/muslfix/.*: cannot be written"),
+        Transaction(str(tmp_path / "staging")) as transaction,
+        pytest.raises(DestinationError, match=r"^/proc/.*: cannot be written"),
     ):
-        stage_wheel(opened, layout, "/py", lambda _: "/proc/muslfix", {})
+        unpack(opened, layout, "/py", transaction)
 
 
 # -- where it came from -----------------------------------------------------------------------------

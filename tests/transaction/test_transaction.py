@@ -42,7 +42,7 @@ import muslfix.transaction.transaction
 from muslfix.cli import main
 from muslfix.errors import DestinationError, told_as_sentences
 from muslfix.files import STAGING_PREFIX
-from muslfix.parallel import Meanwhile
+from muslfix.parallel.threads import Background
 from muslfix.transaction.journal import Journal
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.steps import Step
@@ -367,12 +367,12 @@ def test_staging_folders_go_only_when_an_early_sync_has_left_them(
         may_end.wait(60)
         seen.append(os.path.isdir(folder))
 
-    def wait_for_it(early: Meanwhile[None]) -> None:
+    def wait_for_it(early: Background[None]) -> None:
         may_end.set()
         wait(early)
 
-    wait = Meanwhile.wait
-    monkeypatch.setattr(Meanwhile, "wait", wait_for_it)
+    wait = Background.wait
+    monkeypatch.setattr(Background, "wait", wait_for_it)
     monkeypatch.setattr(muslfix.transaction.transaction, "sync_file_system", sync)
     with Transaction(str(tmp_path)) as transaction:
         transaction.sync_early()

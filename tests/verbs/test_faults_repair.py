@@ -26,7 +26,7 @@ from faults import KILLED, forked, kill, refuse, struck, struck_in_calls
 
 from muslfix.cli import main
 from muslfix.errors import DestinationError, InvalidWheel, UsageError
-from muslfix.parallel import dask_executor, for_each
+from muslfix.parallel.executors import dask_executor, for_each
 from muslfix.report.report import ProjectReport
 from muslfix.rewheel import new_wheel
 from muslfix.rewheel.new_file import write_whole_file

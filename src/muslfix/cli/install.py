@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,13 @@ from muslfix.cli.options import (
     find_limits,
 )
 from muslfix.cli.targets import check_folders, find_target
+from muslfix.parallel.threads import Background
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
     from muslfix.report.report import Report
     from muslfix.targets.target import Target
-    from muslfix.wheels.wheel import Wheel
 
 _EPILOG = """\
 examples:
@@ -65,46 +64,24 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :return: the exit status
     """
     check_folders(target=options.target, prefix=options.prefix, root=options.root)
-    with _opening(options) as open_them:
+    # Importing this takes about as long as another interpreter takes to answer.
+    imported = Background(partial(import_module, "muslfix.verbs.install"))
+    try:
         target = find_target(options)
-        report = _install(open_them, target, options, output)
+    finally:
+        imported.wait()
+    report = _install(target, options, output)
     output.report(report, as_json=options.json)
     return 0
 
 
-@contextmanager
-def _opening(options: argparse.Namespace) -> Iterator[Callable[[], Sequence[Wheel]]]:
-    """What opens the wheels; where another process answers for the target, they are opened meanwhile."""
-    with ExitStack() as stack:
-
-        def open_them() -> Sequence[Wheel]:
-            import_module("muslfix.verbs.install")  # which takes longer than to open a wheel
-            from muslfix.wheels.wheel import open_wheels
-
-            opened = open_wheels(options.wheels, find_limits(options), ignore_record=options.ignore_record)
-            return stack.enter_context(opened)
-
-        if options.python is None:
-            yield open_them
-            return
-        from muslfix.parallel import Meanwhile
-
-        meanwhile = Meanwhile(open_them)
-        try:
-            yield meanwhile
-        finally:
-            meanwhile.wait()
-
-
-def _install(
-    open_them: Callable[[], Sequence[Wheel]], target: Target, options: argparse.Namespace, output: Output
-) -> Report:
+def _install(target: Target, options: argparse.Namespace, output: Output) -> Report:
     from muslfix.cli.progress import show_progress
-    from muslfix.verbs.install import InstallOptions, install_opened
+    from muslfix.verbs.install import InstallOptions, install
 
     with show_progress(output) as progress:
-        return install_opened(
-            open_them,
+        return install(
+            options.wheels,
             target,
             InstallOptions(
                 mode=Mode(options.mode),

@@ -197,7 +197,7 @@ def executor_for(scheduler: str | None) -> Iterator[Executor | None]:
     if scheduler is None:
         yield None
         return
-    from muslfix.parallel import dask_executor
+    from muslfix.parallel.executors import dask_executor
 
     with dask_executor(scheduler) as executor:
         yield executor

@@ -13,18 +13,17 @@ import subprocess
 from collections.abc import Sequence
 from functools import partial
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
 
-from muslfix.errors import InterpreterError
-from muslfix.parallel import Workers
+from muslfix.errors import InterpreterError, told_as_sentences
+from muslfix.parallel.threads import Background
+from muslfix.progress import Progress, silent
+from muslfix.record import RecordRow
+from muslfix.staging.tree import StagedFile, StagedWheel
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-# Runs in the target, from Python 3.6 on. The processes share an open file, and with it the place up to which
-# it is read, so each gets the numbers of files that no other has. A file that does not compile (a template,
-# code for another Python) has no bytecode and is no error: pip and uv see it in the same way. When muslfix is
-# killed they end too, or they would go on to write into a folder that the next one removes.
+# Runs in the target, from Python 3.6 on. The processes share an open file, and with it the position up to
+# which it has been read, so each gets the numbers of files that no other has. A file that does not compile
+# (a template, code for another Python) has no bytecode and is no error: pip and uv treat it in the same way.
+# When muslfix is killed they end too, or they would go on writing to a directory that the next run removes.
 _SCRIPT = """\
 import json, os, py_compile, struct, sys
 parent = os.getppid()
@@ -46,54 +45,65 @@ sys.stdout.write(json.dumps(made))
 _WORTH_A_PROCESS = 200_000
 
 
-class Compilation:
-    """Source files that another interpreter compiles on all cores, while there may be other work.
+def compile_wheels(
+    wheels: Sequence[StagedWheel], executable: str, progress: Progress = silent
+) -> list[StagedWheel]:
+    """Let the target compile the modules of staged wheels.
 
-    Use it as a context manager: once it is left, nothing is compiled any more.
+    :param executable: the target interpreter
+    :param progress: is told that this begins
+    :return: the wheels with their bytecode; RECORD lists it without a hash, as with pip
+    :raises InterpreterError: if the interpreter fails
+    :raises DestinationError: if a temporary file beside the modules cannot be written
+    """
+    sources = [(wheel, file) for wheel in wheels for file in wheel.sources()]
+    if not sources:
+        return list(wheels)
+    progress("compiling " + ", ".join(wheel.facts.name for wheel in wheels), 0, 0)
+    paths = [(wheel.locate(file.row.path), wheel.seen(file)) for wheel, file in sources]
+    with told_as_sentences(wheels[0].layout.scheme.platlib):
+        made = compile_sources(executable, paths)
+    bytecode: dict[str, list[StagedFile]] = {wheel.facts.key: [] for wheel in wheels}
+    for (wheel, file), (path, _), compiled in zip(sources, paths, made):
+        if compiled is not None:
+            beside = os.path.relpath(compiled, os.path.dirname(path))
+            listed = RecordRow.listed(os.path.join(os.path.dirname(file.row.path), beside))
+            bytecode[wheel.facts.key].append(file.beside(beside, listed))
+    return [wheel.with_files(bytecode[wheel.facts.key]) for wheel in wheels]
+
+
+def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list[str | None]:
+    """Let another interpreter compile source files, on all cores.
 
     :param executable: the target interpreter
     :param sources: for each file its path here, and the path under which the target will see it; at least one
+    :return: for each file the path of its bytecode here, or ``None`` where it does not compile
+    :raises InterpreterError: if the interpreter fails
     :raises OSError: if a temporary file beside the sources cannot be written
     """
-
-    def __init__(self, executable: str, sources: Sequence[tuple[str, str]]) -> None:
-        sizes = [os.path.getsize(path) for path, _ in sources]
-        count = min(len(os.sched_getaffinity(0)), len(sources), 1 + sum(sizes) // _WORTH_A_PROCESS)
-        largest_first = sorted(range(len(sources)), key=lambda number: -sizes[number])
-        self._numbers = TemporaryFile(buffering=0, dir=os.path.dirname(sources[0][0]))  # noqa: SIM115
-        self._numbers.write(struct.pack(f"={len(sources)}L", *largest_first))
-        self._numbers.seek(0)
-        self._made: list[str | None] = [None] * len(sources)
-        self._workers = Workers(count + 1)  # each only waits for its process
-        for rank in range(count):
-            job = partial(_compile, executable, self._numbers.fileno(), sources, self._made)
-            self._workers.add(rank, job)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def finish(self) -> list[str | None]:
-        """Wait until all is done.
-
-        :return: for each file the path of its bytecode here, or ``None`` where it does not compile
-        :raises InterpreterError: if the interpreter fails
-        """
-        self._workers.finish()
-        return self._made
-
-    def __exit__(self, *_: object) -> None:
-        self._numbers.seek(0, os.SEEK_END)  # of what is left nobody takes a file any more
-        self._workers.stop()
-        self._numbers.close()
+    sizes = [os.path.getsize(path) for path, _ in sources]
+    count = min(len(os.sched_getaffinity(0)), len(sources), 1 + sum(sizes) // _WORTH_A_PROCESS)
+    largest_first = sorted(range(len(sources)), key=lambda number: -sizes[number])
+    with TemporaryFile(buffering=0, dir=os.path.dirname(sources[0][0])) as numbers:
+        numbers.write(struct.pack(f"={len(sources)}L", *largest_first))
+        numbers.seek(0)
+        job = partial(_compile_some, executable, sources, numbers.fileno())
+        jobs = [Background(job) for _ in range(count)]  # each only waits for its process
+        try:
+            made = [running.result() for running in jobs]
+        finally:
+            numbers.seek(0, os.SEEK_END)  # after an interrupt too, no process takes another file
+            for running in jobs:
+                running.wait()
+    bytecode = {number: path for some in made for number, path in some.items()}
+    return [bytecode.get(number) for number in range(len(sources))]
 
 
-def _compile(
-    executable: str, numbers: int, sources: Sequence[tuple[str, str]], made: list[str | None]
-) -> None:
-    """Let a process compile what it gets of the files.
+def _compile_some(executable: str, sources: Sequence[tuple[str, str]], numbers: int) -> dict[int, str]:
+    """Let one process compile files until none is left.
 
-    :param numbers: descriptor of the shared file
-    :param made: gets the paths of bytecode
+    :param numbers: descriptor of the file from which the processes take numbers of files
+    :return: the paths of bytecode by the number of the source
     """
     try:
         done = subprocess.run(
@@ -104,10 +114,12 @@ def _compile(
             pass_fds=[numbers],
             check=True,
         )
-        for number, path in json.loads(done.stdout):
-            made[number] = path
-    except (OSError, subprocess.CalledProcessError, ValueError, TypeError, IndexError) as error:
-        os.lseek(numbers, 0, os.SEEK_END)
+        made = {number: os.fspath(path) for number, path in json.loads(done.stdout)}
+        if not made.keys() <= set(range(len(sources))):
+            raise ValueError("it names files that it was not given")
+    except (OSError, subprocess.CalledProcessError, ValueError, TypeError) as error:
+        os.lseek(numbers, 0, os.SEEK_END)  # the other processes take no more files
         raise InterpreterError(
             executable, f"could not compile the modules ({error})", tip="install with --no-compile"
         ) from error
+    return made

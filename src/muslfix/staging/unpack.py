@@ -1,16 +1,16 @@
-"""Unpacking a wheel beside its destination: what ``installer`` writes to.
+"""Unpacking a wheel beside its destination, each byte verified.
 
-:class:`StagingDestination` is the other seam of ``installer``. Each file is inflated, hashed, compared with
-RECORD and written in one pass, by a few threads: zlib and hashlib release the GIL.
+``installer`` says which file goes where (:class:`_Destination` is its other seam, beside
+:class:`~muslfix.wheels.wheel.Wheel`). Then each file is inflated, hashed, compared with RECORD and written in
+one pass, by a few threads: zlib and hashlib release the GIL.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import installer
@@ -20,187 +20,186 @@ from installer.scripts import Script
 
 from muslfix.errors import InvalidTarget, InvalidWheel, told_as_sentences
 from muslfix.files import write_new_file
-from muslfix.parallel import THREADS, Workers
+from muslfix.parallel.threads import THREADS, Background, Pool
 from muslfix.progress import Progress, silent
 from muslfix.record import RecordRow
-from muslfix.staging.tree import StagedWheel
+from muslfix.staging.tree import NewTree, StagedFile, StagedWheel
 from muslfix.targets.schemes import Layout
+from muslfix.transaction.transaction import Transaction
 from muslfix.wheels.archive import STANDARD, Codec, fastest, is_small
 from muslfix.wheels.wheel import MemberStream, Wheel
 
 if TYPE_CHECKING:
     from installer.scripts import ScriptSection
 
-_BEFORE_ALL = -1
+#: Files that are added to the ``.dist-info``.
+METADATA: Mapping[str, bytes] = {"INSTALLER": b"muslfix\n", "REQUESTED": b""}
 
 
-class _Job(NamedTuple):
-    """A file to be written by a thread.
+def unpack(
+    wheel: Wheel,
+    layout: Layout,
+    executable: str | None,
+    transaction: Transaction,
+    progress: Progress = silent,
+) -> StagedWheel:
+    """Unpack a wheel into staging directories.
 
-    :param scheme: the scheme that it belongs to
-    :param relative: its path below the folder of that scheme
-    :param place: where it is to be staged
-    :param path: its path in RECORD
+    :param wheel: the open wheel
+    :param layout: where it will go
+    :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
+    :param transaction: gives the staging directories
+    :param progress: is told of each file
+    :raises InvalidTarget: if there are scripts, and no interpreter is known for them to call
+    :raises InvalidWheel: if a file is not what the archive and RECORD say
+    :raises DestinationError: if it cannot be written
+    """
+    with told_as_sentences(layout.scheme.purelib):
+        sha256 = Background(wheel.archive.sha256)
+        try:
+            tree = NewTree(wheel.facts, layout, transaction)
+            destination = _Destination(tree, executable, wheel.facts.path)
+            installer.install(wheel, destination, dict(METADATA))
+            files = _write_members(wheel, destination.members, executable, progress)
+            staged = tree.finish([*files, *destination.written])
+        finally:
+            sha256.wait()
+        return staged.with_metadata("direct_url.json", direct_url(wheel.facts.path, sha256.result()))
+
+
+class _Member(NamedTuple):
+    """A member of the archive that has been given its place.
+
     :param stream: its bytes
+    :param scheme: the scheme that it belongs to
+    :param relative: its path below the directory of that scheme
+    :param place: where it is to be written
+    :param path: its path in RECORD
     :param executable: whether it is to be executable
     """
 
+    stream: MemberStream
     scheme: str
     relative: str
     place: str
     path: str
-    stream: MemberStream
     executable: bool
 
 
-class StagingDestination(WheelDestination):
-    """Writes what ``installer`` hands on into a staged tree.
+class _Destination(WheelDestination):
+    """What ``installer`` hands the files of a wheel to.
 
-    :param staged: the tree
+    :param tree: gives each file its place
     :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
-    :param codec: what inflates
-    :param threads: how many
-    :param tell: is told how many files have been written
-    :param before_waiting: called when all files are in the hands of the threads
+    :param path: of the wheel, for errors
     """
 
-    def __init__(  # noqa: PLR0913 - see stage_wheel
-        self,
-        staged: StagedWheel,
-        executable: str | None,
-        codec: Codec,
-        threads: int,
-        tell: Callable[[int], object],
-        before_waiting: Callable[[], object],
-    ) -> None:
-        self._staged = staged
-        self._tell = tell
-        self._before_waiting = before_waiting
-        self._telling = Lock()
+    def __init__(self, tree: NewTree, executable: str | None, path: str) -> None:
+        self._tree = tree
         self._executable = executable
-        self._codec = codec
-        # In the order of the archive: where several files are wrong, the first is named.
-        self._written: dict[int, tuple[_Job, RecordRow]] = {}
-        #: The threads that write; whoever cannot wait for them must stop them.
-        self.workers = Workers(threads)
+        self._path = path
+        #: The members of the archive, still to be written, in the archive's order.
+        self.members: list[_Member] = []
+        #: The files that the archive does not have, written already.
+        self.written: list[StagedFile] = []
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the script of an entry point."""
-        executable = needed_by_scripts(self._executable, self._staged.facts.path)
+        executable = needed_by_scripts(self._executable, self._path)
         name, content = Script(name, module, attr, section).generate(executable, "posix")
-        self._staged.add("scripts", name, content, executable=True)
-        return RecordEntry(name, None, None)
+        return self._write("scripts", name, content, executable=True)
 
     def write_file(
         self, scheme: str, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
     ) -> RecordEntry:
-        """Let a thread write a file; its row is known when :meth:`finalize_installation` has been called.
+        """Give a member its place, or write one of the few files that are added.
 
         :param stream: a :class:`~muslfix.wheels.wheel.MemberStream`, or a small stream of metadata
         """
         relative = os.fspath(path)
-        if isinstance(stream, MemberStream):
-            place, in_record = self._staged.claim(scheme, relative)
-            rank, job = stream.member.offset, _Job(scheme, relative, place, in_record, stream, is_executable)
-            self.workers.add(rank, partial(self._write, rank, job))
-        else:
-            self._staged.add(scheme, relative, stream.read(), executable=is_executable)
+        if not isinstance(stream, MemberStream):
+            return self._write(scheme, relative, stream.read(), executable=is_executable)
+        place, in_record = self._tree.claim(scheme, relative)
+        self.members.append(_Member(stream, scheme, relative, place, in_record, is_executable))
         return RecordEntry(relative, None, None)
 
     def finalize_installation(
         self,
-        scheme: str,  # noqa: ARG002
-        record_file_path: str,  # noqa: ARG002
-        records: Iterable[tuple[str, RecordEntry]],  # noqa: ARG002
+        scheme: str,
+        record_file_path: str,
+        records: Iterable[tuple[str, RecordEntry]],
     ) -> None:
-        """Wait for all files. RECORD is not written yet: muslfix has more to add."""
-        self._before_waiting()
-        self.workers.finish()
-        for _, (job, row) in sorted(self._written.items()):
-            self._staged.enter(job.scheme, job.relative, row)
+        """Write no RECORD yet: muslfix has more to add."""
 
-    def _write(self, rank: int, job: _Job) -> None:
+    def _write(self, scheme: str, relative: str, content: bytes, *, executable: bool) -> RecordEntry:
+        place, path = self._tree.claim(scheme, relative)
+        row = RecordRow.of(path, *write_new_file(place, [content], executable=executable))
+        self.written.append(StagedFile(scheme, relative, row))
+        return RecordEntry(relative, None, None)
+
+
+def _write_members(
+    wheel: Wheel, members: list[_Member], executable: str | None, progress: Progress
+) -> list[StagedFile]:
+    """Write members to their places, the largest first."""
+    codec, threads = (STANDARD, 1) if wheel.is_small else (fastest(), THREADS)
+    pool = Pool(threads)
+    writer = _Writer(codec, executable, pool)
+    sizes = [member.stream.member.size for member in members]
+    return pool.map(writer.write, members, sizes, f"unpacking {wheel.facts.name}", progress)
+
+
+class _Writer(NamedTuple):
+    """Writes members, in any thread.
+
+    :param codec: what inflates
+    :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
+    :param pool: says when large files are no longer wanted
+    """
+
+    codec: Codec
+    executable: str | None
+    pool: Pool
+
+    def write(self, member: _Member) -> StagedFile:
+        """Write a member to its place, and verify it.
+
+        :raises InvalidWheel: if its bytes are not what the archive and RECORD say
+        :raises OSError: if it cannot be written
+        """
         try:
-            row = self._write_by(self._codec, job)
+            row = self._write(member, self.codec)
         except InvalidWheel:
-            if self._codec is STANDARD:
+            if self.codec is STANDARD:
                 raise
             with suppress(FileNotFoundError):
-                os.unlink(job.place)
-            row = self._write_by(STANDARD, job)
-        self._written[rank] = job, row
-        with self._telling:
-            self._tell(len(self._written))
+                os.unlink(member.place)
+            row = self._write(member, STANDARD)
+        return StagedFile(member.scheme, member.relative, row)
 
-    def _write_by(self, codec: Codec, job: _Job) -> RecordRow:
-        stream, is_script = job.stream, job.scheme == "scripts"
+    def _write(self, member: _Member, codec: Codec) -> RecordRow:
+        stream, is_script = member.stream, member.scheme == "scripts"
         in_record = stream.row
         if in_record.hash.startswith("sha256=") and not is_script:
             # The hash that RECORD shall have is the one that it has.
             chunks = stream.archive.chunks(stream.member, codec)
             if not is_small(stream.member):
                 chunks = self._while_wanted(chunks)
-            digest, size = write_new_file(job.place, chunks, executable=job.executable)
-            row = RecordRow.of(job.path, digest, size)
+            digest, size = write_new_file(member.place, chunks, executable=member.executable)
+            row = RecordRow.of(member.path, digest, size)
             if row.hash != in_record.hash:  # which can be written in other ways
                 stream.compare(digest)
             return row
         chunks = stream.chunks(codec)
         if is_script:
-            chunks = _with_shebang(chunks, self._executable, self._staged.facts.path)
-        digest, size = write_new_file(job.place, self._while_wanted(chunks), executable=job.executable)
-        return RecordRow.of(job.path, digest, size)
+            chunks = _with_shebang(chunks, self.executable, stream.archive.path)
+        digest, size = write_new_file(member.place, self._while_wanted(chunks), executable=member.executable)
+        return RecordRow.of(member.path, digest, size)
 
     def _while_wanted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self.workers.check()
+            self.pool.check()
             yield chunk
-
-
-def stage_wheel(  # noqa: PLR0913 - what is unpacked, where to, for whom, with what, and who is told
-    wheel: Wheel,
-    layout: Layout,
-    executable: str | None,
-    open_folder: Callable[[str], str],
-    metadata: dict[str, bytes],
-    progress: Progress = silent,
-    before_waiting: Callable[[], object] = lambda: None,
-) -> StagedWheel:
-    """Unpack a wheel into staging folders, each byte verified.
-
-    :param wheel: the open wheel
-    :param layout: where it will go
-    :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
-    :param open_folder: gives a new folder on the file system of a path
-    :param metadata: files to add to the ``.dist-info``
-    :param progress: is told of each file
-    :param before_waiting: called when all files of a large wheel are in the hands of threads
-    :raises InvalidTarget: if there are scripts, and no interpreter is known for them to call
-    :raises InvalidWheel: if a file is not what the archive and RECORD say
-    :raises DestinationError: if it cannot be written
-    """
-    staged = StagedWheel(wheel, layout, open_folder)
-    with told_as_sentences(layout.scheme.purelib):
-        total = len(wheel.archive.members) - 1  # RECORD is made anew
-
-        def tell(done: int) -> None:
-            progress(f"unpacking {wheel.facts.name}", done, total)
-
-        codec, threads = (STANDARD, 1) if wheel.is_small else (fastest(), THREADS)
-        before = (lambda: None) if wheel.is_small else before_waiting
-        destination = StagingDestination(staged, executable, codec, threads, tell, before)
-
-        def hash_archive() -> None:
-            staged.sha256 = wheel.archive.sha256()
-
-        tell(0)
-        try:
-            destination.workers.add(_BEFORE_ALL, hash_archive)
-            installer.install(wheel, destination, metadata)
-        except BaseException:
-            destination.workers.stop()
-            raise
-    return staged
 
 
 def needed_by_scripts(executable: str | None, wheel: str) -> str:
@@ -228,3 +227,19 @@ def _with_shebang(chunks: Iterator[bytes], executable: str | None, wheel: str) -
         first = b"#!" + os.fsencode(needed_by_scripts(executable, wheel)) + b"\n" + first.partition(b"\n")[2]
     yield first
     yield from chunks
+
+
+def direct_url(path: str, sha256: str) -> bytes:
+    """The content of ``direct_url.json`` for a wheel that was installed from a file.
+
+    Specification: https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
+
+    :param path: of the wheel
+    :param sha256: of the wheel, in hexadecimal
+    """
+    from urllib.parse import quote
+
+    archive = {"hash": f"sha256={sha256}", "hashes": {"sha256": sha256}}
+    return json.dumps(
+        {"archive_info": archive, "url": "file://" + quote(os.fsencode(os.path.abspath(path)))}
+    ).encode()

@@ -46,7 +46,7 @@ from muslfix.transaction.steps import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from muslfix.parallel import Meanwhile
+    from muslfix.parallel.threads import Background
 
 
 class Transaction:
@@ -84,7 +84,7 @@ class Transaction:
         self._is_unsynced = True
         self._takes_out = False
         self._failed_part: OSError | None = None
-        self._early: list[Meanwhile[None]] = []
+        self._early: list[Background[None]] = []
 
     def __enter__(self) -> Self:
         undo = ExitStack()
@@ -141,9 +141,9 @@ class Transaction:
 
     def sync_early(self) -> None:
         """Start to write what is staged to the disk, while the caller still computes."""
-        from muslfix.parallel import Meanwhile  # only large installations sync early
+        from muslfix.parallel.threads import Background  # only large installations sync early
 
-        self._early.append(Meanwhile(partial(_sync_file_systems, tuple(self._staging.values()))))
+        self._early.append(Background(partial(_sync_file_systems, tuple(self._staging.values()))))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -273,7 +273,7 @@ class Transaction:
 
     def _sync(self) -> None:
         for early in self._early:
-            early()  # no later sync reports an error that it has met
+            early.result()  # no later sync reports an error that it has met
         _sync_file_systems(self._staging.values())
 
 

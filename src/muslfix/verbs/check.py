@@ -14,7 +14,7 @@ from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import DiskTree
-from muslfix.parallel import for_each
+from muslfix.parallel.executors import for_each
 from muslfix.progress import Progress, silent
 from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from muslfix.errors import EnvironmentRefused, InvalidWheel, spelled_names, told_as_sentences
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed, versions_beside
 from muslfix.projects.project import InstalledProject, scan_legacy, scan_projects
 from muslfix.report.report import ProjectReport, Report
-from muslfix.staging.place import check_conflicts, leaving_files, move_out, place
-from muslfix.staging.tree import StagedWheel, direct_url
-from muslfix.staging.unpack import stage_wheel
+from muslfix.staging.conflicts import find_conflicts
+from muslfix.staging.place import move_out, place
+from muslfix.staging.replaced import leaving_files
+from muslfix.staging.tree import StagedWheel, write_record
+from muslfix.staging.unpack import unpack
 from muslfix.targets.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Target
@@ -23,12 +25,6 @@ from muslfix.transaction.transaction import Transaction
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheels
-
-if TYPE_CHECKING:
-    from muslfix.report.modules import ModuleReport
-    from muslfix.staging.rename import Naming
-
-_INSTALLER = b"muslfix\n"
 
 
 @dataclass(frozen=True)
@@ -65,15 +61,9 @@ class InstallOptions:
     strict: bool = False
 
 
-class _Work(NamedTuple):
-    """A wheel in its staging folders, fixed and complete, and what there is to say of it."""
-
-    staged: StagedWheel
-    modules: tuple[ModuleReport, ...]
-
-
+@spelled_names()
 def install(wheels: Sequence[str], target: Target, options: InstallOptions | None = None) -> Report:
-    """Install wheels, with the extension modules that the target would not find given a name that it does.
+    """Install wheels; extension modules that the target would not find get a name that it finds.
 
     All of them or none: after an exception the environment is what it was.
 
@@ -86,69 +76,29 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
     :raises MuslfixError: if the environment does not allow it
     """
     options = options or InstallOptions()
-    with ExitStack() as stack:
-        opened = open_wheels(wheels, options.limits, ignore_record=options.ignore_record)
-        return install_opened(lambda: stack.enter_context(opened), target, options)
+    layout = _layout(target, options)
+    with open_wheels(wheels, options.limits, ignore_record=options.ignore_record) as opened:
+        _check_wheels(opened, target)
+        with _transaction(layout, options) as transaction:
+            judged = _judge(opened, layout, options)
+            unpacked = _unpack(judged, layout, target, transaction, options)
+            renamed = _rename(unpacked, judged, target, options)
+            checked = find_conflicts(renamed, judged.leaving, layout, compiles=_compiles(target, options))
+            compiled = _compile(checked, target, options)
+            complete = [write_record(wheel) for wheel in compiled]
+            if not options.dry_run:
+                move_out(transaction, judged.leaving, layout)
+                place(transaction, complete)
+                transaction.commit()
+            return _report(judged, complete, layout, target, options)
 
 
-@spelled_names()
-def install_opened(
-    open_them: Callable[[], Sequence[Wheel]], target: Target, options: InstallOptions
-) -> Report:
-    """Do what :func:`install` does, with wheels that somebody else opens and closes.
-
-    :param open_them: called once the target is known to allow it
-    """
+def _layout(target: Target, options: InstallOptions) -> Layout:
+    """Where the files will go, if that is allowed."""
     layout = layout_of(target, folder=options.folder, prefix=options.prefix, root=options.root)
     if layout.is_environment:
         check_not_managed(target, break_system_packages=options.break_system_packages)
-    opened = open_them()
-    with ExitStack() as stack:
-        _check_wheels(opened, target)
-        transaction = stack.enter_context(_transaction(layout, options))
-        installed = scan_projects(layout.site_folders)
-        coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
-        _check_legacy(coming, installed, layout)
-        _check_owners(coming, installed, options)
-        keys = {wheel.facts.key for wheel in coming}
-        leaving = leaving_files(
-            [project for key, project in installed.items() if key in keys],
-            [project for key, project in installed.items() if key not in keys],
-            layout,
-        )
-        staged = [_stage(wheel, layout, target, transaction, options) for wheel in coming]
-        has_modules = any(path.endswith(".so") for one in staged for path in one.files)
-        if has_modules and not options.dry_run:
-            transaction.sync_early()  # judging them takes about as long
-        enter_bytecode = stack.enter_context(_compilation(staged, target, options))
-        naming = _naming(staged, leaving, target, options) if has_modules else None
-        works = {one.facts.key: _fix(one, naming, options) for one in staged}
-        enter_bytecode()
-        for one in staged:
-            _complete(one)
-        check_conflicts([work.staged for work in works.values()], leaving, layout)
-        if not options.dry_run:
-            move_out(transaction, leaving, layout)
-            place(transaction, [work.staged for work in works.values()])
-            transaction.commit()
-        versions = versions_beside(target) if layout.is_environment else {}
-        versions.update((key, project.version) for key, project in installed.items())
-        versions.update((wheel.facts.key, str(wheel.facts.version)) for wheel in opened)
-        return Report(
-            command="install",
-            dry_run=options.dry_run,
-            projects=tuple(
-                _report(
-                    wheel,
-                    works.get(wheel.facts.key),
-                    installed.get(wheel.facts.key),
-                    (*wheel.facts.warnings, *unmet_requirements(wheel.facts.requirements, versions, target)),
-                )
-                for wheel in opened
-            ),
-            notes=_notes(works.values(), target, options),
-            source=target.source,
-        )
+    return layout
 
 
 def _check_wheels(wheels: Sequence[Wheel], target: Target) -> None:
@@ -163,20 +113,54 @@ def _check_wheels(wheels: Sequence[Wheel], target: Target) -> None:
         check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
 
 
+class _Rehearsal(Transaction):
+    """A transaction on a temporary directory: everything is staged there, and nothing is moved in."""
+
+    def staging_folder(self, _: str) -> str:
+        """A new empty directory below the temporary one, wherever its files would go."""
+        return super().staging_folder(self.anchor)
+
+
 @contextmanager
 def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transaction]:
-    """A transaction on the main folder of the layout, or for a dry run on a temporary one."""
+    """A transaction on the main directory of the layout, or for a dry run on a temporary one."""
     if not options.dry_run:
-        folders = layout.scheme.purelib, astuple(layout.scheme), layout.site_folders
-        with Transaction(*folders) as transaction:
+        with Transaction(layout.scheme.purelib, astuple(layout.scheme), layout.site_folders) as transaction:
             yield transaction
-    else:
-        import tempfile
+        return
+    import tempfile
 
-        with ExitStack() as stack:
-            with told_as_sentences("the folder for temporary files"):
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
-            yield stack.enter_context(Transaction(folder))
+    with ExitStack() as stack:
+        with told_as_sentences("the folder for temporary files"):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
+        yield stack.enter_context(_Rehearsal(folder))
+
+
+class _Judged(NamedTuple):
+    """What will be done.
+
+    :param opened: all the wheels
+    :param coming: those that will be installed; the others are there already
+    :param installed: the projects that are there, by normalised name
+    :param leaving: the files that go first
+    """
+
+    opened: Sequence[Wheel]
+    coming: Sequence[Wheel]
+    installed: dict[str, InstalledProject]
+    leaving: Collection[str]
+
+
+def _judge(opened: Sequence[Wheel], layout: Layout, options: InstallOptions) -> _Judged:
+    """Compare wheels with what is installed."""
+    installed = scan_projects(layout.site_folders)
+    coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
+    _check_legacy(coming, installed, layout)
+    _check_owners(coming, installed, options)
+    keys = {wheel.facts.key for wheel in coming}
+    replaced = [project for key, project in installed.items() if key in keys]
+    staying = [project for key, project in installed.items() if key not in keys]
+    return _Judged(opened, coming, installed, leaving_files(replaced, staying, layout))
 
 
 def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
@@ -209,92 +193,83 @@ def _check_owners(
             )
 
 
-def _stage(
-    wheel: Wheel, layout: Layout, target: Target, transaction: Transaction, options: InstallOptions
-) -> StagedWheel:
-    """Unpack a wheel beside its destination."""
-
-    def open_folder(destination: str) -> str:
-        return transaction.staging_folder(transaction.anchor if options.dry_run else destination)
-
-    def sync() -> None:
-        if not options.dry_run:
-            transaction.sync_early()  # what is written already, while the rest is inflated
-
-    metadata = {"INSTALLER": _INSTALLER, "REQUESTED": b""}
-    return stage_wheel(wheel, layout, target.executable, open_folder, metadata, options.progress, sync)
+def _unpack(
+    judged: _Judged, layout: Layout, target: Target, transaction: Transaction, options: InstallOptions
+) -> list[StagedWheel]:
+    """Unpack wheels beside their destination."""
+    staged = [
+        unpack(wheel, layout, target.executable, transaction, options.progress) for wheel in judged.coming
+    ]
+    if not options.dry_run and not all(wheel.is_small for wheel in judged.coming):
+        transaction.sync_early()  # the steps until they are moved take about as long
+    return staged
 
 
-def _naming(
-    staged: Sequence[StagedWheel], leaving: Collection[str], target: Target, options: InstallOptions
-) -> Naming:
-    """What names modules, loaded only where there may be one: most wheels have none."""
+def _rename(
+    wheels: list[StagedWheel], judged: _Judged, target: Target, options: InstallOptions
+) -> list[StagedWheel]:
+    """Give extension modules their names; what judges them is loaded only where there may be one."""
+    if not any(path.endswith(".so") for wheel in wheels for path in wheel.files):
+        return wheels
     from muslfix.loader.check import LoadCheck
-    from muslfix.staging.rename import Naming
+    from muslfix.staging.rename import rename_modules
 
     check = LoadCheck(target, options.root, strict=options.strict) if options.load_check else None
-    return Naming(target, options.mode, check, staged, leaving)
+    return rename_modules(wheels, target, options.mode, check, judged.leaving, dry_run=options.dry_run)
 
 
-@contextmanager
-def _compilation(
-    staged: Sequence[StagedWheel], target: Target, options: InstallOptions
-) -> Iterator[Callable[[], None]]:
-    """Let the target compile modules; what is given out waits for it and notes the bytecode."""
-    sources = [(one, source) for one in staged for source in one.sources()]
-    is_wanted = options.compile and target.runs_here and not options.dry_run
-    if not (sources and is_wanted and target.executable):
-        yield lambda: None
-        return
-    from muslfix.staging.bytecode import Compilation
-
-    with told_as_sentences(staged[0].layout.scheme.platlib):
-        compilation = Compilation(target.executable, [(source.place, source.seen) for _, source in sources])
-
-    def enter() -> None:
-        options.progress("compiling " + ", ".join(one.facts.name for one in staged), 0, 0)
-        for (one, source), path in zip(sources, compilation.finish()):
-            if path is not None:
-                one.enter_bytecode(source, path)
-
-    with compilation:
-        yield enter
+def _wants_bytecode(options: InstallOptions) -> bool:
+    return options.compile and not options.dry_run
 
 
-def _fix(staged: StagedWheel, naming: Naming | None, options: InstallOptions) -> _Work:
-    """Fix a wheel where it is staged."""
-    modules = naming.name_modules(staged, dry_run=options.dry_run) if naming is not None else ()
-    return _Work(staged, modules)
+def _compiles(target: Target, options: InstallOptions) -> bool:
+    """Whether bytecode comes with the wheels: only the target can compile it."""
+    return _wants_bytecode(options) and target.runs_here and target.executable is not None
 
 
-def _complete(staged: StagedWheel) -> None:
-    """Complete a wheel up to RECORD."""
-    with told_as_sentences(staged.layout.scheme.platlib):
-        origin = direct_url(staged.facts.path, staged.sha256)
-        staged.add(staged.root_scheme, f"{staged.facts.dist_info}/direct_url.json", origin)
-        staged.write_record()
+def _compile(wheels: list[StagedWheel], target: Target, options: InstallOptions) -> list[StagedWheel]:
+    """Let the target compile modules; what does that is loaded only where there are some."""
+    if target.executable is None or not _compiles(target, options):
+        return wheels
+    if not any(wheel.has_sources for wheel in wheels):
+        return wheels
+    from muslfix.staging.bytecode import compile_wheels
 
-
-def _notes(works: Iterable[_Work], target: Target, options: InstallOptions) -> tuple[str, ...]:
-    """What was left out, so that nobody waits for it."""
-    if target.runs_here or options.dry_run or not options.compile:
-        return ()
-    if not any(work.staged.has_sources for work in works):
-        return ()
-    return ("bytecode is left out: only the target could compile it, and that cannot run here",)
+    return compile_wheels(wheels, target.executable, options.progress)
 
 
 def _report(
-    wheel: Wheel, work: _Work | None, previous: InstalledProject | None, warnings: tuple[str, ...]
+    judged: _Judged, complete: Sequence[StagedWheel], layout: Layout, target: Target, options: InstallOptions
+) -> Report:
+    versions = versions_beside(target) if layout.is_environment else {}
+    versions.update((key, project.version) for key, project in judged.installed.items())
+    versions.update((wheel.facts.key, str(wheel.facts.version)) for wheel in judged.opened)
+    staged = {wheel.facts.key: wheel for wheel in complete}
+    projects = []
+    for wheel in judged.opened:
+        key, requirements = wheel.facts.key, wheel.facts.requirements
+        warnings = (*wheel.facts.warnings, *unmet_requirements(requirements, versions, target))
+        projects.append(_report_project(wheel, staged.get(key), judged.installed.get(key), warnings))
+    notes: tuple[str, ...] = ()
+    if _wants_bytecode(options) and not target.runs_here and any(wheel.has_sources for wheel in complete):
+        notes = ("bytecode is left out: only the target could compile it, and that cannot run here",)
+    return Report("install", options.dry_run, tuple(projects), notes=notes, source=target.source)
+
+
+def _report_project(
+    wheel: Wheel,
+    staged: StagedWheel | None,
+    previous: InstalledProject | None,
+    warnings: tuple[str, ...],
 ) -> ProjectReport:
     there = previous.root if previous else ""
     return ProjectReport(
         name=wheel.facts.name,
         version=str(wheel.facts.version),
         source=wheel.facts.path,
-        location=work.staged.destination(work.staged.root_scheme) if work else there,
-        action="kept" if work is None else "replaced" if previous else "installed",
+        location=staged.destination(staged.root_scheme) if staged else there,
+        action="kept" if staged is None else "replaced" if previous else "installed",
         previous=previous.version if previous else None,
-        modules=work.modules if work else (),
+        modules=staged.modules if staged else (),
         warnings=warnings,
     )

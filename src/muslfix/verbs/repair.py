@@ -13,7 +13,7 @@ from functools import partial
 from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, spelled_names, told_as_sentences
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
-from muslfix.parallel import for_each
+from muslfix.parallel.executors import for_each
 from muslfix.report.modules import ModuleReport, report_module
 from muslfix.report.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel.new_wheel import NewWheel, copy_wheel, dropped_signatures, file_name, write_wheel

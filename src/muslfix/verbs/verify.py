@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelled_names
 from muslfix.files import hash_file
-from muslfix.progress import Progress, counted, silent
+from muslfix.parallel.threads import Pool
+from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, normalize_name, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report.report import FileReport, ProjectReport, Report
@@ -51,11 +52,9 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
         paths = paths_of(target)
         own = () if options.paths or target.prefix is None else (paths.locate(target.prefix),)
         roots = (folder, *own)
-        with ThreadPoolExecutor(_WORKERS) as pool:  # hashing lets the others run
-            view = _View(paths, folder, roots)
-            work = [pool.submit(_verify_project, project, listed, view) for project in found]
-            told = counted(work, len(work), "hashing files", options.progress)
-            reports += [*passed_over, *(future.result() for future in told)]
+        work = partial(_verify_project, listed=listed, view=_View(paths, folder, roots))
+        verified = Pool(_WORKERS).map(work, found, what="hashing files", progress=options.progress)
+        reports += [*passed_over, *verified]
     reports += reports_on_missing(keys, reports)
     return Report("verify", dry_run=False, projects=tuple(reports), source=target.source)
 

@@ -83,12 +83,11 @@ class Wheel(WheelSource):
 
         Of the row ``installer`` needs the path; with the rest the stream compares its bytes. Left out are
         files that only the wheel needs, and bytecode, which would be run without being compared with its
-        source (``installer`` leaves it out too). The largest come first: what remains at the end can then
-        be shared out evenly.
+        source (``installer`` leaves it out too).
         """
         left_out = frozenset(self.facts.of_the_wheel_alone)
         rows = {row.path: row for row in self.facts.record.rows}
-        for name, member in sorted(self.archive.members.items(), key=lambda item: -item[1].size):
+        for name, member in self.archive.members.items():
             if name not in left_out and "__pycache__" not in name.split("/")[:-1]:
                 row = rows.get(name) or RecordRow.listed(name)
                 stream = MemberStream(self.archive, member, row)

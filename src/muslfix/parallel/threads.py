@@ -1,0 +1,171 @@
+"""Threads that share the work with the one that asks for it.
+
+Not :class:`concurrent.futures.ThreadPoolExecutor`: importing it, and a future for each of some thousand small
+files, cost more than the work they stand for; the thread that waits could work; and where several items fail,
+chance decides which one is named.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from muslfix.progress import Progress, silent
+
+#: How many threads are worthwhile: more only wait for the disk and for each other.
+THREADS = min(4, len(os.sched_getaffinity(0)))
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Stopped(Exception):
+    """The result is no longer wanted."""
+
+
+class Pool:
+    """Threads that apply a function to many items.
+
+    :param threads: how many, including the one that calls :meth:`map`
+    """
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._threads = threads
+        self._is_stopped = False
+
+    def map(
+        self,
+        work: Callable[[_Item], _Result],
+        items: Sequence[_Item],
+        sizes: Sequence[int] | None = None,
+        what: str = "",
+        progress: Progress = silent,
+    ) -> list[_Result]:
+        """Apply a function to each item.
+
+        No thread is left when this returns or raises.
+
+        :param sizes: the effort for each item: the largest are taken first, so that at the end none waits
+            for another; without it they are taken in their order
+        :param what: the name of the work, for the progress
+        :return: the results, in the order of the items
+        :raises Exception: what the first of the items that failed has raised; items after a failed one may
+            not have been tried
+        """
+        turn = _Turn(work, items, sizes, what, progress)
+        started: list[threading.Thread] = []
+        try:
+            for _ in range(min(self._threads, len(items)) - 1):
+                thread = threading.Thread(target=turn.work_off, daemon=True)
+                with suppress(RuntimeError):  # no more threads may be started: then there are fewer
+                    thread.start()
+                    started.append(thread)
+            turn.work_off()
+        except BaseException:
+            turn.todo.clear()
+            self._is_stopped = True
+            raise
+        finally:
+            for thread in started:
+                thread.join()
+        return turn.results()
+
+    def check(self) -> None:
+        """Let work that takes long end early.
+
+        :raises Stopped: if :meth:`map` was interrupted
+        """
+        if self._is_stopped:
+            raise Stopped
+
+
+class _Turn(Generic[_Item, _Result]):
+    """One call of :meth:`Pool.map`; for the parameters see there."""
+
+    def __init__(
+        self,
+        work: Callable[[_Item], _Result],
+        items: Sequence[_Item],
+        sizes: Sequence[int] | None,
+        what: str,
+        progress: Progress,
+    ) -> None:
+        order = range(len(items))
+        #: Numbers of the items that no thread has taken yet.
+        self.todo = deque(order if sizes is None else sorted(order, key=lambda number: -sizes[number]))
+        self._work = work
+        self._items = items
+        self._done: dict[int, _Result] = {}
+        self._failures: dict[int, Exception] = {}
+        self._what, self._progress = what, progress
+        self._lock = threading.Lock()
+        if items:
+            progress(what, 0, len(items))
+
+    def work_off(self) -> None:
+        """Take items until none is left; run by each thread."""
+        while self.todo:
+            try:
+                number = self.todo.popleft()
+            except IndexError:  # another thread was faster
+                return
+            if self._failures and number > min(self._failures):
+                continue
+            try:
+                result = self._work(self._items[number])
+                with self._lock:
+                    self._done[number] = result
+                    self._progress(self._what, len(self._done), len(self._items))
+            except Exception as error:  # noqa: BLE001 - raised again by results
+                with self._lock:
+                    self._failures = {**self._failures, number: error}
+
+    def results(self) -> list[_Result]:
+        """See :meth:`Pool.map`."""
+        if self._failures:
+            raise self._failures[min(self._failures)]
+        return [self._done[number] for number in range(len(self._items))]
+
+
+class Background(Generic[_Result]):
+    """A job that a thread does while its caller does something else.
+
+    :param job: what to do
+    """
+
+    def __init__(self, job: Callable[[], _Result]) -> None:
+        self._job = job
+        self._results: list[_Result] = []
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._is_started = False
+        with suppress(RuntimeError):  # no more threads may be started: then result does the job
+            self._thread.start()
+            self._is_started = True
+
+    def _work(self) -> None:
+        try:
+            self._results.append(self._job())
+        except Exception as error:  # noqa: BLE001 - raised again by result
+            self._failure = error
+
+    def wait(self) -> None:
+        """Return when the thread has ended."""
+        if self._is_started:
+            self._thread.join()
+
+    def result(self) -> _Result:
+        """Wait for what the job returns.
+
+        :raises Exception: what it has raised
+        """
+        if not self._is_started:
+            return self._job()
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        return self._results[0]

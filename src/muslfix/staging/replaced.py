@@ -1,0 +1,117 @@
+"""Which files go with the installed projects that are replaced.
+
+They are what the RECORD of the replaced project lists, as far as it lies in the directories of the layout and
+no other project lists it too: a RECORD may lie.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import astuple
+
+from muslfix.errors import InvalidProject
+from muslfix.projects.project import InstalledProject
+from muslfix.targets.schemes import Layout
+from muslfix.wheels.contents import INTERPRETER_NAME
+
+# Patterns, compiled when something is replaced: most often nothing is.
+_BYTECODE = r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc"
+_ACTIVATION = r"(?i:activate(\..+|_this\.py)?)"
+# The directory above these is the standard library.
+_BELOW_THE_LIBRARY = ("/site-packages", "/dist-packages")
+
+
+def leaving_files(
+    projects: Iterable[InstalledProject], staying: Iterable[InstalledProject], layout: Layout
+) -> list[str]:
+    """The files that go with some installed projects: theirs, except those that another one lists too.
+
+    :param projects: those that go
+    :param staying: the others; one whose RECORD cannot be read has no say
+    :param layout: whose directories count
+    :raises InvalidProject: if the RECORD of one that goes is missing or damaged
+    """
+    going = dict.fromkeys(path for project in projects for path in owned_files(project, layout))
+    names = {os.path.basename(path) for path in going}
+    for project in staying if going else ():
+        with suppress(InvalidProject):
+            for row in project.record().rows:
+                if os.path.basename(row.path) not in names:
+                    continue
+                path = _really(os.path.join(project.root, row.path))
+                if path in going:
+                    for shared in (path, *_bytecode_of(path)):
+                        going.pop(shared, None)
+    return list(going)
+
+
+def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
+    """The files of an installed project that are there, its bytecode included; absolute, links not followed.
+
+    Rows of RECORD that lead out of the layout's directories, or to the interpreter itself, are skipped.
+
+    :param layout: whose directories count
+    :raises InvalidProject: if its RECORD is missing or damaged
+    """
+    roots = roots_of(layout)
+    own_info = os.path.join(os.path.realpath(project.root), project.dist_info)
+    found: dict[str, None] = {}
+    for row in project.record().rows:
+        path = _really(os.path.join(project.root, row.path))
+        directory = os.path.dirname(path)
+        if _is_own(path, layout) or not is_below(path, roots):
+            continue
+        if directory.endswith((".dist-info", ".egg-info")) and directory != own_info:
+            continue  # of another project, whose own RECORD may be missing
+        if os.path.lexists(path) and not os.path.isdir(path):
+            found[path] = None
+            found.update(dict.fromkeys(_bytecode_of(path)))
+    return list(found)
+
+
+def is_interpreter(path: str, layout: Layout) -> bool:
+    """Whether a path is that of an interpreter, or of what makes an environment one, there or not."""
+    directory, name = os.path.split(path)
+    if INTERPRETER_NAME.fullmatch(name):
+        return directory == os.path.realpath(layout.scheme.scripts)
+    return name == "pyvenv.cfg" and directory == os.path.realpath(layout.scheme.data)
+
+
+def roots_of(layout: Layout) -> tuple[str, ...]:
+    """The directories of a layout, links followed, each once."""
+    return tuple(dict.fromkeys(os.path.realpath(directory) for directory in astuple(layout.scheme)))
+
+
+def is_below(path: str, roots: Iterable[str]) -> bool:
+    """Whether a path is in one of some directories."""
+    return any(path.startswith(root.rstrip("/") + "/") for root in roots)
+
+
+def _is_own(path: str, layout: Layout) -> bool:
+    """Whether a file belongs to the environment itself, whatever a RECORD claims."""
+    directory, name = os.path.split(path)
+    if directory == os.path.realpath(layout.scheme.scripts) and re.fullmatch(_ACTIVATION, name):
+        return True
+    sites = [os.path.realpath(site) for site in layout.site_folders]
+    libraries = [os.path.dirname(site) for site in sites if site.endswith(_BELOW_THE_LIBRARY)]
+    return is_interpreter(path, layout) or (is_below(path, libraries) and not is_below(path, sites))
+
+
+def _really(path: str) -> str:
+    """Where a path is, with no link on the way; the path itself is not followed."""
+    directory, name = os.path.split(os.path.normpath(path))
+    return os.path.join(os.path.realpath(directory), name)
+
+
+def _bytecode_of(path: str) -> Iterator[str]:
+    """The bytecode of a module, whichever interpreter and optimisation level it is for."""
+    directory, name = os.path.split(path)
+    cache = os.path.join(directory, "__pycache__")
+    if name.endswith(".py") and os.path.isdir(cache) and not os.path.islink(cache):
+        for other in os.listdir(cache):
+            match = re.fullmatch(_BYTECODE, other)
+            if match is not None and match["stem"] == name[: -len(".py")]:
+                yield os.path.join(cache, other)
