@@ -29,7 +29,7 @@ from trees import snapshot
 from wheelmaker import Member, make_wheel
 
 import muslfix
-from muslfix.errors import EnvironmentRefused, RefusedModules
+from muslfix.errors import EnvironmentRefused, FileConflict, RefusedModules
 from muslfix.targets.target import Target
 
 WHEELS = FIXTURES / "wheels"
@@ -754,30 +754,90 @@ def test_a_project_of_a_package_manager_is_left_to_it(cli: Cli, tmp_path: Path) 
     assert (folder / "owned.py").read_text() == "2.0"
 
 
-# -- while the target answers -----------------------------------------------------------------------
+# -- the order of the steps -------------------------------------------------------------------------
 
 
-def slow_target(tmp_path: Path, environment: Path) -> Path:
-    """A Python that answers only when the one who asks it has the wheel open."""
-    python = tmp_path / "python"
-    python.write_text(
-        f"""#!/bin/sh
-until ls -l /proc/$PPID/fd | grep -q 'any\\.whl$'; do :; done
-exec {environment}/bin/python "$@"
-"""
-    )
+def compiler(environment: Path, folder: Path) -> tuple[Target, Path]:
+    """The target that an environment is, and a file that is there once it was asked to compile."""
+    python, log = folder / "python", folder / "log"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {environment}/bin/python "$@"\n')
     python.chmod(0o755)
-    return python
+    return dataclasses.replace(muslfix.probe(f"{environment}/bin/python"), executable=str(python)), log
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
-def test_wheels_are_opened_while_the_target_answers(tmp_path: Path, environment: Path, cli: Cli) -> None:
-    python = slow_target(tmp_path, environment)
-    assert cli("install", PURE, "--python", python).status == 0
-    broken = tmp_path / "broken-1.0-py3-none-any.whl"
-    broken.write_bytes(PURE.read_bytes()[:-1])
-    result = cli("install", broken, "--python", environment)
-    assert (result.status, result.err) == (1, f"error: {broken}: is cut off in its end record\n")
+def test_conflicts_are_found_before_anything_is_compiled(environment: Path, tmp_path: Path) -> None:
+    target, log = compiler(environment, tmp_path)
+    wheel = make_wheel(tmp_path / "demo-1.0-py3-none-any.whl", {"demo/__init__.py": b"", "late.txt": b"1"})
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "late.txt").write_bytes(b"2")
+    options = muslfix.InstallOptions(folder=str(there))
+    with pytest.raises(FileConflict, match=r"late\.txt: is in the way of demo"):
+        muslfix.install([str(wheel)], target, options)
+    assert not log.exists()
+    (there / "late.txt").unlink()
+    muslfix.install([str(wheel)], target, options)
+    assert log.exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_bytecode_is_not_written_where_it_must_not(environment: Path, tmp_path: Path, kind: str) -> None:
+    target, log = compiler(environment, tmp_path)
+    wheel = make_wheel(tmp_path / "demo-1.0-py3-none-any.whl", {"demo/a.py": b""})
+    cache, outside = tmp_path / "there" / "demo" / "__pycache__", tmp_path / "outside"
+    cache.parent.mkdir(parents=True)
+    outside.mkdir()
+    if kind == "link":
+        cache.symlink_to(outside)
+    else:
+        cache.touch()
+    options = muslfix.InstallOptions(folder=str(tmp_path / "there"))
+    reason = f"{outside}: is reached through a link" if kind == "link" else f"{cache}: is in the way of demo"
+    with pytest.raises(FileConflict, match="^" + re.escape(reason)):
+        muslfix.install([str(wheel)], target, options)
+    assert not log.exists()
+    muslfix.install([str(wheel)], target, dataclasses.replace(options, compile=False))
+    assert os.listdir(outside) == []
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one call", "one after the other"])
+def test_the_bytecode_of_a_module_that_two_wheels_bring(
+    cli: Cli, environment: Path, tmp_path: Path, together: bool
+) -> None:
+    wheels = [
+        make_wheel(tmp_path / f"{name}-1.0-py3-none-any.whl", {"ns/__init__.py": b"", f"ns/{name}.py": b""})
+        for name in ("one", "two")
+    ]
+    there = tmp_path / "there"
+    for some in (wheels,) if together else ([wheels[0]], [wheels[1]]):
+        result = cli("install", *some, "--python", environment, "--target", there)
+        assert result.status == 0, result.err
+    names = {name.partition(".")[0] for name in os.listdir(there / "ns" / "__pycache__")}
+    assert names == {"__init__", "one", "two"}
+    for name in ("one", "two"):
+        listed = {path for path in rows_of(there / f"{name}-1.0.dist-info/RECORD") if path.endswith(".pyc")}
+        assert {Path(path).name.partition(".")[0] for path in listed} == {"__init__", name}
+
+
+IMPORTED_MEANWHILE = """
+import sys, time
+from muslfix.cli import install, main
+def find_target(options, find=install.find_target):
+    end = time.monotonic() + 30
+    while "muslfix.verbs.install" not in sys.modules and time.monotonic() < end:
+        pass
+    assert "muslfix.verbs.install" in sys.modules
+    return find(options)
+install.find_target = find_target
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_what_installs_is_imported_while_the_target_answers(tmp_path: Path) -> None:
+    words = ["install", str(PURE), "--target", str(tmp_path / "there")]
+    program = [sys.executable, "-c", IMPORTED_MEANWHILE, *words]
+    done = subprocess.run(program, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_target_that_does_not_answer_is_told_before_a_broken_wheel(tmp_path: Path, cli: Cli) -> None:
