@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
 
-from muslfix.progress import Progress, silent
-
 #: How many threads are worthwhile: more only wait for the disk and for each other.
 THREADS = min(4, len(os.sched_getaffinity(0)))
+
+#: Told what is being done, how many items are done, and how many there are.
+Tell = Callable[[str, int, int], object]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -43,7 +44,7 @@ class Pool:
         items: Sequence[_Item],
         sizes: Sequence[int] | None = None,
         what: str = "",
-        progress: Progress = silent,
+        progress: Tell | None = None,
     ) -> list[_Result]:
         """Apply a function to each item.
 
@@ -52,6 +53,7 @@ class Pool:
         :param sizes: the effort for each item: the largest are taken first, so that at the end none waits
             for another; without it they are taken in their order
         :param what: the name of the work, for the progress
+        :param progress: called by one thread at a time
         :return: the results, in the order of the items
         :raises Exception: what the first of the items that failed has raised; items after a failed one may
             not have been tried
@@ -92,7 +94,7 @@ class _Turn(Generic[_Item, _Result]):
         items: Sequence[_Item],
         sizes: Sequence[int] | None,
         what: str,
-        progress: Progress,
+        progress: Tell | None,
     ) -> None:
         order = range(len(items))
         #: Numbers of the items that no thread has taken yet.
@@ -104,7 +106,7 @@ class _Turn(Generic[_Item, _Result]):
         self._what, self._progress = what, progress
         self._lock = threading.Lock()
         if items:
-            progress(what, 0, len(items))
+            self._tell()
 
     def work_off(self) -> None:
         """Take items until none is left; run by each thread."""
@@ -119,10 +121,14 @@ class _Turn(Generic[_Item, _Result]):
                 result = self._work(self._items[number])
                 with self._lock:
                     self._done[number] = result
-                    self._progress(self._what, len(self._done), len(self._items))
+                    self._tell()
             except Exception as error:  # noqa: BLE001 - raised again by results
                 with self._lock:
                     self._failures = {**self._failures, number: error}
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self._what, len(self._done), len(self._items))
 
     def results(self) -> list[_Result]:
         """See :meth:`Pool.map`."""
