@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from muslfix.parallel.threads import Background, Pool, Stopped
+from muslfix.parallel.threads import Background, Pool, _Stopped
 
 
 def threads() -> set[threading.Thread]:
@@ -141,7 +141,7 @@ def test_an_interrupt_ends_work_that_takes_long() -> None:
             try:
                 while True:
                     pool.check()
-            except Stopped:
+            except _Stopped:
                 ended.append(True)
                 raise
 
@@ -149,6 +149,25 @@ def test_an_interrupt_ends_work_that_takes_long() -> None:
         pool.map(work, range(9))
     assert ended == [True]
     assert done == []
+    assert threads() == before
+
+
+def test_an_interrupt_of_the_one_that_waits_ends_the_others() -> None:
+    before, is_done = threads(), threading.Event()
+    caller = threading.current_thread()
+    pool = Pool(2)
+
+    def work(_: int) -> None:
+        if threading.current_thread() is caller:
+            is_done.set()
+            return
+        assert is_done.wait(timeout=30)
+        os.kill(os.getpid(), signal.SIGINT)
+        while True:
+            pool.check()
+
+    with pytest.raises(KeyboardInterrupt):
+        pool.map(work, range(2))
     assert threads() == before
 
 

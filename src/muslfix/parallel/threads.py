@@ -24,7 +24,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-class Stopped(Exception):
+class _Stopped(Exception):
     """The result is no longer wanted."""
 
 
@@ -67,6 +67,8 @@ class Pool:
                     thread.start()
                     started.append(thread)
             turn.work_off()
+            for thread in started:
+                thread.join()
         except BaseException:
             turn.todo.clear()
             self._is_stopped = True
@@ -79,10 +81,10 @@ class Pool:
     def check(self) -> None:
         """Let work that takes long end early.
 
-        :raises Stopped: if :meth:`map` was interrupted
+        :raises _Stopped: if :meth:`map` was interrupted
         """
         if self._is_stopped:
-            raise Stopped
+            raise _Stopped
 
 
 class _Turn(Generic[_Item, _Result]):
