@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -152,7 +152,31 @@ def test_an_interrupt_ends_work_that_takes_long() -> None:
     assert threads() == before
 
 
-def test_an_interrupt_of_the_one_that_waits_ends_the_others() -> None:
+class Interrupt:
+    """An interrupt of the main thread, wherever it is; it is sent again until it has been noticed."""
+
+    def __init__(self) -> None:
+        self._is_noticed = threading.Event()
+        signal.signal(signal.SIGUSR1, self._notice)
+
+    def _notice(self, *_: object) -> None:
+        if not self._is_noticed.is_set():
+            self._is_noticed.set()
+            raise KeyboardInterrupt
+
+    def send(self) -> None:
+        while not self._is_noticed.is_set():
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Interrupt]:
+    before = signal.getsignal(signal.SIGUSR1)
+    yield Interrupt()
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_interrupt_of_the_one_that_waits_ends_the_others(interrupt: Interrupt) -> None:
     before, is_done = threads(), threading.Event()
     caller = threading.current_thread()
     pool = Pool(2)
@@ -162,7 +186,7 @@ def test_an_interrupt_of_the_one_that_waits_ends_the_others() -> None:
             is_done.set()
             return
         assert is_done.wait(timeout=30)
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt.send()
         while True:
             pool.check()
 
@@ -192,6 +216,26 @@ def test_its_failure_is_raised_with_the_result() -> None:
     assert threads() == before
     with pytest.raises(ValueError, match="wrong"):
         background.result()
+
+
+def test_after_an_interrupt_it_can_still_be_waited_for(interrupt: Interrupt) -> None:
+    before, may_begin, may_end = threads(), threading.Event(), threading.Event()
+    ended: list[bool] = []
+
+    def job() -> None:
+        assert may_begin.wait(timeout=30)
+        interrupt.send()
+        assert may_end.wait(timeout=30)
+        ended.append(True)
+
+    background = Background(job)
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 - it comes anywhere
+        may_begin.set()
+        background.result()
+    may_end.set()
+    background.wait()
+    assert ended == [True]
+    assert threads() == before
 
 
 def test_without_a_thread_it_is_done_for_the_result(monkeypatch: pytest.MonkeyPatch) -> None:

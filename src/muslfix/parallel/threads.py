@@ -28,6 +28,33 @@ class _Stopped(Exception):
     """The result is no longer wanted."""
 
 
+class _Thread(threading.Thread):
+    """A thread that can be waited for again after an interrupt.
+
+    Up to Python 3.12 an interrupted :meth:`threading.Thread.join` takes the thread for ended, and so does each
+    later one: https://github.com/python/cpython/issues/90882.
+
+    :param job: what to do
+    """
+
+    def __init__(self, job: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._job = job
+        self._is_done = threading.Event()
+
+    def run(self) -> None:
+        """Do the job."""
+        try:
+            self._job()
+        finally:
+            self._is_done.set()
+
+    def wait(self) -> None:
+        """Return when it has ended."""
+        self._is_done.wait()
+        self.join()
+
+
 class Pool:
     """Threads that apply a function to many items.
 
@@ -59,23 +86,23 @@ class Pool:
             not have been tried
         """
         turn = _Turn(work, items, sizes, what, progress)
-        started: list[threading.Thread] = []
+        started: list[_Thread] = []
         try:
             for _ in range(min(self._threads, len(items)) - 1):
-                thread = threading.Thread(target=turn.work_off, daemon=True)
+                thread = _Thread(turn.work_off)
                 with suppress(RuntimeError):  # no more threads may be started: then there are fewer
                     thread.start()
                     started.append(thread)
             turn.work_off()
             for thread in started:
-                thread.join()
+                thread.wait()
         except BaseException:
             turn.todo.clear()
             self._is_stopped = True
             raise
         finally:
             for thread in started:
-                thread.join()
+                thread.wait()
         return turn.results()
 
     def check(self) -> None:
@@ -149,7 +176,7 @@ class Background(Generic[_Result]):
         self._job = job
         self._results: list[_Result] = []
         self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread = _Thread(self._work)
         self._is_started = False
         with suppress(RuntimeError):  # no more threads may be started: then result does the job
             self._thread.start()
@@ -164,7 +191,7 @@ class Background(Generic[_Result]):
     def wait(self) -> None:
         """Return when the thread has ended."""
         if self._is_started:
-            self._thread.join()
+            self._thread.wait()
 
     def result(self) -> _Result:
         """Wait for what the job returns.
@@ -173,7 +200,7 @@ class Background(Generic[_Result]):
         """
         if not self._is_started:
             return self._job()
-        self._thread.join()
+        self._thread.wait()
         if self._failure is not None:
             raise self._failure
         return self._results[0]
