@@ -40,8 +40,13 @@ add_module_names = False
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!muslfix\.\w+$).*")]
 
-#: Pages that are made from a file of the checkout; what is in ``docs`` only points to it.
-PAGES = {"contributing": "CONTRIBUTING.md", "security": "SECURITY.md", "changelog": "CHANGELOG.md"}
+#: Pages that are made from a file of the checkout. What is in ``docs`` points to it, and may add toctrees.
+PAGES = {
+    "index": "README.md",
+    "contributing": "CONTRIBUTING.md",
+    "security": "SECURITY.md",
+    "changelog": "CHANGELOG.md",
+}
 
 
 class AllOptions(SphinxDirective):
@@ -67,12 +72,12 @@ def _help(*words: str) -> str:
 
 def read_page(_app: Sphinx, docname: str, source: list[str]) -> None:
     """Take a page from the file that it is made from, and let links to the checkout lead to pages."""
+    text = source[0]
     if docname in PAGES:
+        contents = re.findall(r"^```\{toctree\}\n.*?^```\n", text, re.MULTILINE | re.DOTALL)
         text = Path(ROOT, PAGES[docname]).read_text(encoding="utf-8")
         text = re.sub(r"\]\((?!\w+:|#)([^)\n]+)\)", r"](../\1)", text).replace("](../docs/", "](")
-    else:
-        text = source[0]
-    text = text.replace("](../README.md)", "](index.md)")
+        text = "\n".join([text, *contents])
     for page, file in PAGES.items():
         text = text.replace(f"](../{file})", f"]({page}.md)")
     # Other files of the checkout can be downloaded.
