@@ -6,14 +6,15 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from muslfix.cli.describe import describe_target
 from muslfix.cli.options import add_command, add_output_options
 from muslfix.cli.output import Output
 from muslfix.cli.targets import add_target_options, find_target
 from muslfix.cli.terminal import Line
-from muslfix.targets.known_pythons import KNOWN, lines_about_known
-from muslfix.targets.target import Target
+
+if TYPE_CHECKING:
+    from muslfix.targets.target import Target
 
 _EPILOG = """\
 example:
@@ -68,6 +69,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def _describe(target: Target, output: Output) -> None:
     """Print the description, then the facts, one per line."""
+    from muslfix.cli.describe import describe_target
+
     facts = list(_lines(target, verbose=output.verbose))
     if output.out.is_terminal:
         pairs = [fact.partition(": ") for fact in facts]
@@ -80,6 +83,8 @@ def _describe(target: Target, output: Output) -> None:
 
 def _list(output: Output, *, as_json: bool) -> None:
     """Print the known Pythons."""
+    from muslfix.targets.known_pythons import KNOWN, lines_about_known
+
     if not as_json:
         output.result(lines_about_known())
         return
