@@ -23,6 +23,7 @@ from muslfix.cli.dispatch import _COMMANDS, run_command
 from muslfix.cli.output import Output, printable
 from muslfix.cli.targets import target_words
 from muslfix.errors import MuslfixError
+from muslfix.report.lines import Line
 from muslfix.targets.interpreter import read_target_file
 
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
@@ -177,7 +178,7 @@ def test_quiet_and_verbose(cli: Cli, tmp_path: Path) -> None:
     )
     words = "install", needy, "--target-file", TARGET, "--target"
     normal = cli(*words, tmp_path / "a")
-    assert normal.out == f"demo 1.0: installed\n{NO_BYTECODE}"
+    assert normal.out == f"1 project: nothing to fix.\ndemo 1.0: installed\n{NO_BYTECODE}"
     assert normal.err == "warning: demo 1.0: requires absent, which is not installed\n"
     assert cli(*words, tmp_path / "b", "--verbose") == normal
     quiet = cli(*words, tmp_path / "c", "--quiet")
@@ -211,12 +212,12 @@ def test_what_a_name_holds_does_not_reach_the_terminal(line: str, shown: str) ->
 
 def test_each_stream_gets_printable_lines_only(capfd: pytest.CaptureFixture[str]) -> None:
     output = Output()
-    output.result(["\x1b[31m"])
+    output.tell([Line("\x1b[31m", head="\x1b[36m", detail="\x1b[37m")])
     output.warning("\x1b[32m")
     output.error(MuslfixError("\x1b[33m", "\x1b[34m", "\x1b[35m"))
     output.flush()
     assert capfd.readouterr() == (
-        "\\x1b[31m\n",
+        "\\x1b[31m: \\x1b[36m: \\x1b[37m\n",
         "warning: \\x1b[32m\nerror: \\x1b[33m: \\x1b[34m\ntip: \\x1b[35m\n",
     )
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 from commands import Cli
 
-from muslfix.cli.words import WORDS
+from muslfix.report.report import WORDS
 
 TEXTS = (files("muslfix") / "verdicts.md").read_text(encoding="utf-8")
 

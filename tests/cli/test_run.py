@@ -35,6 +35,9 @@ def site(environment: Path) -> Path:
     return lay(site_packages(environment))
 
 
+NOTHING = "0 projects: nothing to fix.\n"
+
+
 def python(code: str) -> list[str]:
     return ["--", sys.executable, "-c", code]
 
@@ -48,24 +51,30 @@ def test_one_line_for_each_project_that_was_fixed(cli: Cli, environment: Path, s
     done = cli("run", "--python", environment, *TRUE)
     assert (done.status, done.err) == (0, "")
     assert done.out.splitlines() == [
-        "demo 1.0: fixed, 1 extension module given a name that the target imports",
-        "other 1.0: fixed, 1 extension module given a name that the target imports",
+        "2 extension modules in 3 projects: 2 fixed.",
+        "demo 1.0: 1 extension module: 1 fixed",
+        "other 1.0: 1 extension module: 1 fixed",
     ]
     again = cli("run", "--python", environment, *TRUE)
-    assert (again.status, again.out, again.err) == (0, "", "")
+    assert (again.status, again.err) == (0, "")
+    assert again.out == "2 extension modules in 3 projects: nothing to fix.\n"
 
 
 def test_more_is_told_where_it_is_asked_for(cli: Cli, environment: Path, site: Path) -> None:
     lines = cli("run", "-v", "--python", environment, *TRUE).out.splitlines()
-    assert lines[0].startswith(f"demo/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}")
-    assert lines[1] == "demo 1.0: fixed, 1 extension module file, 1 given a new name"
+    assert lines[1] == "demo 1.0: 1 extension module: 1 fixed"
+    assert lines[2].startswith(f"  demo/_speed{WRONG}: fixed: the target looks for _speed{RIGHT}")
 
 
 def test_quiet(cli: Cli, environment: Path, site: Path) -> None:
-    (site / "legacy.egg-info").mkdir()
     done = cli("run", "-q", "--python", environment, *TRUE)
     assert (done.status, done.out, done.err) == (0, "", "")
     assert len(speed(site)) == 2
+    (site / "legacy.egg-info").mkdir()
+    done = cli("run", "-q", "--python", environment, *TRUE)
+    assert "legacy: not looked at: " in done.out
+    unsure = cli("run", "-q", "--path", site, "--", "sh", "-c", "exit 3")
+    assert (unsure.status, unsure.out, unsure.err) == (3, "", "")
 
 
 def test_json(cli: Cli, environment: Path, site: Path) -> None:
@@ -82,11 +91,14 @@ def test_the_options_of_fix(cli: Cli, environment: Path, site: Path, tmp_path: P
     lay(folder, "owned", installer="apk")
     done = cli("run", "--python", environment, "--path", folder, "--mode", "rename", *TRUE)
     assert done.out.splitlines() == [
-        "inside 1.0: fixed, 1 extension module given a name that the target imports"
+        "1 extension module in 2 projects: 1 fixed, 1 project left alone.",
+        "inside 1.0: 1 extension module: 1 fixed",
+        "owned 1.0: left alone: it belongs to the package manager apk",
+        "  tip: change it with that, or use --break-system-packages if you accept the risk",
     ]
     assert speed(folder, "inside") == [f"_speed{RIGHT}"]
     done = cli("run", "--python", environment, "--path", folder, "--break-system-packages", *TRUE)
-    assert done.out.startswith("owned 1.0: fixed")
+    assert "\nowned 1.0: 1 extension module: 1 fixed\n" in done.out
     assert speed(site) == [f"_speed{WRONG}"]
 
 
@@ -95,31 +107,36 @@ def test_a_target_file(cli: Cli, tmp_path: Path) -> None:
     folder = lay(tmp_path / "lib")
     (tmp_path / "target.json").write_text(cli("interpreter", "--json").out, encoding="utf-8")
     done = cli("run", "--target-file", tmp_path / "target.json", "--path", folder, *TRUE)
-    assert (done.status, len(done.out.splitlines())) == (0, 1)
+    assert (done.status, done.out.splitlines()[1:]) == (
+        0,
+        ["demo 1.0: 1 extension module: 1 fixed, 1 could not be checked for loading"],
+    )
 
 
-def test_what_was_not_looked_at_is_a_warning(cli: Cli, environment: Path, site: Path) -> None:
+def test_what_was_not_looked_at_is_named(cli: Cli, environment: Path, site: Path) -> None:
     (site / "legacy-1.0.egg-info").mkdir()
     lay(site, "edit", {"edit.pth": b"/src\n", "edit-1.0.dist-info/direct_url.json": b""})
     (site / "edit-1.0.dist-info" / "direct_url.json").write_text('{"dir_info": {"editable": true}}')
     done = cli("run", "--python", environment, *TRUE)
     assert done.status == 0
     assert re.fullmatch(
-        r"warning: edit 1\.0: not looked at: it is an editable install.*\n"
-        r"warning: legacy \S+: not looked at: .+ has no RECORD.*\n",
-        done.err,
+        r"1 extension module in 3 projects: 1 fixed, 2 projects not looked at\.\n"
+        r"edit 1\.0: not looked at: it is an editable install.*\n  tip: .+\n"
+        r"legacy: not looked at: .+ has no RECORD.*\n  tip: .+\n"
+        r"demo 1\.0: 1 extension module: 1 fixed\n",
+        done.out,
     )
-    assert done.out.startswith("demo 1.0: fixed")
 
 
 def test_a_refused_module_fails_the_run(cli: Cli, environment: Path, site: Path) -> None:
     lay(site, "foreign", {f"foreign/_speed{WRONG}": FOREIGN})
     done = cli("run", "--python", environment, *TRUE)
     assert done.status == 1
-    fixed, refused, tip = done.out.splitlines()
-    assert fixed.startswith("demo 1.0: fixed, ")
-    assert refused.startswith(f"foreign 1.0: foreign/_speed{WRONG}: other-libc: it is linked to ")
-    assert tip.startswith("tip: ")
+    _, heading, refused, tip, fixed = done.out.splitlines()
+    assert heading == "foreign 1.0: 1 extension module: 1 refused"
+    assert refused.startswith(f"  foreign/_speed{WRONG}: other-libc: it is linked to ")
+    assert tip.startswith("  tip: ")
+    assert fixed == "demo 1.0: 1 extension module: 1 fixed"
     assert cli("run", "--python", environment, *TRUE).status == 1
 
 
@@ -127,10 +144,10 @@ def test_a_project_that_fails_fails_the_run(cli: Cli, environment: Path, site: P
     lay(site, "broken", record=lambda _text: '"unfinished, .so')
     done = cli("run", "--python", environment, *TRUE)
     assert done.status == 1
-    failed, tip, fixed = done.out.splitlines()
+    _, failed, tip, fixed = done.out.splitlines()
     assert re.fullmatch(r"broken 1\.0: failed: .+RECORD: .+", failed)
-    assert tip.startswith("tip: ")
-    assert fixed.startswith("demo 1.0: fixed, ")
+    assert tip.startswith("  tip: ")
+    assert fixed == "demo 1.0: 1 extension module: 1 fixed"
 
 
 def test_an_interpreter_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
@@ -163,7 +180,7 @@ def test_the_command_gets_its_words_as_they_are(
 ) -> None:
     code = "import sys; print(sys.argv[1:])"
     done = cli("run", "--python", environment, *words, sys.executable, "-c", code, *got)
-    assert (done.status, done.out, done.err) == (0, f"{got}\n", "")
+    assert (done.status, done.out, done.err) == (0, f"{got}\n{'' if '-q' in words else NOTHING}", "")
 
 
 def test_an_unknown_option_is_a_matter_of_usage(cli: Cli) -> None:
@@ -231,21 +248,21 @@ def test_the_environment_that_the_command_works_in(
         monkeypatch.setenv("VIRTUAL_ENV", str(world / "active"))
     done = cli("run", *(word.replace("@", str(world)) for word in words))
     assert (done.status, done.err) == (0, "")
-    assert done.out.startswith(f"{fixed} 1.0: fixed")
-    assert len(done.out.splitlines()) == 1
+    assert done.out.split("\n")[1] == f"{fixed} 1.0: 1 extension module: 1 fixed"
+    assert len(done.out.splitlines()) == 2
 
 
 def test_the_environment_may_be_made_by_the_command(cli: Cli, tmp_path: Path) -> None:
     code = f"import venv; venv.create({str(tmp_path / 'new')!r}, symlinks=True)"
     done = cli("run", "--python", tmp_path / "new", *python(code))
-    assert (done.status, done.out, done.err) == (0, "", "")
+    assert (done.status, done.out, done.err) == (0, NOTHING, "")
 
 
 def test_a_folder_as_destination(cli: Cli, world: Path, tmp_path: Path) -> None:
     lay(tmp_path / "lib", "inside")
     done = cli("run", "--", "pip", "install", "--target", tmp_path / "lib", "x")
-    assert done.out.startswith("inside 1.0: fixed")
-    assert len(done.out.splitlines()) == 1
+    assert "\ninside 1.0: 1 extension module: 1 fixed\n" in done.out
+    assert len(done.out.splitlines()) == 2
 
 
 def test_doubt_is_a_warning_unless_the_place_is_named(cli: Cli, world: Path, tmp_path: Path) -> None:
@@ -275,10 +292,11 @@ def test_a_command_that_is_killed(cli: Cli, name: str) -> None:
 
 
 def test_a_command_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
-    for command in ("no-such-command", str(tmp_path / "none")):
+    path = str(tmp_path / "none")
+    for command, problem in (("no-such", "was not found on PATH"), (path, "does not exist")):
         done = cli("run", "--", command)
         assert (done.status, done.out) == (127, "")
-        assert done.err == f"error: {command}: there is no such command\n"
+        assert done.err == f"error: '{command}' {problem}\n"
 
 
 def test_a_command_that_cannot_be_run(cli: Cli, tmp_path: Path) -> None:
@@ -333,7 +351,7 @@ def test_a_signal_from_outside_is_passed_on(environment: Path, site: Path, numbe
     assert spawn(*words, "default").returncode == 128 + number
     assert snapshot(environment) == before
     done = spawn(*words, "0")  # the command has finished its work all the same
-    assert (done.returncode, done.stdout[:15]) == (0, "demo 1.0: fixed")
+    assert (done.returncode, done.stdout.split("\n")[1][:8]) == (0, "demo 1.0")
 
 
 def test_a_signal_that_comes_before_the_command_has_started_reaches_it() -> None:
@@ -400,8 +418,8 @@ print("got", input("say: "))
     with terminal("--python", environment, *python(code)) as (master, status):
         assert read_until(master, "say: ").startswith("[True, True, True] True\n")
         os.write(master, b"something\n")
-        shown = read_until(master, "given a name")
-        assert "got something\ndemo 1.0: fixed" in shown
+        shown = read_until(master, "module: 1 fixed")
+        assert "got something\n1 extension module in 1 project: 1 fixed.\ndemo 1.0: " in shown
         assert status() == 0
 
 
@@ -424,7 +442,7 @@ sys.exit(int(input()))
             assert "twice" not in read_until(master, "ce\r\n")
             os.write(master, answer)
             if expected == 0:
-                read_until(master, "given a name")
+                read_until(master, "module: 1 fixed")
             assert status() == expected
 
 
@@ -475,5 +493,5 @@ def test_the_line_of_a_dockerfile(tmp_path: Path) -> None:
         env=process_environment(PATH=path),
         cwd="/",
     )
-    assert done.stdout.splitlines()[-1].startswith("demo 1.0: fixed, 2 extension modules given a name")
+    assert done.stdout.splitlines()[-1].startswith("demo 1.0: 2 extension modules: 2 fixed")
     assert served_by(environment) == f"_speed{RIGHT}"

@@ -59,7 +59,7 @@ def test_a_wheel_without_modules_loads_nothing_that_judges_them(
     loaded = loaded_by_command("install", "--prefix", tmp_path / "there", wheel, *words)
     assert "verbs.install" in loaded
     assert not loaded & OF_MODULES
-    assert "cli.words" not in loaded  # stdout is no terminal
+    assert ("report.sentences" in loaded) is ("--json" not in words)
     assert (tmp_path / "there").exists() is (words != ("--dry-run",))
 
 
@@ -81,5 +81,6 @@ def test_the_version_loads_no_command(word: str) -> None:
     loaded = loaded_by_command(word)
     assert not {name for name in loaded if name.startswith("verbs")}
     assert loaded <= {
-        "_version", "cli", "cli.dispatch", "cli.output", "cli.parser", "cli.terminal", "errors",
+        "_version", "cli", "cli.dispatch", "cli.output", "cli.parser", "cli.terminal", "errors", "report",
+        "report.lines",
     }  # fmt: skip

@@ -26,10 +26,10 @@ from typing import Any
 import pytest
 from checkout import FIXTURES
 from environments import run_python
+from reports import plain_text
 from wheelmaker import make_wheel
 
 from muslfix.report.report import Report
-from muslfix.report.text import to_text
 from muslfix.targets.interpreter import probe_interpreter
 from muslfix.targets.target import Target
 from muslfix.verbs.fix import FixOptions
@@ -270,7 +270,7 @@ def verify_all(site: Path) -> Report:
 
 def lines(report: Report) -> list[str]:
     """What a person would read."""
-    return list(to_text(report, verbose=True))
+    return plain_text(report, verbose=True)
 
 
 def actions(report: Report) -> dict[str, str]:

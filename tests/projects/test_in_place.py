@@ -48,7 +48,7 @@ from muslfix.projects.names import give_name
 from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.projects.trace import Change
-from muslfix.report.modules import ModuleReport
+from muslfix.report.report import ModuleReport
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction

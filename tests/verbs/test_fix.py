@@ -86,7 +86,7 @@ SPEED = {
 def misnamed(folder: str, mode: str, more: str = "") -> str:
     """What is said of a module that got its name."""
     looks = f"the target looks for _speed{RIGHT}"
-    return f"{folder}/_speed{WRONG}: misnamed: {looks}, {DEEDS[mode]}{more}"
+    return f"  {folder}/_speed{WRONG}: fixed: {looks}, {DEEDS[mode]}{more}"
 
 
 def fix_paths(*paths: Path, mode: str = "symlink", **options: Any) -> Report:
@@ -161,13 +161,16 @@ def test_what_a_tool_has_installed_is_fixed_and_put_back(
     site = site_packages(environment)
     before, text = snapshot(environment), record_of(site)
 
-    done = cli("fix", "--python", environment, "--mode", mode)
+    done = cli("fix", "--python", environment, "--mode", mode, "-v")
 
     assert (done.status, done.err) == (0, "")
-    assert done.out.splitlines() == [
+    summary, *lines = [line for line in done.out.splitlines() if not line.endswith(": nothing to fix")]
+    assert summary.startswith("2 extension modules in ")
+    assert summary.endswith(": 2 fixed (1 had been falling back to slower pure Python).")
+    assert lines == [
+        "demo 1.0: 2 extension modules: 2 fixed (1 had been falling back to slower pure Python)",
         misnamed("demo", mode, SHADOWED),
         misnamed("demo/sub", mode),
-        "demo 1.0: fixed, 2 extension module files, 2 given a new name",
     ]
     assert speed(site) == SPEED[mode]
     assert speed(site / "demo", "sub") == SPEED[mode]
@@ -201,7 +204,7 @@ def test_what_a_tool_has_installed_is_fixed_and_put_back(
     assert states(environment) == exact
 
     verified = cli("verify", "--python", environment)
-    assert (verified.status, verified.out, verified.err) == (0, "", "")
+    assert (verified.status, verified.err) == (0, "")
 
     undone = cli("undo", "--python", environment)
     assert (undone.status, undone.err) == (0, "")
@@ -461,7 +464,7 @@ def test_several_folders(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     told = cli("fix", "--path", "one", "--path", two, "--path", one, "--path", "./two/")
     assert told.status == 0
-    assert told.out.count("fixed") == 2
+    assert told.out.count("demo 1.0: 1 extension module: 1 fixed\n") == 2
     assert (speed(one), speed(two), speed(three)) == (SPEED["symlink"], SPEED["symlink"], [f"_speed{WRONG}"])
 
 
@@ -476,9 +479,13 @@ def test_a_folder_that_is_none(tmp_path: Path, cli: Cli, command: str) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path, cli: Cli) -> None:
-    for command in ("fix", "undo", "verify"):
+    for command, said in (
+        ("fix", "nothing to fix"),
+        ("undo", "0 projects: nothing to put back."),
+        ("verify", "0 projects: all files are as RECORD says."),
+    ):
         told = cli(command, "--path", tmp_path)
-        assert (told.status, told.out, told.err) == (0, "", "")
+        assert (told.status, told.out, told.err) == (0, f"{said}\n", "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -500,8 +507,9 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be(tmp_path: Path, cli: C
     assert (told.status, told.err) == (0, "")
     would = DEEDS[mode].replace("now links", "would link").replace("is now", "would be")
     assert told.out.splitlines() == [
-        f"demo/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}, {would}",
-        "demo 1.0: would be fixed, 1 extension module file, 1 would be given a new name",
+        "1 extension module in 1 project: 1 misnamed.",
+        "demo 1.0: 1 extension module: 1 misnamed",
+        f"  demo/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}, {would}",
     ]
     assert states(site) == before
     fix_paths(site, mode=mode)
@@ -702,9 +710,9 @@ def test_an_editable_installation(
     before = states(dist_info(site, "edit"))
     told = cli("fix", "--python", environment)
     assert told.status == 1
-    assert told.out.splitlines()[-2:] == [
+    assert told.out.splitlines()[1:3] == [
         "edit 1.0: not looked at: it is an editable install, so RECORD does not list its modules",
-        "tip: build its extension modules with the target interpreter, which gives them the right names",
+        "  tip: build its extension modules with the target interpreter, which gives them the right names",
     ]
     assert speed(site) == SPEED["symlink"]
     assert states(dist_info(site, "edit")) == before
@@ -721,9 +729,9 @@ def test_an_installation_without_record_of_the_old_kind(
     path.mkdir() if kind == "folder" else path.touch()
     told = cli("fix", "--path", site)
     assert told.status == 1
-    assert told.out.splitlines()[2:] == [
+    assert told.out.splitlines()[1:3] == [
         f"old-thing: not looked at: {path} has no RECORD, so muslfix cannot tell which files belong to it",
-        "tip: install the project again with pip or uv",
+        "  tip: install the project again with pip or uv",
     ]
     assert speed(site) == SPEED["symlink"]
     assert cli("fix", "--path", site, "demo").status == 0
@@ -884,7 +892,7 @@ def test_a_module_that_is_refused_does_not_stop_the_others(
     names = [f"_other{WRONG}"] if content is not None else []
     assert speed(site) == [*names, *SPEED["symlink"]]
     assert speed(site, "good") == SPEED["symlink"]
-    assert "demo 1.0: fixed, 2 extension module files, 1 given a new name" in told.out
+    assert "demo 1.0: 2 extension modules: 1 fixed, 1 refused" in told.out
     exact = states(site)
     again = cli("fix", "--path", site)
     assert again.status == 1
@@ -898,7 +906,7 @@ def test_a_name_that_is_taken(tmp_path: Path, cli: Cli) -> None:
     told = cli("fix", "--path", site)
     assert told.status == 1
     assert (
-        f"demo/_speed{WRONG}: occupied: the target imports _speed{RIGHT}, a name that another file has"
+        f"demo/_speed{WRONG}: occupied: the name it needs, _speed{RIGHT}, is taken by another file"
         in told.out
     )
     assert states(site) == before
@@ -958,7 +966,7 @@ def test_folders_that_are_no_projects(tmp_path: Path, cli: Cli, name: str) -> No
         shutil.rmtree(site / f"{name}-1.0.dist-info")
         shutil.copytree(dist_info(site), site / ".dist-info")
     told = cli("fix", "--path", site)
-    assert (told.status, told.out.count("fixed")) == (0, 1)
+    assert (told.status, told.out.count("demo 1.0: 1 extension module: 1 fixed")) == (0, 1)
 
 
 # -- RECORD that lies about where files are ---------------------------------------------------------

@@ -35,6 +35,8 @@ from muslfix.targets.target import Target
 WHEELS = FIXTURES / "wheels"
 TARGETS = FIXTURES / "targets"
 PURE = WHEELS / "pure-1.0-py3-none-any.whl"
+NOTHING = "1 project: nothing to fix.\n"
+FIXED = "2 fixed (1 would have fallen back to slower pure Python)"
 
 SCHEMA = json.loads(files("muslfix").joinpath("report.schema.json").read_text(encoding="utf-8"))
 
@@ -119,7 +121,7 @@ def test_it_leaves_what_pip_leaves(cli: Cli, twins: tuple[Path, Path], tmp_path:
     before = set(snapshot(ours))
     well(pip(theirs, "install", "--no-index", "--no-deps", wheel))
     result = cli("install", wheel, "--python", ours)
-    assert (result.status, result.out, result.err) == (0, "Rich 1.0: installed\n", "")
+    assert (result.status, result.out, result.err) == (0, f"{NOTHING}Rich 1.0: installed\n", "")
 
     assert_same_trees(ours, theirs)
     site, other = site_packages(ours), site_packages(theirs)
@@ -297,7 +299,8 @@ def test_they_are_found_in_every_mode(
     cli: Cli, environment: Path, neighbour: dict[str, str], tmp_path: Path, mode: str
 ) -> None:
     wheel = make_demo(tmp_path)
-    result = cli("install", wheel, "--python", environment, *(["--mode", mode] if mode != MODES[0] else []))
+    words = ["--mode", mode] if mode != MODES[0] else []
+    result = cli("install", "-v", wheel, "--python", environment, *words)
     assert (result.status, result.err) == (0, "")
     deed = {
         "symlink": "which now links to it",
@@ -306,10 +309,11 @@ def test_they_are_found_in_every_mode(
         "rename": "which is now its name",
     }[mode]
     assert result.out == (
-        f"demo/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}, {deed}; without it Python"
+        f"2 extension modules in 1 project: {FIXED}.\n"
+        f"demo 1.0: installed, 2 extension modules: {FIXED}\n"
+        f"  demo/_speed{WRONG}: fixed: the target looks for _speed{RIGHT}, {deed}; without it Python"
         " silently imports the .py of the same name, which is slower\n"
-        f"demo/sub/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}, {deed}\n"
-        "demo 1.0: installed, 2 extension module files, 2 given a new name\n"
+        f"  demo/sub/_speed{WRONG}: fixed: the target looks for _speed{RIGHT}, {deed}\n"
     )
 
     site = site_packages(environment)
@@ -355,8 +359,9 @@ def test_without_misnamed_modules_there_is_no_trace(cli: Cli, environment: Path,
     wheel = make_demo(tmp_path, files={"demo/__init__.py": b"", f"demo/_speed{RIGHT}": MODULE})
     result = cli("install", wheel, "--python", environment, "--verbose")
     assert result.out == (
-        f"demo/_speed{RIGHT}: importable: the target imports names that end in {RIGHT}\n"
-        "demo 1.0: installed, 1 extension module file, nothing to fix\n"
+        "1 extension module in 1 project: nothing to fix.\n"
+        "demo 1.0: installed, 1 extension module: nothing to fix\n"
+        f"  demo/_speed{RIGHT}: importable: the target imports names that end in {RIGHT}\n"
     )
     assert not list(site_packages(environment).glob("*/muslfix.json"))
 
@@ -371,7 +376,7 @@ def test_a_foreign_module_is_refused_and_nothing_is_left(cli: Cli, environment: 
     assert error == (
         f"error: {wheel}: has an extension module that the target cannot load, so it is not installed"
     )
-    assert tip.startswith("tip: take a ")
+    assert tip.startswith("tip: use a ")
     assert snapshot(environment) == before
 
 
@@ -446,7 +451,7 @@ def test_for_a_root_the_target_names_the_paths(cli: Cli, tmp_path: Path) -> None
     assert (prefix / "include" / "python3.9" / "misnamed" / "misnamed.h").exists()
     assert_record_is_true(site, prefix, but=set())
     assert cli("install", wheel, *for_target(), "--root", tmp_path / "root").out == (
-        "misnamed 1.0: kept: this version is installed already\n"
+        f"{NOTHING}misnamed 1.0: kept: this version is already installed\n"
     )
 
 
@@ -467,7 +472,7 @@ def test_another_version_takes_its_place(cli: Cli, environment: Path, tmp_path: 
         (second, "demo 2.0: installed in place of 1.0\n"),
         (first, "demo 1.0: installed in place of 2.0\n"),
     ]:
-        assert cli("install", wheel, "--python", environment).out == said
+        assert cli("install", wheel, "--python", environment).out == NOTHING + said
         (site / "demo" / "mine.txt").write_text("of somebody else")
         assert run_python(environment, "import demo; print(demo.v)") == said[5]
         # All that is there is of this version: modules, bytecode, scripts, folders.
@@ -488,8 +493,8 @@ def test_the_same_version_is_kept(cli: Cli, environment: Path, tmp_path: Path) -
     before = snapshot(environment)
     for same in (wheel, other):
         result = cli("install", same, "--python", environment)
-        kept = f"demo {same.name.split('-')[1]}: kept: this version is installed already\n"
-        assert (result.status, result.out, result.err) == (0, kept, "")
+        kept = f"demo {same.name.split('-')[1]}: kept: this version is already installed\n"
+        assert (result.status, result.out, result.err) == (0, NOTHING + kept, "")
         assert snapshot(environment) == before
 
 
@@ -502,7 +507,7 @@ def test_reinstalling_makes_the_same_tree(cli: Cli, environment: Path, tmp_path:
     (site / "demo" / f"_speed{RIGHT}").unlink()
     result = cli("install", wheel, "--python", environment, "--force-reinstall")
     assert result.out.splitlines()[-1] == (
-        "demo 1.0: installed in place of 1.0, 2 extension module files, 2 given a new name"
+        f"demo 1.0: installed in place of 1.0, 2 extension modules: {FIXED}"
     )
     after = {name: state for name, state in snapshot(environment).items() if not name.endswith(".pyc")}
     assert after == before
@@ -568,7 +573,9 @@ def test_several_wheels_are_all_installed_or_none(cli: Cli, tmp_path: Path) -> N
     assert result.err == f"error: {bad}: bad2.py is damaged: its CRC-32 is wrong\n"
     assert not folder.exists()
     result = cli("install", good, other, *for_target(), "--target", folder)
-    assert result.out == f"demo 1.0: installed\npure 1.0: installed\n{NO_BYTECODE}"
+    assert result.out == (
+        f"2 projects: nothing to fix.\ndemo 1.0: installed\npure 1.0: installed\n{NO_BYTECODE}"
+    )
     assert_record_is_true(folder, folder, but=set())
 
 
@@ -648,17 +655,22 @@ def test_a_dry_run_changes_nothing(cli: Cli, environment: Path, tmp_path: Path, 
     before = snapshot(tmp_path)
     result = cli("install", wheel, *options, "--mode", "copy")
     assert (result.status, result.err) == (0, "")
+    misnamed = "2 misnamed (1 would fall back to slower pure Python)"
     assert result.out.splitlines() == [
-        f"demo/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}, which would be a copy of it;"
+        f"2 extension modules in 1 project: {misnamed}.",
+        f"demo 1.0: would be installed, 2 extension modules: {misnamed}",
+        f"  demo/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}, which would be a copy of it;"
         " today Python silently imports the .py of the same name, which is slower",
-        f"demo/sub/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT}, which would be a copy of it",
-        "demo 1.0: would be installed, 2 extension module files, 2 would be given a new name",
+        f"  demo/sub/_speed{WRONG}: misnamed: the target looks for _speed{RIGHT},"
+        " which would be a copy of it",
     ]
     assert snapshot(tmp_path) == before
 
     assert cli("install", wheel, "--python", environment).status == 0
     before = snapshot(tmp_path)
-    assert cli("install", wheel, *options).out == "demo 1.0: kept: this version is installed already\n"
+    assert (
+        cli("install", wheel, *options).out == f"{NOTHING}demo 1.0: kept: this version is already installed\n"
+    )
     assert "demo 2.0: would be installed in place of 1.0, " in cli("install", newer, *options).out
     assert snapshot(tmp_path) == before
     assert os.listdir(scratch) == []
@@ -672,7 +684,7 @@ def test_a_dry_run_where_nothing_can_be_or_is(cli: Cli, tmp_path: Path, scratch:
     if where == "file/below":
         assert result.err == f"error: {tmp_path}/file: is in the way of pure, which needs a folder there\n"
     else:
-        assert (result.status, result.out) == (0, "pure 1.0: would be installed\n")
+        assert (result.status, result.out) == (0, f"{NOTHING}pure 1.0: would be installed\n")
     assert snapshot(tmp_path) == before
     assert os.listdir(scratch) == []
 

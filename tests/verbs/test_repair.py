@@ -233,7 +233,10 @@ def test_repairing_a_repaired_wheel(cli: Cli, tmp_path: Path) -> None:
     assert cli("repair", MISNAMED, *words, tmp_path / "one").status == 0
     once = tmp_path / "one" / MISNAMED.name
     result = cli("repair", once, *words, tmp_path / "two", "--copy-unchanged")
-    assert result.out.startswith(f"misnamed 1.0: nothing to fix, written to {tmp_path / 'two'}")
+    assert result.out == (
+        "1 extension module in 1 wheel: nothing to fix, 1 could not be checked for loading,"
+        " 1 wheel written.\n"
+    )
     assert (tmp_path / "two" / MISNAMED.name).read_bytes() == once.read_bytes()
     # For the other spelling there is something to do again, and both changes are told.
     assert cli("repair", once, "--target-file", GNU_FILE, "-w", tmp_path / "three").status == 0
@@ -314,7 +317,7 @@ def test_renaming_for_targets_that_contradict_each_other(cli: Cli, tmp_path: Pat
 def test_targets_by_their_interpreters(cli: Cli, tmp_path: Path, environment: Path) -> None:
     pure = WHEELS / "pure-1.0-py3-none-any.whl"
     words: list[str | Path] = ["--python", environment, "--target-file", MUSL_FILE, "-w", tmp_path]
-    assert cli("repair", "-v", pure, *words).out == "pure 1.0: nothing to fix\n"
+    assert cli("repair", "-v", pure, *words).out == "1 wheel: nothing to fix.\npure 1.0: nothing to fix\n"
     assert cli("repair", pure, "--python", tmp_path / "no", "-w", tmp_path).status == 1
 
 
@@ -327,7 +330,7 @@ def test_a_file_that_is_there_is_replaced_by_force_only(cli: Cli, tmp_path: Path
     there.write_bytes(b"mine")
     result = cli(*words)
     assert result.status == 1
-    assert f"{there}: exists, and would be another file\ntip: use --force" in result.out
+    assert f"{there}: exists, and would be another file\n  tip: use --force" in result.out
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {there.name: b"mine"}
     assert cli(*words, "--force").status == 0
     check_record(there)
@@ -355,7 +358,7 @@ def test_in_place(cli: Cli, tmp_path: Path) -> None:
     assert after.pop(wheel.name) != before.pop(wheel.name)
     assert after == before  # the link, the file that shares its bytes, and the wheel that needs nothing
     assert cli("repair", wheel, "--target-file", MUSL_FILE, "--in-place").out.startswith(
-        "misnamed 1.0: nothing"
+        "1 extension module in 1 wheel: nothing to fix"
     )
 
 
@@ -368,8 +371,11 @@ def test_a_wheelhouse_is_passed_on_whole(cli: Cli, tmp_path: Path) -> None:
     for wheel in wheels:
         if (tmp_path / wheel.name).exists() and wheel.name not in {*RENAMED, f"misnamed-2.0-{TAGS}"}:
             assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
-    last = result.out.splitlines()[-1]
-    assert last == "28 wheels: 4 nothing to fix, 8 repaired, 11 left alone, 5 failed; 23 written"
+    assert result.out.splitlines()[0] == (
+        "16 extension modules in 28 wheels: 9 fixed (2 would have fallen back to slower pure Python),"
+        " 5 refused, 12 could not be checked for loading, 5 wheels failed, 11 wheels left alone,"
+        " 23 wheels written."
+    )
 
 
 def test_a_dry_run_writes_nothing(cli: Cli, tmp_path: Path) -> None:
@@ -460,12 +466,12 @@ def test_a_wheel_that_is_for_no_target_is_left_alone(cli: Cli, tmp_path: Path) -
         "repair", wheel, WHEELS / "needs-2.0-py3-none-any.whl", "--target-file", MUSL_FILE, "-w", tmp_path
     )
     assert result.status == 0
-    first, second, last = result.out.splitlines()
+    summary, first, second = result.out.splitlines()
     assert first.startswith(
         "misnamed 1.0: left alone: it is for cp39-cp39-musllinux_1_1_aarch64, and the target"
     )
     assert second.startswith("needs 2.0: left alone: it requires Python >=3.99, and the target")
-    assert last == "2 wheels: 2 left alone; 0 written"
+    assert summary == "2 wheels: 2 wheels left alone."
 
 
 def test_the_library(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_names_and_record_are_what_they_were(tmp_path: Path, cli: Cli, mode: str
     before, modules = snapshot(site), states(site / "demo")
     fix_all(site, mode)
 
-    told = cli("undo", "--path", site)
+    told = cli("undo", "--path", site, "--verbose")
 
     assert (told.status, told.err) == (0, "")
     what = {
@@ -67,11 +67,13 @@ def test_names_and_record_are_what_they_were(tmp_path: Path, cli: Cli, mode: str
         "copy": f"_speed{RIGHT}: removed: it was a copy of _speed{WRONG}",
     }.get(mode, f"_speed{RIGHT}: removed: it was a {mode} to _speed{WRONG}")
     assert told.out.splitlines() == [
-        f"demo/{what}",
-        f"demo/sub/{what}",
+        "3 projects: 2 put back.",
         "demo 1.0: put back",
-        f"other/{what}",
+        f"  demo/{what}",
+        f"  demo/sub/{what}",
         "other 1.0: put back",
+        f"  other/{what}",
+        "pure 1.0: nothing to fix",
     ]
     assert snapshot(site) == before
     after = states(site / "demo")
@@ -81,7 +83,7 @@ def test_names_and_record_are_what_they_were(tmp_path: Path, cli: Cli, mode: str
     exact = states(site)
     told = cli("undo", "--path", site, "-v")
     assert (told.status, told.err) == (0, "")
-    assert told.out.splitlines() == [f"{name} 1.0: nothing to fix" for name in ("demo", "other", "pure")]
+    assert told.out.splitlines()[1:] == [f"{name} 1.0: nothing to fix" for name in ("demo", "other", "pure")]
     assert states(site) == exact
 
 
@@ -442,11 +444,12 @@ def test_a_hostile_trace_is_one_sentence_and_touches_nothing(tmp_path: Path, cli
     assert states(tmp_path) == before
     if sentence:
         assert told.status == 1
-        (line, *tips) = told.out.splitlines()
+        (summary, line, *tips) = told.out.splitlines()
+        assert summary == "1 project: nothing to put back, 1 failed."
         assert line.startswith("demo 1.0: failed: ")
         assert sentence in line
         assert len(line) < 1000
-        assert all(tip.startswith("tip: ") for tip in tips)
+        assert all(tip.startswith("  tip: ") for tip in tips)
         assert len(tips) <= 1
         known = states(site / "demo"), states(dist_info(site))
         assert cli("fix", "--path", site, "demo").err == ""
@@ -468,7 +471,7 @@ def test_a_trace_that_is_no_file(tmp_path: Path, cli: Cli, kind: str) -> None:
     assert told.err == ""
     if kind != "broken link":  # that is none
         assert told.status == 1
-        assert told.out.startswith(f"demo 1.0: failed: {path}: cannot be read (")
+        assert f"\ndemo 1.0: failed: {path}: cannot be read (" in told.out
     assert states(site) == before
 
 
@@ -484,7 +487,7 @@ def test_the_trace_of_another_version_names_a_tip(tmp_path: Path, cli: Cli) -> N
     site = lay(tmp_path / "site")
     (site / TRACE).write_text(facts(format=2))
     told = cli("undo", "--path", site)
-    assert told.out.splitlines()[1:] == ["tip: use the muslfix that wrote it"]
+    assert told.out.splitlines()[2:] == ["  tip: use the muslfix that wrote it"]
 
 
 def test_a_second_fix_adds_to_the_trace(tmp_path: Path) -> None:

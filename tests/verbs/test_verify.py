@@ -52,6 +52,8 @@ def findings(report: Report) -> list[tuple[str, str]]:
     return [(file.path, file.finding) for project in report.projects for file in project.files]
 
 
+WELL = "1 project: all files are as RECORD says.\n"
+
 # -- all is well ------------------------------------------------------------------------------------
 
 
@@ -61,9 +63,9 @@ def test_after_a_fix(tmp_path: Path, cli: Cli, mode: str) -> None:
     fix([], running(), FixOptions(Mode(mode), (str(site),)))
     before = states(site)
     told = cli("verify", "--path", site)
-    assert (told.status, told.out, told.err) == (0, "", "")
+    assert (told.status, told.out, told.err) == (0, WELL, "")
     told = cli("verify", "--path", site, "--verbose")
-    assert told.out == "demo 1.0: as RECORD says\n"
+    assert told.out == f"{WELL}demo 1.0: as RECORD says\n"
     assert states(site) == before
 
 
@@ -89,18 +91,19 @@ def test_after_other_tools_with_scripts_and_bytecode(
         install_by_installer(environment, wheel)
     assert cli("verify", "--python", environment).status == 0
     run_python(environment, "import demo.sub")  # writes bytecode, which no RECORD lists
-    assert cli("verify", "--python", environment).out == ""
+    assert cli("verify", "--python", environment).out.endswith(": all files are as RECORD says.\n")
     for path in environment.rglob("*.pyc"):  # and it can go
         path.unlink()
-    assert cli("verify", "--python", environment).out == ""
+    assert cli("verify", "--python", environment).out.endswith(": all files are as RECORD says.\n")
     (environment / "bin" / "demo").unlink()
     (environment / "bin" / "demo-script").write_text("changed")
     told = cli("verify", "--python", environment)
     assert told.status == 1
-    missing, changed, summary = told.out.splitlines()
-    assert changed.startswith("../../../bin/demo-script: changed: it has 7 bytes, and RECORD says ")
-    assert missing == "../../../bin/demo: missing: RECORD lists it, and it is not there"
-    assert summary == "demo 1.0: not as RECORD says"
+    summary, about, missing, changed = told.out.splitlines()
+    assert summary.endswith(": 1 not as RECORD says.")
+    assert changed.startswith("  ../../../bin/demo-script: changed: it has 7 bytes, and RECORD says ")
+    assert missing == "  ../../../bin/demo: missing: RECORD lists it, and it is not there"
+    assert about == "demo 1.0: not as RECORD says"
 
 
 def test_two_projects_share_a_folder(tmp_path: Path) -> None:
@@ -354,7 +357,12 @@ def test_what_differs(tmp_path: Path, cli: Cli, kind: str) -> None:
         sentence.replace("{site}", str(site)).replace("{outside}", str(outside)) for sentence in sentences
     ]
     assert (told.status, told.err) == (1 if said else 0, "")
-    assert told.out.splitlines() == [*said, *(["demo 1.0: not as RECORD says"] if said else [])]
+    lines = told.out.splitlines()
+    if said:
+        assert lines[:2] == ["1 project: 1 not as RECORD says.", "demo 1.0: not as RECORD says"]
+        assert sorted(lines[2:]) == sorted(f"  {line}" for line in said)
+    else:
+        assert lines == [WELL.rstrip()]
     assert states(tmp_path) == before
 
 
@@ -382,7 +390,7 @@ def test_what_cannot_be_verified(tmp_path: Path, cli: Cli, kind: str) -> None:
         path.write_text("a\n")
     told = cli("verify", "--path", site)
     assert told.status == 1
-    assert told.out.startswith(f"demo 1.0: failed: {path}: ")
+    assert f"\ndemo 1.0: failed: {path}: " in told.out
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
@@ -425,8 +433,10 @@ def test_links_of_a_whole_project_are_told_in_one_line(tmp_path: Path, cli: Cli)
     assert (told.status, told.out.split("\n")) == (
         1,
         [
-            f"demo/m0.py: link-outside: {where}; so are 8 more files of the project",
+            "1 project: 1 not as RECORD says.",
             "demo 1.0: not as RECORD says",
+            f"  demo/m0.py: link-outside: {where}",
+            "  and 8 more link-outside (-v names all)",
             "",
         ],
     )

@@ -33,9 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say_nothing_to_fix(words: Sequence[str]) -> None:
-    """Tell a person; a hook or a script wants to hear nothing."""
     try:
-        if "-q" not in words and sys.stdout.isatty():
+        if "-q" not in words:
             sys.stdout.write("nothing to fix\n")
             sys.stdout.flush()
     except (AttributeError, OSError, ValueError):  # no stdout, or a terminal that is gone

@@ -6,8 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command
-from muslfix.cli.words import WORDS
 from muslfix.errors import UsageError
+from muslfix.report.report import WORDS
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

@@ -12,9 +12,10 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command
-from muslfix.cli.terminal import Line
-from muslfix.cli.words import WORDS, kind_of
 from muslfix.errors import UsageError
+from muslfix.report.lines import Line
+from muslfix.report.report import WORDS
+from muslfix.report.sentences import kind_of
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from muslfix.cli.options import add_command, add_output_options
 from muslfix.cli.output import Output
 from muslfix.cli.targets import add_target_options, find_target
-from muslfix.cli.terminal import Line
+from muslfix.report.lines import Line
 
 if TYPE_CHECKING:
     from muslfix.targets.target import Target
@@ -71,14 +71,12 @@ def _describe(target: Target, output: Output) -> None:
     """Print the description, then the facts, one per line."""
     from muslfix.cli.describe import describe_target
 
-    facts = list(_lines(target, verbose=output.verbose))
-    if output.out.is_terminal:
-        pairs = [fact.partition(": ") for fact in facts]
-        lines = [Line(value, head=f"{name}:", kind="strong") for name, _, value in pairs]
-        sentences = [line for sentence in describe_target(target) for line in (Line(sentence), Line())]
-        output.tell([*sentences, *lines])
-    else:
-        output.result([*describe_target(target), "", *facts])
+    pairs = [fact.partition(": ") for fact in _lines(target, verbose=output.verbose)]
+    facts = [Line(value, head=f"{name}:", kind="strong") for name, _, value in pairs]
+    sentences = [Line(sentence) for sentence in describe_target(target)]
+    if output.out.is_terminal:  # each sentence is a paragraph there
+        sentences = [line for sentence in sentences for line in (sentence, Line())][:-1]
+    output.tell([*sentences, Line(), *facts])
 
 
 def _list(output: Output, *, as_json: bool) -> None:
@@ -86,7 +84,7 @@ def _list(output: Output, *, as_json: bool) -> None:
     from muslfix.targets.known_pythons import KNOWN, lines_about_known
 
     if not as_json:
-        output.result(lines_about_known())
+        output.tell(Line(line, whole=True) for line in lines_about_known())
         return
     output.data(json.dumps([asdict(known) for known in KNOWN], indent=2) + "\n")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from muslfix.cli.options import add_command, add_common_options
 from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import UsageError
+from muslfix.report.lines import Line
 
 if TYPE_CHECKING:
     from muslfix.cli.output import Output
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from muslfix.report.report import Report
 
 _EPILOG = """\
-Without --python the environment is that of the interpreter that runs pip; for
-other tools the active virtual environment or the project's .venv; else that of
-the Python that runs muslfix.
+Without --python, muslfix fixes the environment of the Python that runs pip; for
+other tools the active virtual environment or the project's .venv; otherwise the
+environment of the Python that runs muslfix.
 
-exit status: that of COMMAND if it fails (128 + the signal's number if one ended
-it, 127 if it is not there); else 1 if something could not be fixed, 0 if all is
-well.
+exit status: that of COMMAND if it fails (128 + the number of the signal that
+ended it, 127 if it was not found); otherwise 1 if something could not be fixed,
+else 0.
 
 examples:
   python -m muslfix run -- pip install -r requirements.txt
@@ -37,9 +38,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "run [options] -- COMMAND...",
         "run an installer, then fix what it installed",
-        "Run a command with the terminal as it is, and when it has succeeded fix the environment"
-        " that it has worked in. With --dry-run the command is not run: it is said which would be run, and"
-        " which environment would be fixed as things stand.",
+        "Run a command, and if it succeeds, fix the environment that it installed into. With --dry-run the"
+        " command is not run; muslfix prints the command and the environment that it would fix.",
         _EPILOG,
     )
     parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="the installer")
@@ -48,36 +48,36 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Run the command; if it succeeds, fix and say what was done.
+    """Run the command; if it succeeds, fix its environment and print what was done.
 
     :return: the exit status
     """
-    from muslfix.cli.runner import is_well, run_command
+    from muslfix.cli.runner import run_command
 
     command = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not command:
         raise UsageError(
-            None, "no command is given", tip="put it behind two hyphens: muslfix run -- pip install X"
+            None, "no command is given", tip="put it after two hyphens: muslfix run -- pip install X"
         )
     if options.dry_run:
         return _say_what_would_be_run(command, options, output)
     ended = run_command(command)
     if ended.problem is not None:
-        output.diagnostic(f"error: {ended.problem}")
+        output.diagnostic(ended.problem, head="error:", kind="bad")
     if ended.status != 0:
         return ended.status
     report = _fix(_look_around(command, options, output), options, output)
-    _tell(report, options, output)
-    return 0 if is_well(report) else 1
+    output.report(report, as_json=options.json)
+    return 0 if _is_well(report) else 1
 
 
 def _look_around(command: list[str], options: argparse.Namespace, output: Output) -> Whereabouts:
-    """Where the command works, if the options do not say."""
+    """Which environment the command works in, unless the options name it."""
     from muslfix.cli.whereabouts import Whereabouts, find_whereabouts
 
     found = find_whereabouts(command, os.environ, os.getcwd())
     if found.doubt and not options.path and not (options.python or names_foreign_target(options)):
-        output.warning(found.doubt)
+        output.doubt(found.doubt)
     return Whereabouts(options.python or found.python, tuple(options.path) or found.paths)
 
 
@@ -92,21 +92,13 @@ def _fix(place: Whereabouts, options: argparse.Namespace, output: Output) -> Rep
         return fix((), target, fix_options(options, progress))
 
 
-def _tell(report: Report, options: argparse.Namespace, output: Output) -> None:
-    from muslfix.cli.runner import lines_about, warnings_about
-
-    for sentence in warnings_about(report):
-        output.warning(sentence)
-    if options.json or options.verbose:
-        output.report(report, as_json=options.json)
-        return
-    for sentence in report.warnings:
-        output.warning(sentence)
-    output.result(lines_about(report))
+def _is_well(report: Report) -> bool:
+    """Whether the exit status may be 0. Projects that were not looked at are no failure of the command."""
+    return all(project.is_well or project.action == "skipped" for project in report.projects)
 
 
 def _say_what_would_be_run(command: list[str], options: argparse.Namespace, output: Output) -> int:
-    """Say it, and change nothing; where the command itself would make the environment it is not there yet."""
+    """Print it, and change nothing. The environment need not exist yet: the command may create it."""
     from muslfix.report.report import Report
     from muslfix.targets.interpreter import find_interpreter
 
@@ -121,5 +113,5 @@ def _say_what_would_be_run(command: list[str], options: argparse.Namespace, outp
             output.diagnostic(line)
         output.data(Report("fix", dry_run=True, projects=()).to_json())
     else:
-        output.result(lines)
+        output.tell(Line(line, whole=True) for line in lines)
     return 0

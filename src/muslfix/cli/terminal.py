@@ -1,6 +1,6 @@
-"""What a stream can show: whether a person looks at it, its width, its colours. Decided in this one place.
+"""The two renderers of a line: wrapped to a terminal's width, and on one row for a pipe.
 
-The rules for colours: https://no-color.org/, https://force-color.org/.
+Colours are decided here too, by the rules of https://no-color.org/ and https://force-color.org/.
 """
 
 from __future__ import annotations
@@ -8,36 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TextIO
 
-# ECMA-48, "Select Graphic Rendition": the eight colours that every terminal has and its user has chosen.
+from muslfix.report.lines import Line
+
+# ECMA-48, "Select Graphic Rendition": the colours that every terminal has, as its user has set them.
 _CODES = {"good": "32", "odd": "33", "bad": "1;31", "tip": "36", "strong": "1"}
 
 # Longer lines are hard to read, shorter ones cannot hold a file name.
 _WIDTHS = range(40, 111)
 
 
-class Line(NamedTuple):
-    """A line for a person; where it is too long it goes on below itself.
-
-    :param text: what it says
-    :param head: what it begins with, in a colour; may be empty
-    :param kind: the colour, by what it means: ``good``, ``odd``, ``bad``, ``tip``, ``strong``; empty for none
-    :param indent: columns of space before it
-    :param whole: whether it stays one line however long it is: a command, to be copied
-    """
-
-    text: str = ""
-    head: str = ""
-    kind: str = ""
-    indent: int = 0
-    whole: bool = False
-
-
 class Terminal(NamedTuple):
     """What one stream can show.
 
-    :param is_terminal: whether a person looks at it
+    :param is_terminal: whether it is a terminal
     :param colours: whether it shows colours
-    :param width: columns
+    :param width: of the terminal, in columns
     """
 
     is_terminal: bool
@@ -63,17 +48,32 @@ class Terminal(NamedTuple):
         return cls(is_terminal, colours, _width() if is_terminal else 80)
 
     def paint(self, text: str, kind: str) -> str:
-        """Colour a text that is harmless already.
+        """Colour a text of printable characters.
 
-        :param kind: as in :class:`Line`
+        :param kind: as in :class:`~muslfix.report.lines.Line`
         """
         return f"\x1b[{_CODES[kind]}m{text}\x1b[0m" if kind and text and self.colours else text
 
-    def fit(self, line: Line) -> Iterator[str]:
-        """The rows that show a line, wrapped and in colour.
+    def rows(self, line: Line) -> Iterator[str]:
+        """Render a line.
 
-        :param line: with printable characters only
+        :param line: of printable characters
         """
+        if not self.is_terminal:
+            yield self._in_one_row(line)
+            return
+        yield from self._wrapped(line)
+        if line.detail:
+            yield from self._wrapped(Line(line.detail, indent=line.indent + 4))
+
+    def _in_one_row(self, line: Line) -> str:
+        """For pipes: ``head text``, and a file as ``path: verdict: sentence``, as compilers print it."""
+        head = self.paint(line.head, line.kind)
+        parts = [f"{line.text}:", f"{head}:", line.detail] if line.detail else [head, line.text]
+        return (" " * line.indent + " ".join(filter(None, parts))).rstrip()
+
+    def _wrapped(self, line: Line) -> Iterator[str]:
+        """Where a line is too long it goes on in the next row, below itself."""
         space = " " * line.indent
         words = f"{line.head} {line.text}".strip() if line.head else line.text
         rows = [words] if line.whole else self._wrap(words, line.indent)

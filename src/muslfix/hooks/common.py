@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import locale
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from muslfix.errors import MuslfixError, harmless
 from muslfix.files import read_regular
 from muslfix.report.report import Report
-from muslfix.report.text import counted_modules
+from muslfix.report.sentences import fixed_in_one_line, problems_in
 from muslfix.verdicts import Mode
 
 # In MiB. No pyproject.toml is nearly as long; what is longer was not written by a person.
@@ -34,9 +34,6 @@ _MAX_EFFORT = 50_000_000
 
 # That of the terminal which the tool prints to, as far as it is known.
 _ENCODING = locale.getpreferredencoding(False)
-
-# How many projects or modules a line names before it counts the rest.
-_NAMED = 3
 
 _SWITCHES = ("enabled", "strict", "break-system-packages")
 
@@ -103,7 +100,7 @@ def fix_place(find: Callable[[], Place]) -> Outcome:
         if not settings.enabled:
             return Outcome()
         report = _fix(place, settings)
-        line, problems = line_about(report), [*problems, *problems_in(report)]
+        line, problems = fixed_in_one_line(report), [*problems, *problems_in(report)]
     except MuslfixError as error:
         line, problems = "", [f"{error} (tip: {error.tip})" if error.tip else str(error)]
     except Exception as error:  # noqa: BLE001 - the tool must go on, also where its version differs or we have a bug
@@ -124,40 +121,6 @@ def _fix(place: Place, settings: Settings) -> Report:
     if place.paths and not options.paths:
         return Report("fix", dry_run=False, projects=())  # nothing was ever installed there
     return fix((), probe_interpreter(place.python), options)
-
-
-def line_about(report: Report) -> str:
-    """One line about all that was fixed; empty if nothing was.
-
-    >>> line_about(Report("fix", False, ()))
-    ''
-    """
-    fixed = [project for project in report.projects if project.action == "fixed"]
-    if not fixed:
-        return ""
-    names = [f"{project.name} {project.version}" for project in fixed]
-    return f"fixed {_and_more(names, 'projects')} ({counted_modules(report.changes)})"
-
-
-def problems_in(report: Report) -> Iterator[str]:
-    """What is wrong with projects, one sentence each.
-
-    What nothing can be done about by its nature (editable installations, what a distribution owns) is no
-    problem here: every run of every tool would tell it again.
-    """
-    yield from report.warnings
-    for project in report.projects:
-        about = f"{project.name} {project.version}"
-        if project.action == "failed":
-            yield f"{about}: {project.problem}" + (f" (tip: {project.tip})" if project.tip else "")
-        refused = [module for module in project.modules if module.refused]
-        if refused:
-            yield f"{about}: {_and_more([str(module) for module in refused], 'modules')}"
-
-
-def _and_more(words: list[str], kind: str) -> str:
-    shown = words if len(words) <= _NAMED + 1 else [*words[:_NAMED], f"{len(words) - _NAMED} more {kind}"]
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def read_settings(path: str) -> tuple[Settings, list[str]]:

@@ -1,22 +1,18 @@
-"""What is said of one extension module: a decision of the planner, put into words."""
+"""A decision of the planner about one extension module, put into words."""
 
 from __future__ import annotations
 
-import os.path
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from os.path import basename
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.loader.facts import LoadResult
+from muslfix.modules.plan import Decision
+from muslfix.report.report import ModuleReport
 from muslfix.suffix import Libc
+from muslfix.targets.target import Target
 from muslfix.verdicts import Mode, Verdict
 
-if TYPE_CHECKING:
-    from muslfix.loader.facts import Problem
-    from muslfix.modules.plan import Decision
-    from muslfix.targets.target import Target
-
-# What became of the name that the target looks for: done, and in a dry run.
+# What the name that the target looks for is now, and what it would be after a dry run.
 _DEEDS = {
     Mode.SYMLINK: ("which now links to it", "which would link to it"),
     Mode.HARDLINK: ("which is now a hard link to it", "which would be a hard link to it"),
@@ -24,7 +20,7 @@ _DEEDS = {
     Mode.RENAME: ("which is now its name", "which would be its name"),
 }
 
-# How many pieces of evidence a sentence names; the rest says nothing new.
+# How many pieces of evidence a sentence names; more would add nothing.
 _EVIDENCE = 3
 
 # python/cpython#122931: builds on 3.15 take the first suffix of the stable ABI, which has a triplet there.
@@ -33,68 +29,34 @@ _SINCE_315 = "builds on Python 3.15 and later give this name, which older Python
 _SLOW = "Python silently imports the .py of the same name, which is slower"
 
 
-@dataclass(frozen=True)
-class ModuleReport:
-    """What is said of one file.
-
-    :param path: as RECORD spells it
-    :param verdict: the word for what it is to the target
-    :param new_path: the path that the target imports, where it was given one
-    :param mode: how it was given that path
-    :param refused: whether the module stays out of reach
-    :param sentence: what was wrong and what was done, for a person
-    :param tip: what the user can do, or ``None``
-    :param loads: whether the target's loader can load it; ``None`` where that is not known or was not asked
-    :param problems: what the loader stumbles over, the worst first
-    :param not_known: what could not be found out about that, each a sentence
-    """
-
-    path: str
-    verdict: Verdict
-    new_path: str | None
-    mode: Mode | None
-    refused: bool
-    sentence: str
-    tip: str | None
-    loads: bool | None = None
-    problems: tuple[Problem, ...] = ()
-    not_known: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.verdict}: {self.sentence}"
-
-    @property
-    def was_slow(self) -> bool:
-        """Whether Python imports a ``.py`` in the module's place as long as it has no other name."""
-        return self.sentence.endswith(_SLOW)
-
-
 def report_module(
     decision: Decision, target: Target, done: Mode | None = None, *, dry_run: bool = False
 ) -> ModuleReport:
     """Put a decision into words.
 
-    :param decision: the planner's
+    :param decision: of the planner
     :param target: for which it was made
-    :param done: how the name was given, where that differs from the plan
-    :param dry_run: whether it is only what would be done
+    :param done: how the module got its name, where that differs from the plan
+    :param dry_run: whether nothing is changed
     """
     mode = done or decision.mode
+    is_named = decision.new_path is not None and mode is not None
     load = decision.candidate.load or LoadResult()
     sentence, tip = _SENTENCES[decision.verdict](decision, target)
-    if decision.new_path is not None and mode is not None:
+    if mode is not None and is_named:
         sentence = f"{sentence}, {_deed(decision, mode, dry_run=dry_run)}"
     return ModuleReport(
         path=decision.candidate.path,
         verdict=decision.verdict,
         new_path=decision.new_path,
-        mode=mode if decision.new_path is not None else None,
+        mode=mode if is_named else None,
         refused=decision.refused,
         sentence=sentence,
         tip=tip if decision.refused or load.problems else None,
         loads=None if decision.candidate.load is None else load.loads,
         problems=load.problems,
         not_known=load.unknown,
+        was_slow=is_named and decision.candidate.has_source,
     )
 
 
@@ -115,7 +77,7 @@ def _importable(decision: Decision, _target: Target) -> tuple[str, None]:
 
 
 def _served(decision: Decision, _target: Target) -> tuple[str, None]:
-    return f"for this module the target imports {os.path.basename(decision.other or '')}", None
+    return f"for this module the target imports {basename(decision.other or '')}", None
 
 
 def _misnamed(decision: Decision, target: Target) -> tuple[str, None]:
@@ -130,7 +92,7 @@ def _other_abi(decision: Decision, target: Target) -> tuple[str, None]:
     name = decision.candidate.name
     if not name.is_for_linux:
         return f"it is for another platform ({name.triplet})", None
-    return f"it is for {name.abi}, and the target is {target.kind}", None
+    return f"it is for {name.abi}, but the target is {target.kind}", None
 
 
 def _other_libc(decision: Decision, target: Target) -> tuple[str, str]:
@@ -141,8 +103,8 @@ def _other_libc(decision: Decision, target: Target) -> tuple[str, str]:
     evidence = ", ".join(facts[:_EVIDENCE]) + more
     family = "musllinux" if target.libc is Libc.MUSL else "manylinux"
     return (
-        f"it is linked to {libcs} ({evidence}), and the target uses {target.libc}",
-        f"take a {family} wheel of this project, or build it from source for the target",
+        f"it is linked to {libcs} ({evidence}), but the target uses {target.libc}",
+        f"use a {family} wheel of this project, or build it from source on the target",
     )
 
 
@@ -150,27 +112,27 @@ def _other_machine(decision: Decision, target: Target) -> tuple[str, str]:
     elf = decision.candidate.elf
     machine = elf.machine if isinstance(elf, ElfFacts) else "unknown"
     return (
-        f"it is for {machine}, and the target is {target.machine}",
-        "take the wheel for the target's CPU",
+        f"it is for {machine}, but the target is {target.machine}",
+        "use the wheel for the target's CPU",
     )
 
 
 def _occupied(decision: Decision, _target: Target) -> tuple[str, str]:
-    wanted = os.path.basename(decision.other or "")
+    wanted = basename(decision.other or "")
     return (
-        f"the target imports {wanted}, a name that another file has",
-        f"see what {wanted} is, and remove it if it is not wanted",
+        f"the name it needs, {wanted}, is taken by another file",
+        f"check what {wanted} is, and remove it if it does not belong there",
     )
 
 
 def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
     elf = decision.candidate.elf
     reason = elf if isinstance(elf, str) else "is a program, not a shared object"
-    return f"it {reason}", "the wheel is damaged or not for Linux; take another one"
+    return f"it {reason}", "the wheel is damaged or not for Linux; use another one"
 
 
 def _not_loading(decision: Decision, target: Target) -> tuple[str, str]:
-    """What the loader stumbles over; a module that gets a name all the same needs that sentence too."""
+    """What goes wrong when the module is loaded, and what its name should be if it gets one all the same."""
     problems = (decision.candidate.load or LoadResult()).problems
     several = list({problem.reason: problem for problem in reversed(problems)}.values())[::-1]
     sentence = "; ".join(map(str, several[:_EVIDENCE]))

@@ -1,29 +1,31 @@
-"""What was done or found, as values that hold sentences for a person, and as JSON.
+"""The result of a command, as values and as JSON.
 
 The JSON form is described by ``report.schema.json`` in this package, and tests hold the two together.
-The whole as text: :mod:`muslfix.report.text`, and for a person at a terminal :mod:`muslfix.cli.words`.
+:mod:`muslfix.report.sentences` puts a report into words.
 """
 
 from __future__ import annotations
 
 import json
-import os.path
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from os.path import basename
+from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+from muslfix.verdicts import Mode, Verdict
+
+if TYPE_CHECKING:  # a wheel without extension modules is installed without what reads ELF files
+    from muslfix.loader.facts import Problem
     from muslfix.loader.musl_floor import MuslFloor
-    from muslfix.report.modules import ModuleReport
     from muslfix.targets.target import Source
 
 #: The version of the JSON form.
 FORMAT = 1
 
-#: What can have been done with a project, and the words for it; ``{}`` is the previous version.
+#: What was done with a project, and the words for it; ``{}`` is the previous version.
 ACTIONS = {
     "installed": "installed",
     "replaced": "installed in place of {}",
-    "kept": "kept: this version is installed already",
+    "kept": "kept: this version is already installed",
     "fixed": "fixed",
     "unchanged": "nothing to fix",
     "left-alone": "left alone",
@@ -36,17 +38,56 @@ ACTIONS = {
     "failed": "failed",
 }
 
-#: What can be said of a file that is not about importing it.
+#: What ``verify`` finds of files, and ``undo`` does to them.
 FINDINGS = ("removed", "put-back", "missing", "changed", "unlisted", "link-broken", "link-outside")
+
+#: The words that describe a file: verdicts and findings.
+WORDS = frozenset({*(verdict.value for verdict in Verdict), *FINDINGS})
+
+# Fields of a module that are no part of the JSON form.
+_NOT_IN_JSON = frozenset({"was_slow"})
+
+
+@dataclass(frozen=True)
+class ModuleReport:
+    """What is said of one extension module.
+
+    :param path: as RECORD spells it
+    :param verdict: what it is to the target
+    :param new_path: the path that the target imports, where it was given one
+    :param mode: how it was given that path
+    :param refused: whether the target cannot load the module, and nothing can be done about it
+    :param sentence: what was wrong and what was done
+    :param tip: what the user can do, or ``None``
+    :param loads: whether the target's loader can load it; ``None`` where that is not known or was not checked
+    :param problems: what goes wrong when it is loaded, the worst first
+    :param not_known: what could not be checked about that, each a sentence
+    :param was_slow: whether Python imports a ``.py`` in its place unless it is given a name
+    """
+
+    path: str
+    verdict: Verdict
+    new_path: str | None
+    mode: Mode | None
+    refused: bool
+    sentence: str
+    tip: str | None
+    loads: bool | None = None
+    problems: tuple[Problem, ...] = ()
+    not_known: tuple[str, ...] = ()
+    was_slow: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.verdict}: {self.sentence}"
 
 
 @dataclass(frozen=True)
 class FileReport:
-    """What ``verify`` has found of one file, or ``undo`` has done to it.
+    """What ``verify`` found of one file, or ``undo`` did to it.
 
     :param path: as RECORD spells it, or would
     :param finding: one of :data:`FINDINGS`
-    :param sentence: what is wrong or was done, for a person
+    :param sentence: what is wrong, or what was done
     """
 
     path: str
@@ -63,17 +104,17 @@ class ProjectReport:
 
     :param name: as its metadata spells it
     :param version: its version
-    :param source: path of the wheel; of an installed project its ``.dist-info`` folder
-    :param location: the folder that holds its ``.dist-info``
-    :param action: what was done, in a dry run what would be; see :data:`ACTIONS`
+    :param source: path of the wheel, or of the ``.dist-info`` directory of an installed project
+    :param location: the directory that holds its ``.dist-info``
+    :param action: what was done, or would be in a dry run; see :data:`ACTIONS`
     :param previous: the version that was there before, or ``None``
     :param modules: its extension modules, by path
-    :param files: what was found of, or done to, other files
-    :param warnings: what is odd and no reason to stop, each a sentence
-    :param problem: why nothing, or not all, was done; ``None`` if all is well
+    :param files: what was found of other files, or done to them
+    :param warnings: what is unusual but no reason to stop, each a sentence
+    :param problem: why nothing, or not everything, was done; ``None`` if all is well
     :param tip: what the user can do about the problem, or ``None``
     :param output: path of the wheel that was written, or ``None``
-    :param musl: the lowest musl for a wheel, where that was asked for
+    :param musl: the lowest musl that a wheel needs, where that was asked for
     """
 
     name: str
@@ -97,12 +138,12 @@ class ProjectReport:
 
     @property
     def label(self) -> str:
-        """Name and version, as far as there is one."""
+        """The name, with the version if there is one."""
         return self.name if self.version in ("?", "-") else f"{self.name} {self.version}"
 
     @property
     def is_well(self) -> bool:
-        """Whether all of it was looked at, each module is in the target's reach, and nothing is amiss."""
+        """Whether all of it was looked at, the target can load each module, and nothing is wrong."""
         if self.action in ("skipped", "failed", "differs") or (self.musl is not None and not self.musl.keeps):
             return False
         return not any(module.refused for module in self.modules)
@@ -115,9 +156,9 @@ class Report:
     :param command: its name
     :param dry_run: whether nothing was changed
     :param projects: in the order of the call
-    :param warnings: what is odd about the whole, each a sentence
+    :param warnings: what is unusual about the whole, each a sentence
     :param notes: what is good to know about the whole, each a sentence
-    :param source: where the facts of the target come from, where that is known
+    :param source: where the facts of the target come from, if known
     """
 
     command: str
@@ -129,12 +170,12 @@ class Report:
 
     @property
     def is_well(self) -> bool:
-        """Whether all of its projects are."""
+        """Whether all projects are well."""
         return all(project.is_well for project in self.projects)
 
     @property
     def has_problems(self) -> bool:
-        """Whether the loader has a problem with any module."""
+        """Whether the load check has found a problem with any module."""
         return any(module.problems for project in self.projects for module in project.modules)
 
     @property
@@ -144,13 +185,18 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON text, of the form in ``report.schema.json``."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        return json.dumps({"format": FORMAT, **asdict(self, dict_factory=_for_json)}, indent=2) + "\n"
+
+
+def _for_json(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in fields if name not in _NOT_IN_JSON}
 
 
 def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> ProjectReport:
-    """What is said of a wheel that could not be worked on.
+    """The report on a wheel that could not be worked on.
 
     :param path: of the wheel
     :param reason: a sentence
+    :param tip: what the user can do, or ``None``
     """
-    return ProjectReport(os.path.basename(path), "?", path, "", "failed", None, problem=reason, tip=tip)
+    return ProjectReport(basename(path), "?", path, "", "failed", None, problem=reason, tip=tip)

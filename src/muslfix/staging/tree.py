@@ -22,7 +22,7 @@ from muslfix.wheels.metadata import WheelFacts
 from muslfix.wheels.zip_names import place_key
 
 if TYPE_CHECKING:
-    from muslfix.report.modules import ModuleReport
+    from muslfix.report.report import ModuleReport
 
 
 class StagedFile(NamedTuple):

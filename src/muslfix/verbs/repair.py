@@ -14,8 +14,8 @@ from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, spelled_
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
 from muslfix.parallel.executors import for_each
-from muslfix.report.modules import ModuleReport, report_module
-from muslfix.report.report import ProjectReport, Report, report_lost_wheel
+from muslfix.report.modules import report_module
+from muslfix.report.report import ModuleReport, ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel.new_wheel import NewWheel, copy_wheel, dropped_signatures, file_name, write_wheel
 from muslfix.rewheel.wheel_plan import plan_for_targets
 from muslfix.targets.compatibility import check_requires_python, check_tags

@@ -1,0 +1,284 @@
+"""A report in words: the summary first, then the projects, and the files where something needs attention.
+
+This is the only place that puts a report into words. It makes :class:`~muslfix.report.lines.Line` values; the
+command line renders them for a terminal or a pipe (:mod:`muslfix.cli.terminal`), and the hooks print the two
+short forms, :func:`fixed_in_one_line` and :func:`problems_in`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os.path import basename, dirname, join
+
+from muslfix.report.lines import Line
+from muslfix.report.report import ACTIONS, FileReport, ModuleReport, ProjectReport, Report
+from muslfix.verdicts import LOADER_VERDICTS, Verdict
+
+# Facts from these sources are shown unasked: nobody has seen them yet.
+_PUT_TOGETHER = ("build-details", "root", "spec")
+
+# How many projects that need no attention are named, and how many files of one kind in a project.
+_PROJECTS, _FILES = 5, 3
+
+# Of these files one is enough: all are alike.
+_ALIKE = frozenset({"misnamed", "removed", "put-back", "link-outside"})
+
+# How many projects or modules a hook names.
+_IN_ONE_LINE = 3
+
+# What has changed something, so that a dry run says "would be".
+_DEEDS = frozenset({"installed", "replaced", "fixed", "undone", "repaired"})
+
+# A project with one of these, and nothing else to say of it, is only counted.
+_UNEVENTFUL = frozenset({"unchanged", "verified", "checked"})
+
+# The label of a file that has been given a name. Its verdict is what it was before.
+_FIXED = "fixed"
+
+_KINDS = {
+    _FIXED: "good",
+    "importable": "good",
+    "served": "good",
+    "other-abi": "",
+    "misnamed": "odd",
+    "removed": "good",
+    "put-back": "good",
+    "unlisted": "odd",
+    "link-outside": "odd",
+}
+
+# How modules are described in whose place Python imports a .py: of wheels or not, in a dry run or not.
+_FALLS_BACK = {
+    (False, True): "falling back",
+    (False, False): "had been falling back",
+    (True, True): "would fall back",
+    (True, False): "would have fallen back",
+}
+
+
+def kind_of(word: str) -> str:
+    """What a verdict or a finding means: a kind of :class:`~muslfix.report.lines.Line`."""
+    return _KINDS.get(word, "bad")
+
+
+def tell(report: Report, *, verbose: bool = False, quiet: bool = False) -> Iterator[Line]:
+    """Put a report into words.
+
+    :param report: the result of a command
+    :param verbose: name every project and file
+    :param quiet: say nothing unless something needs attention, and only that
+    """
+    if quiet and not needs_attention(report):
+        return
+    yield _summary(report)
+    if not quiet and report.source is not None and report.source.kind in _PUT_TOGETHER:
+        yield Line(report.source.sentence, head="target:", kind="strong")
+    urgent = [project for project in report.projects if _is_urgent(project)]
+    others = [project for project in report.projects if not _is_urgent(project) and _is_news(project)]
+    shown = list(report.projects) if verbose else urgent if quiet else [*urgent, *others[:_PROJECTS]]
+    for project in shown:
+        yield Line(_describe(project, report), head=f"{project.label}:", kind="strong")
+        yield from _files(project, report, verbose=verbose)
+        yield from (Line(tip, head="tip:", kind="tip", indent=2) for tip in _tips(project))
+    if others[_PROJECTS:] and not verbose and not quiet:
+        yield Line(f"and {_count(len(others) - _PROJECTS, 'more project')} (-v names all)")
+    if not quiet:
+        yield from (Line(note, head="note:", kind="tip") for note in report.notes)
+
+
+def needs_attention(report: Report) -> bool:
+    """Whether the user should look at the result, and must hear of it with ``-q`` too."""
+    return not report.is_well or report.has_problems or (report.command == "check" and report.changes > 0)
+
+
+def _is_urgent(project: ProjectReport) -> bool:
+    return not project.is_well or any(module.problems for module in project.modules)
+
+
+def _is_news(project: ProjectReport) -> bool:
+    return project.action not in _UNEVENTFUL or project.changes > 0 or project.musl is not None
+
+
+# -- the summary ------------------------------------------------------------------------------------
+
+
+def _summary(report: Report) -> Line:
+    """What was looked at, found and done, in one sentence."""
+    if report.command in ("undo", "verify"):
+        return _summary_of_projects(report)
+    if any(project.musl is not None for project in report.projects):
+        return _summary_of_floors(report)
+    noun = "wheel" if report.command == "repair" else "project"
+    actions = Counter(project.action for project in report.projects)
+    parts = _parts(report.projects, report)
+    for action, words in (("failed", "failed"), ("skipped", "not looked at"), ("left-alone", "left alone")):
+        parts += [f"{_count(actions[action], noun)} {words}"] if actions[action] else []
+    written = sum(project.output is not None for project in report.projects)
+    if written:
+        parts.append(f"{_count(written, 'wheel')} {'would be ' if report.dry_run else ''}written")
+    refused = any(module.refused for project in report.projects for module in project.modules)
+    kind = "bad" if refused or actions["failed"] else "odd" if parts and report.dry_run else "good"
+    where = _count(len(report.projects), noun)
+    count = _modules_where(report.projects, lambda _: True)
+    if count:
+        where = f"{_count(count, 'extension module')} in {where}"
+    return Line(head=f"{where}: {', '.join(parts) or 'nothing to fix'}.", kind=kind)
+
+
+def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
+    """How many modules were or would be fixed, how many cannot be, and of how many that is not known."""
+    modules = [module for project in projects for module in project.modules]
+    named = [module for module in modules if module.new_path is not None]
+    slow = sum(module.was_slow for module in named)
+    refused = _modules_where(projects, lambda module: module.refused)
+    lacking = _modules_where(projects, lambda m: m.verdict in LOADER_VERDICTS and not m.refused)
+    unknown = _modules_where(projects, lambda module: bool(module.not_known))
+    parts = []
+    if named:
+        are_wheels = all(project.source.endswith(".whl") for project in projects)
+        falls_back = _FALLS_BACK[are_wheels, report.dry_run]
+        aside = f" ({slow} {falls_back} to slower pure Python)" if slow else ""
+        parts.append(f"{len(named)} {'misnamed' if report.dry_run else 'fixed'}{aside}")
+    parts += [f"{refused} refused"] if refused else []
+    parts += [f"{lacking} missing a library or symbol"] if lacking else []
+    if unknown:
+        found = [] if parts else ["nothing to fix"]
+        parts = [*parts, *found, f"{unknown} could not be checked for loading"]
+    return parts
+
+
+def _summary_of_projects(report: Report) -> Line:
+    """The same for the commands that compare whole projects."""
+    total = _count(len(report.projects), "project")
+    failed = sum(project.action in ("failed", "skipped") for project in report.projects)
+    if report.command == "undo":
+        done = sum(project.action == "undone" for project in report.projects)
+        deed = "would be put back" if report.dry_run else "put back"
+        said = f"{done} {deed}" if done else "nothing to put back"
+        aside = f", {failed} failed" if failed else ""
+        return Line(head=f"{total}: {said}{aside}.", kind="bad" if failed else "good")
+    aside = f", {failed} could not be checked" if failed else ""
+    differ = sum(project.action == "differs" for project in report.projects)
+    said = f"{differ} not as RECORD says" if differ else "all files are as RECORD says"
+    return Line(head=f"{total}: {said}{aside}.", kind="bad" if differ or failed else "good")
+
+
+def _summary_of_floors(report: Report) -> Line:
+    """The same where each wheel was asked for the lowest musl."""
+    broken = sum(project.musl is not None and not project.musl.keeps for project in report.projects)
+    failed = sum(project.action == "failed" for project in report.projects)
+    said = f"the tags of {broken} promise too much" if broken else "no tag promises too much"
+    aside = f", {failed} could not be checked" if failed else ""
+    kind = "bad" if broken or failed else "good"
+    return Line(head=f"{_count(len(report.projects), 'wheel')}: {said}{aside}.", kind=kind)
+
+
+# -- projects and files -----------------------------------------------------------------------------
+
+
+def _describe(project: ProjectReport, report: Report) -> str:
+    """What was done with a project."""
+    would = "would be " if report.dry_run and project.action in _DEEDS else ""
+    words = [would + ACTIONS[project.action].format(project.previous)]
+    if project.output is not None:
+        words.append(f"{'would be ' if report.dry_run else ''}written to {project.output}")
+    if project.problem is not None:
+        return f"{', '.join(words)}: {project.problem}"
+    if project.musl is not None:
+        return str(project.musl)
+    if project.modules:
+        if project.action in ("checked", "fixed", "unchanged"):
+            del words[0]  # the count of modules says it
+        found = ", ".join(_parts([project], report)) or "nothing to fix"
+        words.append(f"{_count(_modules_where([project], lambda _: True), 'extension module')}: {found}")
+    return ", ".join(words)
+
+
+def _files(project: ProjectReport, report: Report, *, verbose: bool) -> Iterator[Line]:
+    """The files of a project, those that need attention first."""
+    groups: dict[str, list[ModuleReport | FileReport]] = {}
+    for module in sorted(project.modules, key=lambda module: not module.refused):
+        label = _label(module, report)
+        if verbose or module.refused or module.problems or label == Verdict.MISNAMED.value:
+            groups.setdefault(label, []).append(module)
+    for file in project.files:
+        if verbose or report.dry_run or kind_of(file.finding) != "good":
+            groups.setdefault(file.finding, []).append(file)
+    for label, files in groups.items():
+        yield from _group(label, files, verbose=verbose)
+
+
+def _label(module: ModuleReport, report: Report) -> str:
+    """The verdict; after a fix what was done."""
+    done = module.verdict is Verdict.MISNAMED and not report.dry_run
+    return _FIXED if done else module.verdict.value
+
+
+def _group(label: str, files: Sequence[ModuleReport | FileReport], *, verbose: bool) -> Iterator[Line]:
+    most = 1 if label in _ALIKE else _FILES
+    shown = files if verbose or len(files) <= most + 1 else files[:most]
+    for file in shown:
+        yield Line(file.path, head=label, kind=kind_of(label), indent=2, detail=file.sentence)
+        if verbose and isinstance(file, ModuleReport):
+            yield from (Line(sentence, head="not known:", indent=6) for sentence in file.not_known)
+    if len(shown) < len(files):
+        yield Line(f"and {len(files) - len(shown)} more {label} (-v names all)", indent=2)
+
+
+def _tips(project: ProjectReport) -> list[str]:
+    """Each tip once."""
+    tips = [project.tip, *(module.tip for module in project.modules)]
+    return list(dict.fromkeys(tip for tip in tips if tip))
+
+
+def _modules_where(projects: Iterable[ProjectReport], is_counted: Callable[[ModuleReport], bool]) -> int:
+    """Count modules, not files: a module can have several files."""
+    return sum(
+        len({_module_of(module.path) for module in project.modules if is_counted(module)})
+        for project in projects
+    )
+
+
+def _module_of(path: str) -> str:
+    return join(dirname(path), basename(path).partition(".")[0])
+
+
+def _count(number: int, words: str) -> str:
+    return f"{number} {words}{'' if number == 1 else 's'}"
+
+
+# -- for the hooks, which are guests in the output of another tool -----------------------------------
+
+
+def fixed_in_one_line(report: Report) -> str:
+    """All that was fixed; empty if nothing was.
+
+    >>> fixed_in_one_line(Report("fix", False, ()))
+    ''
+    """
+    fixed = [project.label for project in report.projects if project.action == "fixed"]
+    if not fixed:
+        return ""
+    return f"fixed {_and_more(fixed, 'projects')} ({_count(report.changes, 'extension module')})"
+
+
+def problems_in(report: Report) -> Iterator[str]:
+    """What needs attention, one sentence for each project.
+
+    What cannot be changed (editable installations, what a distribution owns) is left out here: every run of
+    the other tool would repeat it.
+    """
+    yield from report.warnings
+    for project in report.projects:
+        if project.action == "failed":
+            yield f"{project.label}: {project.problem}" + (f" (tip: {project.tip})" if project.tip else "")
+        refused = [str(module) for module in project.modules if module.refused]
+        if refused:
+            yield f"{project.label}: {_and_more(refused, 'modules')}"
+
+
+def _and_more(words: list[str], noun: str) -> str:
+    few = len(words) <= _IN_ONE_LINE + 1
+    shown = words if few else [*words[:_IN_ONE_LINE], f"{len(words) - _IN_ONE_LINE} more {noun}"]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
