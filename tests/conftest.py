@@ -1,4 +1,4 @@
-"""Fixtures that several test modules share; the helpers they use are in ``support``."""
+"""Fixtures that several test modules share."""
 
 from __future__ import annotations
 
