@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from checkout import ROOT
+from checkout import ROOT, build
 from commands import Result
 from environments import site_packages
 from lab import layout
@@ -172,7 +172,7 @@ def wheels() -> Path:
 @cache
 def _fetch_wheels() -> Path | str:
     (listed,) = re.findall(r"^dependencies = \[\n((?:.+\n)+?)\]", _pyproject(), re.MULTILINE)
-    needed = [*re.findall(r'"(.+)"', listed), "flit_core >=3.11,<5", "tomli"]
+    needed = [*re.findall(r'"(.+)"', listed), "tomli"]
     if _MEASURED:
         import coverage
 
@@ -205,13 +205,7 @@ def muslfix_wheel() -> Path:
     """A wheel of muslfix as it is now."""
     folder = Path(tempfile.mkdtemp(prefix="muslfix-wheel-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    builder = make_pip_environment(folder / "builder")
-    built = run(
-        [builder / "bin" / "python", "-m", "pip", "wheel", "--no-deps", *_FIND, wheels(), "-w", folder, ROOT]
-    )
-    assert built.status == 0, built.out + built.err
-    (wheel,) = folder.glob("muslfix-*.whl")
-    return wheel
+    return build("wheel", folder)
 
 
 _FIND = ("--no-index", "--find-links")
