@@ -1,6 +1,6 @@
-"""A wheel of the stable ABI that setuptools builds on CPython 3.15: for older Pythons, and for 3.15 itself.
+"""Wheels of the stable ABI that build backends make on CPython 3.15: for older Pythons, and for 3.15 itself.
 
-Its tag promises CPython 3.9 and later; the name of its module is one that upstream imports from 3.15 on.
+Their tag promises CPython 3.9 and later; the name of their module is one that upstream imports from 3.15 on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from checkout import FIXTURES
 from commands import Result, muslfix
-from environments import Uv, find_uv, make_environment, site_packages, well
+from environments import Uv, find_uv, make_environment, well
 from lab import layout, toolchain
 from lab_modules import Lab, pip, removed_at_end, run_in
 from trees import snapshot
@@ -34,14 +34,17 @@ SENTENCE = (
 
 NEWEST = layout.GLIBC_PYTHONS[-1]
 
-PYPROJECT = """\
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-
+PROJECT = """\
 [project]
 name = "demo315"
 version = "1.0"
+
+"""
+
+SETUPTOOLS = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
 
 [tool.setuptools]
 packages = ["demo315"]
@@ -56,35 +59,68 @@ define-macros = [["Py_LIMITED_API", "0x03090000"]]
 py-limited-api = "cp39"
 """
 
-BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+SCIKIT_BUILD = """\
+[build-system]
+requires = ["scikit-build-core"]
+build-backend = "scikit_build_core.build"
 
-#: Interpreters that do not import the name, by the libc that the module must be linked to; empty: this one.
-OLDER = {"311-musl": "musl", "313-gnu": "musl", "host": "glibc"}
+[tool.scikit-build]
+wheel.py-api = "cp39"
+wheel.packages = ["demo315"]
+"""
+
+CMAKE = """\
+cmake_minimum_required(VERSION 3.26)
+project(demo315 C)
+find_package(Python REQUIRED COMPONENTS Interpreter Development.SABIModule)
+python_add_library(m MODULE WITH_SOABI USE_SABI 3.9 named.c)
+install(TARGETS m DESTINATION demo315)
+"""
+
+#: The files that tell each backend what to build.
+BACKENDS = {
+    "setuptools.build_meta": {"pyproject.toml": PROJECT + SETUPTOOLS},
+    "scikit_build_core.build": {"pyproject.toml": PROJECT + SCIKIT_BUILD, "CMakeLists.txt": CMAKE},
+}
+
+BUILD = "import importlib, sys; importlib.import_module(sys.argv[1]).build_wheel(sys.argv[2])"
+
+#: Interpreters that do not import the name, the backend and the libc of the wheel for each.
+OLDER = {
+    "311-musl": ("setuptools.build_meta", "musl"),
+    "313-gnu": ("scikit_build_core.build", "musl"),
+    "host": ("setuptools.build_meta", "glibc"),
+}
 
 
 @pytest.fixture(scope="module")
-def wheels(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """The wheel as setuptools builds it, with a compiler for each libc."""
+def wheels(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Path]]:
+    """The wheel as each backend builds it, with a compiler for each libc."""
     lab.skip_without(NEWEST)
     with removed_at_end(tmp_path_factory.mktemp("built")) as folder:
         builder = make_environment(folder / "builder", lab.pythons[NEWEST.name])
-        with zipfile.ZipFile(lab.wheel("manylinux-cp315", "setuptools")) as archive:
-            archive.extractall(site_packages(builder))
+        well(pip(lab, builder, "install", "--no-index", "--no-deps", "--no-compile", *lab.wheels("builders")))
         compilers = {"musl": str(toolchain.compiler(lab.folder)), "glibc": "gcc"}
-        yield {libc: build(lab, builder, folder / libc, compiler) for libc, compiler in compilers.items()}
+        yield {
+            (backend, libc): build(lab, builder, folder / f"{backend}-{libc}", backend, compiler)
+            for backend in BACKENDS
+            for libc, compiler in compilers.items()
+        }
 
 
-def build(lab: Lab, builder: Path, folder: Path, compiler: str) -> Path:
+def build(lab: Lab, builder: Path, folder: Path, backend: str, compiler: str) -> Path:
     project = folder / "project"
     (project / "demo315").mkdir(parents=True)
     (project / "demo315" / "__init__.py").write_text("from demo315.m import answer\n")
-    (project / "pyproject.toml").write_text(PYPROJECT)
+    for name, text in BACKENDS[backend].items():
+        (project / name).write_text(text)
     (project / "named.c").write_bytes((FIXTURES / "sources" / "named.c").read_bytes())
     headers = NEWEST.prefix(lab.folder) / "include"  # Debian keeps what depends on the CPU apart
+    path = f"{builder / 'bin'}:{os.environ['PATH']}"
     subprocess.run(
-        [builder / "bin" / "python", "-I", "-c", BUILD, folder],
+        [builder / "bin" / "python", "-I", "-c", BUILD, backend, folder],
         cwd=project,
-        env={"PATH": os.environ["PATH"], "CC": compiler, "CFLAGS": f"-I{headers}"},
+        env={"PATH": path, "CC": compiler, "CFLAGS": f"-I{headers}", "HOME": str(folder)},
         check=True,
         capture_output=True,
     )
@@ -104,12 +140,14 @@ class Place:
     """An environment, and the wheel with modules for its libc.
 
     :param environment: the virtual environment
-    :param wheel: as setuptools has built it
+    :param wheel: as it was built on 3.15
+    :param libc: that its module is linked to
     :param folder: for other files
     """
 
     environment: Path
     wheel: Path
+    libc: str
     folder: Path
 
     def imports(self) -> Result:
@@ -123,11 +161,11 @@ class Place:
 
 @pytest.fixture(params=OLDER)
 def place(
-    request: pytest.FixtureRequest, lab: Lab, wheels: dict[str, Path], tmp_path: Path
+    request: pytest.FixtureRequest, lab: Lab, wheels: dict[tuple[str, str], Path], tmp_path: Path
 ) -> Iterator[Place]:
-    python = lab.pythons.get(request.param, sys.executable)
+    python, key = lab.pythons.get(request.param, sys.executable), OLDER[request.param]
     with removed_at_end(tmp_path / "environment") as environment:
-        yield Place(make_environment(environment, python), wheels[OLDER[request.param]], tmp_path)
+        yield Place(make_environment(environment, python), wheels[key], key[1], tmp_path)
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
@@ -168,7 +206,7 @@ def test_repaired_it_works_everywhere(place: Place, lab: Lab, repaired_for: str)
     """A publisher repairs on the Python that built the wheel, which lacks nothing itself."""
     if repaired_for == "itself":
         whom = ["--python", str(place.environment)]
-    elif place.wheel.parent.name == "glibc":
+    elif place.libc == "glibc":
         whom = ["--python", lab.pythons[NEWEST.name]]
     else:  # what was compiled for musl there
         whom = ["--target-spec", "cp315-gnu-x86_64-musl1.2.5"]
@@ -186,14 +224,20 @@ def test_repaired_it_works_everywhere(place: Place, lab: Lab, repaired_for: str)
     assert not (place.folder / "again").exists()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("python", layout.GLIBC_PYTHONS, ids=lambda python: python.name)
 def test_nothing_changes_where_the_name_is_imported(
-    python: layout.GlibcPython, lab: Lab, wheels: dict[str, Path], tmp_path: Path
+    python: layout.GlibcPython,
+    backend: str,
+    lab: Lab,
+    wheels: dict[tuple[str, str], Path],
+    tmp_path: Path,
 ) -> None:
     """On 3.15, and on Debian's 3.14, which looks for that name behind the plain one."""
     lab.skip_without(python)
     with removed_at_end(tmp_path / "environment") as folder:
-        place = Place(make_environment(folder, lab.pythons[python.name]), wheels["glibc"], tmp_path)
+        environment = make_environment(folder, lab.pythons[python.name])
+        place = Place(environment, wheels[backend, "glibc"], "glibc", tmp_path)
         well(pip(lab, folder, "install", "--no-index", "--no-compile", place.wheel))
         before = snapshot(folder)
         assert place.imports() == Result(0, "", "")

@@ -225,6 +225,7 @@ WHEELS = (
     WheelGroup("cp315", "3.15.0", "musllinux"),
     WheelGroup("manylinux-cp314", "3.14.0", "manylinux"),
     WheelGroup("manylinux-cp315", "3.15.0", "manylinux"),
+    WheelGroup("builders", "3.15.0", "manylinux"),
     WheelGroup("tools"),
     WheelGroup("tools-musl", "3.11.2", "musllinux", listed="tools"),
     WheelGroup("alpine"),

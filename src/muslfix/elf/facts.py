@@ -90,7 +90,7 @@ class ElfFacts:
     :param needed: the names in ``DT_NEEDED``, in their order
     :param glibc_evidence: each entry that only glibc can satisfy, in words
     :param musl_evidence: the same for musl
-    :param init_functions: names of ``PyInit_*`` and ``PyModExport_*`` (:pep:`793`) in its string table, sorted
+    :param init_functions: ``PyInit_*`` and ``PyModExport_*`` (:pep:`793`) in its string table, sorted
     """
 
     machine: Machine
