@@ -1,7 +1,14 @@
-"""The exceptions of muslfix: one family, one sentence each.
+"""The exceptions of muslfix, and how other errors become one of them.
 
-Every exception that the library lets out is a :class:`MuslfixError`. Verdicts about single files are
-data (:mod:`muslfix.modules.plan`); an exception means that the work cannot go on.
+Every exception that leaves the library is a :class:`MuslfixError`. Verdicts about single files are data
+(:mod:`muslfix.verdicts`); an exception means that the work cannot go on.
+
+:func:`destination_errors`
+    turns errors of the operating system into sentences
+:func:`spelling_errors`
+    turns file names that the locale cannot encode into sentences
+:func:`harmless`
+    makes a line safe to print on a terminal
 """
 
 from __future__ import annotations
@@ -11,17 +18,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# -- the exceptions ---------------------------------------------------------------------------------
+
 
 class MuslfixError(Exception):
-    """Something that stops the work, told as one sentence.
+    """What stops the work, as one sentence.
 
-    :param path: the file, folder or program it is about, or ``None`` where it is about no path
+    :param path: the file, directory or program that it is about; ``None`` if it is about none
     :param reason: what is wrong, without the path and without a full stop
     :param tip: what the user can do, or ``None``
     """
 
     def __init__(self, path: str | None, reason: str, tip: str | None = None) -> None:
-        # All three go to Exception.args: that is what makes the exception picklable.
+        # All three go to Exception.args, which makes the exception picklable.
         super().__init__(path, reason, tip)
         self.path = path
         self.reason = reason
@@ -32,11 +41,11 @@ class MuslfixError(Exception):
 
 
 class UsageError(MuslfixError):
-    """The call itself does not make sense: options that contradict each other, a missing one."""
+    """The call is wrong: options that contradict each other, or one that is missing."""
 
 
 class InvalidElf(MuslfixError):
-    """The bytes are no readable ELF file; :attr:`path` is ``None``, for the reader has a stream only."""
+    """The bytes are not a readable ELF file. The reader has only a stream, so :attr:`path` is ``None``."""
 
 
 class InvalidJson(MuslfixError):
@@ -44,7 +53,7 @@ class InvalidJson(MuslfixError):
 
 
 class InvalidRecord(MuslfixError):
-    """A RECORD that cannot be read as one, or that does not have the row asked for."""
+    """A RECORD that cannot be parsed, or that lacks the row asked for."""
 
 
 class InvalidTarget(MuslfixError):
@@ -52,19 +61,19 @@ class InvalidTarget(MuslfixError):
 
 
 class InterpreterError(MuslfixError):
-    """A target interpreter that is missing, is no Python, cannot be asked, or cannot be served."""
+    """A target interpreter that is missing, is not a Python, does not answer, or is not supported."""
 
 
 class InvalidWheel(MuslfixError):
-    """A wheel that must not be installed: damaged, dishonest or outside the specification."""
+    """A wheel that must not be installed: damaged, dishonest or against the specification."""
 
 
 class IncompatibleWheel(MuslfixError):
-    """A sound wheel that is not for this target: its tags, or its ``Requires-Python``."""
+    """A valid wheel that is not for this target, by its tags or its ``Requires-Python``."""
 
 
 class RefusedModules(MuslfixError):
-    """Extension modules that cannot be made importable, so the wheel is not installed.
+    """Extension modules that the target cannot load, so the wheel is not installed.
 
     :param path: the wheel
     :param reason: the sentence
@@ -81,7 +90,7 @@ class RefusedModules(MuslfixError):
 
 
 class InvalidProject(MuslfixError):
-    """An installed project that cannot be worked on: its ``.dist-info`` is missing or damaged."""
+    """An installed project that cannot be changed: its ``.dist-info`` is missing or damaged."""
 
 
 class FileConflict(MuslfixError):
@@ -89,64 +98,66 @@ class FileConflict(MuslfixError):
 
 
 class EnvironmentRefused(MuslfixError):
-    """An environment that another tool owns (:pep:`668`, a distribution's package manager)."""
+    """An environment that another tool manages (:pep:`668`, a distribution's package manager)."""
 
 
 class UnspellableName(MuslfixError):
-    """A file name that cannot be written in the encoding of the locale."""
+    """A file name that the encoding of the locale lacks."""
 
 
 class DestinationError(MuslfixError):
-    """The destination could not be written: read-only, full, not a folder, locked by another run."""
+    """The destination cannot be written: read-only, full, not a directory, or locked by another run."""
 
 
-# MERGED sentences: Errors of the operating system, told as sentences.
+# -- errors of the operating system -----------------------------------------------------------------
+
+_REASONS = {
+    errno.EROFS: "cannot be written: the file system is read-only",
+    errno.ENOSPC: "cannot be written: the file system is full",
+    errno.EDQUOT: "cannot be written: the quota is used up",
+    errno.EACCES: "cannot be written: permission denied",
+    errno.EPERM: "cannot be written: the operation is not permitted",
+    errno.EEXIST: "is in the way: it exists already",
+    errno.ENOTDIR: "cannot be created: a part of its path is not a directory",
+}
 
 
 @contextmanager
-def told_as_sentences(path: str) -> Iterator[None]:
-    """Tell errors of the operating system as sentences about the destination.
+def destination_errors(path: str) -> Iterator[None]:
+    """Raise errors of the operating system as sentences about the destination.
 
-    :param path: what to name where the error names nothing
+    :param path: what to name if the error names no file
     :raises DestinationError: instead of any :class:`OSError`
     """
     try:
         yield
     except OSError as error:
         named = error.filename2 or error.filename or path
-        reasons = {
-            errno.EROFS: "cannot be written: the file system is read-only",
-            errno.ENOSPC: "cannot be written: the file system is full",
-            errno.EDQUOT: "cannot be written: the quota is used up",
-            errno.EACCES: "cannot be written: permission denied",
-            errno.EPERM: "cannot be written: the operation is not permitted",
-            errno.EEXIST: "is in the way: it exists already",
-            errno.ENOTDIR: "cannot be made: a part of its path is no folder",
-        }
-        reason = reasons.get(error.errno or 0, f"cannot be written ({error.strerror or error})")
+        unknown = f"cannot be written ({error.strerror or error})"
+        reason = _REASONS.get(error.errno or 0, unknown)
         raise DestinationError(os.fsdecode(named), reason) from error
 
 
-# MERGED spelling: File names that the locale cannot spell.
-#
-# Where ``LC_ALL=C`` or an old encoding rules, Python cannot give the operating system a name with other
-# letters and raises :exc:`UnicodeEncodeError`: https://docs.python.org/3/library/os.html#utf8-mode.
+# -- file names that the locale cannot encode -------------------------------------------------------
 
 
 @contextmanager
-def spelled_names() -> Iterator[None]:
-    """Tell as a sentence that a name cannot be spelled; also a decorator, for all that a user calls.
+def spelling_errors() -> Iterator[None]:
+    """Raise the encoding error of a file name as a sentence; as a decorator, for what users call.
+
+    Under ``LC_ALL=C`` or an old encoding Python cannot pass all names to the operating system and raises
+    :exc:`UnicodeEncodeError`: https://docs.python.org/3/library/os.html#utf8-mode.
 
     :raises UnspellableName: instead of :exc:`UnicodeEncodeError`
     """
     try:
         yield
     except UnicodeEncodeError as error:
-        raise unspellable(error) from error
+        raise spelling_error(error) from error
 
 
-def unspellable(error: UnicodeEncodeError) -> UnspellableName:
-    """The sentence for an error; of a path, the name in it that cannot be spelled."""
+def spelling_error(error: UnicodeEncodeError) -> UnspellableName:
+    """The sentence for such an error. Of a path it names only the part that cannot be encoded."""
     before, behind = error.object[: error.start], error.object[error.start :]
     name = ascii(before.rpartition("/")[2] + behind.partition("/")[0])[1:-1]
     return UnspellableName(
@@ -156,10 +167,13 @@ def unspellable(error: UnicodeEncodeError) -> UnspellableName:
     )
 
 
-def harmless(line: str, encoding: str) -> str:
-    r"""A line that does no more to a terminal than show itself: file names can hold escape sequences.
+# -- lines that are printed -------------------------------------------------------------------------
 
-    :param encoding: of the terminal; what it cannot spell is escaped too
+
+def harmless(line: str, encoding: str) -> str:
+    r"""A line without control characters: file names can hold escape sequences for terminals.
+
+    :param encoding: of the terminal; characters that it lacks are escaped too
 
     >>> harmless("a\x1b[31m.so", "utf-8")
     'a\\x1b[31m.so'

@@ -40,7 +40,7 @@ from trees import snapshot
 import muslfix.transaction.recovery
 import muslfix.transaction.transaction
 from muslfix.cli import main
-from muslfix.errors import DestinationError, told_as_sentences
+from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import STAGING_PREFIX
 from muslfix.parallel.threads import Background
 from muslfix.transaction.journal import Journal
@@ -495,7 +495,7 @@ def test_an_anchor_that_cannot_be(tmp_path: Path) -> None:
         (errno.EACCES, "cannot be written: permission denied"),
         (errno.EPERM, "cannot be written: the operation is not permitted"),
         (errno.EEXIST, "is in the way: it exists already"),
-        (errno.ENOTDIR, "cannot be made: a part of its path is no folder"),
+        (errno.ENOTDIR, "cannot be created: a part of its path is not a directory"),
         (errno.EIO, "cannot be written (Input/output error)"),
     ],
 )
@@ -507,7 +507,7 @@ def test_errors_are_told_as_sentences(number: int, reason: str) -> None:
         (OSError(number, text, "/a", None, "/b"), "/b"),
         (OSError(number, text, b"/a\xff"), "/a\udcff"),
     ]:
-        with pytest.raises(DestinationError) as caught, told_as_sentences("/given"):
+        with pytest.raises(DestinationError) as caught, destination_errors("/given"):
             raise error
         assert (caught.value.path, caught.value.reason) == (path, reason)
 
@@ -515,7 +515,7 @@ def test_errors_are_told_as_sentences(number: int, reason: str) -> None:
 def test_an_error_without_a_number_is_told_too() -> None:
     with (
         pytest.raises(DestinationError, match=r"^/given: cannot be written \(odd\)$"),
-        told_as_sentences("/given"),
+        destination_errors("/given"),
     ):
         raise OSError("odd")
 

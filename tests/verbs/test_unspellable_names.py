@@ -13,7 +13,7 @@ from misnamed import MODULE, WRONG, lay, target_file
 from trees import leftovers, snapshot
 from wheelmaker import make_wheel
 
-from muslfix.errors import UnspellableName, spelled_names
+from muslfix.errors import UnspellableName, spelling_errors
 
 # In a process of its own: the encoding is settled when Python starts.
 _SCRIPT = """
@@ -73,7 +73,7 @@ def test_no_function_raises_anything_else(tmp_path: Path) -> None:
 
 
 def test_the_sentence() -> None:
-    @spelled_names()
+    @spelling_errors()
     def work(name: str) -> bytes:
         """Do it."""
         return name.encode("latin-1")

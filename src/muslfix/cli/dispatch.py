@@ -17,7 +17,7 @@ from typing import NoReturn
 from muslfix._version import __version__
 from muslfix.cli.output import Output
 from muslfix.cli.parser import CommandParser, Parser
-from muslfix.errors import MuslfixError, RefusedModules, UsageError, unspellable
+from muslfix.errors import MuslfixError, RefusedModules, UsageError, spelling_error
 
 # Each is a module, loaded where it is needed.
 _COMMANDS = (
@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
         output.error(error)
         return _FAILED
     except UnicodeEncodeError as error:  # a locale of the user's that is not UTF-8, and a name that is
-        output.error(unspellable(error))
+        output.error(spelling_error(error))
         return _FAILED
     except KeyboardInterrupt:
         _end_what_is_open()

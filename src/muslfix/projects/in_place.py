@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from muslfix.errors import InvalidProject, InvalidRecord, spelled_names, told_as_sentences
+from muslfix.errors import InvalidProject, InvalidRecord, destination_errors, spelling_errors
 from muslfix.files import TRACE, hash_file, read_regular, write_new_file
 from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.project import MAX_OTHER, InstalledProject, is_inside
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # undo needs no planner
 _REINSTALL = "install the project again"
 
 
-@spelled_names()
+@spelling_errors()
 def fix_in_place(
     project: InstalledProject, record: Record, plan: Plan, target: Target, transaction: Transaction
 ) -> tuple[Change, ...]:
@@ -162,7 +162,7 @@ def _stage_name(
     """Make a second name in a staging directory, to be moved beside the first; return its path and how."""
     source, target = project.locate(old), project.locate(new)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
-    with told_as_sentences(target):
+    with destination_errors(target):
         return staged, give_name(source, staged, mode)
 
 
@@ -170,7 +170,7 @@ def _put(project: InstalledProject, name: str, content: bytes, transaction: Tran
     """Create or replace a file of the ``.dist-info`` in one step."""
     path = os.path.join(project.root, project.dist_info, name)
     staged = os.path.join(transaction.staging_folder(os.path.dirname(path)), name)
-    with told_as_sentences(path):
+    with destination_errors(path):
         write_new_file(staged, [content], executable=False)
         if os.path.lexists(path):
             os.chmod(staged, os.stat(path).st_mode & 0o777)
@@ -247,7 +247,7 @@ def _check_listed(project: InstalledProject, record: Record, path: str) -> None:
     if not row.has_hash:
         return
     try:
-        with told_as_sentences(project.locate(path)):
+        with destination_errors(project.locate(path)):
             actual = hash_file(project.locate(path), row.algorithm or "")
         digest = row.digest
     except (InvalidRecord, ValueError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muslfix.errors import spelled_names
+from muslfix.errors import spelling_errors
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
@@ -13,7 +13,7 @@ from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
 
 
-@spelled_names()
+@spelling_errors()
 def plan_project(
     project: InstalledProject,
     target: Target,

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 
-from muslfix.errors import DestinationError, told_as_sentences
+from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import open_regular, write_all
 
 _CHUNK = 1024 * 1024
@@ -37,7 +37,7 @@ def write_whole_file(
     :raises DestinationError: if it cannot be written, or another file has the name; then nothing is left
     """
     directory, name = os.path.split(os.path.abspath(path))
-    with told_as_sentences(path), ExitStack() as stack:
+    with destination_errors(path), ExitStack() as stack:
         place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, place)
         _remove_abandoned(directory, name)

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from muslfix.elf.dynamic import Image, read_image
 from muslfix.elf.facts import ElfFacts
-from muslfix.errors import InvalidElf, InvalidWheel, told_as_sentences
+from muslfix.errors import InvalidElf, InvalidWheel, destination_errors
 from muslfix.loader.check import LoadCheck, Loads
 from muslfix.loader.facts import LoadResult
 from muslfix.loader.musl_floor import MuslFloor, find_floor
@@ -79,7 +79,7 @@ class WheelTree:
 
     def _read(self, member: Member) -> Image | str:
         row = self.wheel.facts.record.get(member.name) or RecordRow.listed(member.name)
-        with told_as_sentences("the directory for temporary files"), ExitStack() as stack:
+        with destination_errors("the directory for temporary files"), ExitStack() as stack:
             whole = member.size <= _IN_MEMORY
             file = io.BytesIO() if whole else stack.enter_context(tempfile.TemporaryFile(prefix="muslfix-"))
             for chunk in MemberStream(self.wheel.archive, member, row).chunks():

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 from tempfile import TemporaryFile
 
-from muslfix.errors import InterpreterError, told_as_sentences
+from muslfix.errors import InterpreterError, destination_errors
 from muslfix.parallel.threads import Background
 from muslfix.progress import Progress, silent
 from muslfix.record import RecordRow
@@ -61,7 +61,7 @@ def compile_wheels(
         return list(wheels)
     progress("compiling " + ", ".join(wheel.facts.name for wheel in wheels), 0, 0)
     paths = [(wheel.locate(file.row.path), wheel.seen(file)) for wheel, file in sources]
-    with told_as_sentences(wheels[0].layout.scheme.platlib):
+    with destination_errors(wheels[0].layout.scheme.platlib):
         made = compile_sources(executable, paths)
     bytecode: dict[str, list[StagedFile]] = {wheel.facts.key: [] for wheel in wheels}
     for (wheel, file), (path, _), compiled in zip(sources, paths, made):

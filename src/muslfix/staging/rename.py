@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from muslfix.errors import RefusedModules, told_as_sentences
+from muslfix.errors import RefusedModules, destination_errors
 from muslfix.files import TRACE
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree
@@ -74,7 +74,7 @@ def _refuse(path: str, plan: Plan, target: Target) -> None:
 
 
 def _apply(plan: Plan, wheel: StagedWheel, target: Target, *, dry_run: bool) -> StagedWheel:
-    with told_as_sentences(wheel.layout.scheme.platlib):
+    with destination_errors(wheel.layout.scheme.platlib):
         changes = apply_names(plan, wheel.locate)
         renamed = with_changes(wheel, changes, target) if changes else wheel
     done = {change.old: change.mode for change in changes}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from muslfix.errors import InvalidWheel, told_as_sentences
+from muslfix.errors import InvalidWheel, destination_errors
 from muslfix.files import write_new_file
 from muslfix.record import RecordRow, text_of_rows
 from muslfix.targets.schemes import Layout, for_project
@@ -140,7 +140,7 @@ def write_record(wheel: StagedWheel) -> StagedWheel:
     """
     # As installer from 1.0 on sorts them: what is reproducible is easier to compare.
     text = text_of_rows(sorted(file.row for file in wheel.files.values()))
-    with told_as_sentences(wheel.layout.scheme.platlib):
+    with destination_errors(wheel.layout.scheme.platlib):
         path = wheel.locate(f"{wheel.facts.dist_info}/RECORD")
         write_new_file(path, [text.encode()], executable=False)
     return wheel

@@ -18,7 +18,7 @@ from installer.destinations import WheelDestination
 from installer.records import RecordEntry
 from installer.scripts import Script
 
-from muslfix.errors import InvalidTarget, InvalidWheel, told_as_sentences
+from muslfix.errors import InvalidTarget, InvalidWheel, destination_errors
 from muslfix.files import write_new_file
 from muslfix.parallel.threads import THREADS, Background, Pool
 from muslfix.progress import Progress, silent
@@ -54,7 +54,7 @@ def unpack(
     :raises InvalidWheel: if a file is not what the archive and RECORD say
     :raises DestinationError: if it cannot be written
     """
-    with told_as_sentences(layout.scheme.purelib):
+    with destination_errors(layout.scheme.purelib):
         sha256 = Background(wheel.archive.sha256)
         try:
             tree = NewTree(wheel.facts, layout, transaction)

@@ -19,7 +19,14 @@ from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from muslfix.elf.facts import ElfFacts, read_elf
-from muslfix.errors import InterpreterError, InvalidElf, InvalidJson, InvalidTarget, UsageError, spelled_names
+from muslfix.errors import (
+    InterpreterError,
+    InvalidElf,
+    InvalidJson,
+    InvalidTarget,
+    UsageError,
+    spelling_errors,
+)
 from muslfix.files import JsonObject, open_regular, parse_json
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.targets._probe import MARK, facts
@@ -41,7 +48,7 @@ _GLIBC_VERSION = r"glibc (\d+(?:\.\d+)+)"
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 
 
-@spelled_names()
+@spelling_errors()
 def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
     """The path of the requested interpreter; in a virtual environment its own, links unresolved.
 
@@ -88,7 +95,7 @@ def _interpreter_in(directory: str, tip: str | None = None) -> str:
     )
 
 
-@spelled_names()
+@spelling_errors()
 def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Target:
     """Read a target from the JSON file that ``muslfix interpreter --json`` wrote.
 
@@ -130,7 +137,7 @@ def _why(error: OSError | ValueError) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-@spelled_names()
+@spelling_errors()
 def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     """Run an interpreter, and make a target of its answer and its ELF file.
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muslfix.elf.facts import Machine
-from muslfix.errors import InvalidJson, InvalidTarget, spelled_names
+from muslfix.errors import InvalidJson, InvalidTarget, spelling_errors
 from muslfix.files import parse_json
 from muslfix.targets.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.targets.cpython import ALSO_RUN, Cpu, cpu_named, cpu_of_apk, cpus_of
@@ -29,7 +29,7 @@ _PATCHLEVEL = re.compile(
 _MAX_TEXT = 1024 * 1024
 
 
-@spelled_names()
+@spelling_errors()
 def read_target_root(
     directory: str, python: str | None = None, given: Mapping[str, str] | None = None
 ) -> Target:

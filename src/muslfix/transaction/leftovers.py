@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from muslfix.errors import told_as_sentences
+from muslfix.errors import destination_errors
 from muslfix.files import STAGING_PREFIX
 
 
@@ -24,7 +24,7 @@ def recover_leftovers(directory: str) -> bool:
     from muslfix.transaction.steps import remove_folders
 
     made: list[str] = []
-    with told_as_sentences(directory):
+    with destination_errors(directory):
         try:
             locks, count = lock_and_recover(os.path.abspath(directory), (), (), made)
             locks.close()

@@ -26,7 +26,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
-from muslfix.errors import told_as_sentences
+from muslfix.errors import destination_errors
 from muslfix.files import STAGING_PREFIX, sync_file_system
 from muslfix.transaction.journal import Journal, mark_as_part
 from muslfix.transaction.locking import uninterrupted
@@ -101,7 +101,7 @@ class Transaction:
 
         :param undo: gets what undoes that
         """
-        with told_as_sentences(self.anchor):
+        with destination_errors(self.anchor):
             made: list[str] = []
             undo.callback(remove_folders, made)
             self._locks, _ = lock_and_recover(self.anchor, self._beside, self._roots, made)
@@ -125,7 +125,7 @@ class Transaction:
         return self._new_folder(destination)
 
     def _new_folder(self, destination: str) -> str:
-        with told_as_sentences(destination):
+        with destination_errors(destination):
             home = existing_folder(destination)
             device = os.stat(home).st_dev
             if device not in self._staging:
@@ -212,7 +212,7 @@ class Transaction:
 
         :raises DestinationError: if that fails; then leaving the transaction undoes everything
         """
-        with told_as_sentences(self.anchor), uninterrupted():
+        with destination_errors(self.anchor), uninterrupted():
             if self._failed_part is not None:
                 raise self._failed_part
             if self._takes_out:
@@ -230,7 +230,7 @@ class Transaction:
                 self._journal.close()
                 for early in self._early:
                     early.wait()
-                with told_as_sentences(self.anchor):
+                with destination_errors(self.anchor):
                     finish(self._steps, self._main)
             finally:
                 self._locks.close()
@@ -246,14 +246,14 @@ class Transaction:
         if self._waiting is not None:
             self._waiting += steps
         elif steps:
-            with told_as_sentences(steps[0].target):
+            with destination_errors(steps[0].target):
                 # One sync writes what is staged and the note about it.
                 self._note(steps, sync=not self._is_unsynced)
                 if self._is_unsynced:
                     self._sync()
                     self._is_unsynced = False
             for step in steps:
-                with told_as_sentences(step.target):
+                with destination_errors(step.target):
                     self._do_one(step)
 
     def _do_one(self, step: Step) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 
-from muslfix.errors import IncompatibleWheel, MuslfixError, spelled_names
+from muslfix.errors import IncompatibleWheel, MuslfixError, spelling_errors
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
@@ -50,7 +50,7 @@ class CheckOptions:
     strict: bool = False
 
 
-@spelled_names()
+@spelling_errors()
 def check(
     subjects: Sequence[str],
     target: Target,
@@ -80,7 +80,7 @@ def check(
     return Report("check", dry_run=True, projects=tuple(reports), source=target.source)
 
 
-@spelled_names()
+@spelling_errors()
 def check_musl(wheels: Sequence[str], limits: Limits = DEFAULT_LIMITS) -> Report:
     """Report which musl the modules of wheels need, and whether the tags of the wheels promise less.
 
@@ -92,7 +92,7 @@ def check_musl(wheels: Sequence[str], limits: Limits = DEFAULT_LIMITS) -> Report
 
 def _check_musl(path: str, limits: Limits) -> ProjectReport:
     try:
-        with spelled_names(), open_wheel(path, limits) as wheel:
+        with spelling_errors(), open_wheel(path, limits) as wheel:
             facts, floor = wheel.facts, find_musl_floor(wheel)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
@@ -122,7 +122,7 @@ def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectRepo
     :param path: of the wheel
     """
     try:
-        with spelled_names(), open_wheel(path, options.limits) as wheel:
+        with spelling_errors(), open_wheel(path, options.limits) as wheel:
             plan = plan_wheel(wheel, target, options.mode, _load_check(target, options))
             facts = wheel.facts
     except MuslfixError as error:

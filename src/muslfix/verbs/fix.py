@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from muslfix.errors import spelled_names
+from muslfix.errors import spelling_errors
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
 from muslfix.progress import Progress, silent
@@ -47,7 +47,7 @@ class FixOptions:
     progress: Progress = silent
 
 
-@spelled_names()
+@spelling_errors()
 def fix(projects: Sequence[str], target: Target, options: FixOptions | None = None) -> Report:
     """Give the misnamed modules of installed projects names that the target imports.
 

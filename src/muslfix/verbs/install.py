@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import astuple, dataclass, field
 from typing import NamedTuple
 
-from muslfix.errors import EnvironmentRefused, InvalidWheel, spelled_names, told_as_sentences
+from muslfix.errors import EnvironmentRefused, InvalidWheel, destination_errors, spelling_errors
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed, versions_beside
 from muslfix.projects.project import InstalledProject, scan_legacy, scan_projects
@@ -61,7 +61,7 @@ class InstallOptions:
     strict: bool = False
 
 
-@spelled_names()
+@spelling_errors()
 def install(wheels: Sequence[str], target: Target, options: InstallOptions | None = None) -> Report:
     """Install wheels; extension modules that the target would not find get a name that it finds.
 
@@ -131,7 +131,7 @@ def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transactio
     import tempfile
 
     with ExitStack() as stack:
-        with told_as_sentences("the folder for temporary files"):
+        with destination_errors("the folder for temporary files"):
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
         yield stack.enter_context(_Rehearsal(folder))
 

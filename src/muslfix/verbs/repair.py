@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, spelled_names, told_as_sentences
+from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, destination_errors, spelling_errors
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
 from muslfix.parallel.executors import for_each
@@ -66,7 +66,7 @@ class RepairOptions:
         return os.path.join(self.folder, file_name(path, build_tag))
 
 
-@spelled_names()
+@spelling_errors()
 def repair(
     wheels: Sequence[str],
     targets: Sequence[Target],
@@ -150,7 +150,7 @@ def _output_directory(options: RepairOptions) -> Iterator[None]:
         return
     made: list[str] = []
     try:
-        with told_as_sentences(options.folder):
+        with destination_errors(options.folder):
             make_folders(os.path.abspath(options.folder), made)
         yield
     finally:
@@ -163,7 +163,7 @@ def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -
     :param path: of the wheel
     """
     try:
-        with spelled_names(), open_wheel(path, options.limits) as wheel:
+        with spelling_errors(), open_wheel(path, options.limits) as wheel:
             return _repair(wheel, targets, options)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from muslfix.errors import spelled_names
+from muslfix.errors import spelling_errors
 from muslfix.progress import Progress, silent
 from muslfix.projects.in_place import find_way_back, undo_in_place
 from muslfix.projects.project import InstalledProject
@@ -35,7 +35,7 @@ class UndoOptions:
     progress: Progress = silent
 
 
-@spelled_names()
+@spelling_errors()
 def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = None) -> Report:
     """Take back what muslfix has changed, as recorded in the ``muslfix.json`` of each project.
 

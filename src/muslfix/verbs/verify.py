@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelled_names
+from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors
 from muslfix.files import hash_file
 from muslfix.parallel.threads import Pool
 from muslfix.progress import Progress, silent
@@ -34,7 +34,7 @@ class VerifyOptions:
     progress: Progress = field(default=silent, compare=False, repr=False)
 
 
-@spelled_names()
+@spelling_errors()
 def verify(projects: Sequence[str], target: Target, options: VerifyOptions | None = None) -> Report:
     """Say which files are missing, changed, not listed, or links that lead nowhere or out.
 
