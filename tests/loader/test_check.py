@@ -352,6 +352,18 @@ def test_a_module_of_this_python_loads_by_its_symbols_alone(tmp_path: Path) -> N
         assert told.loads is True or "whether the target has lib" in told.unknown[0]
 
 
+def test_installed_files_of_a_root_are_named_as_the_target_sees_them(tmp_path: Path, old_musl: Path) -> None:
+    """So that ``$ORIGIN`` and the libraries beside them are those of the root."""
+    site = tmp_path / "root" / "usr" / "lib" / "site"
+    site.mkdir(parents=True)
+    (site / "a.so").write_bytes(ELF[LACKING])
+    check = LoadCheck(read_target_file(str(old_musl)), root=str(tmp_path / "root"))
+    told = check.on_disk(lambda path: str(site / path))("a.so")
+    assert told.files == ("/usr/lib/site/a.so",)
+    (problem,) = told.problems
+    assert (problem.trouble, problem.needed_by) == ("missing-library", "/usr/lib/site/a.so")
+
+
 # -- files ------------------------------------------------------------------------------------------
 
 
