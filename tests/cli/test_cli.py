@@ -370,9 +370,18 @@ def test_help_fits_a_terminal(cli: Cli, command: str, monkeypatch: pytest.Monkey
         (["fix", "--python", ""], "error: --python is empty"),
         (["fix", "--path", ""], "error: --path is empty"),
         (["fix", "--target", "x"], "has made is named by --path"),
-        (["check", "--musl", "x.whl", "--python", "x"], "asks no target, so --python says nothing"),
-        (["check", "--musl", "x.whl", "--strict"], "asks no target, so --strict says nothing"),
-        (["check", "--musl", "x.whl", "--mode", "copy"], "asks no target, so --mode says nothing"),
+        (
+            ["check", "--musl", "x.whl", "--python", "x"],
+            "checks wheels without a target, so --python has no effect",
+        ),
+        (
+            ["check", "--musl", "x.whl", "--strict"],
+            "checks wheels without a target, so --strict has no effect",
+        ),
+        (
+            ["check", "--musl", "x.whl", "--mode", "copy"],
+            "checks wheels without a target, so --mode has no effect",
+        ),
     ],
 )
 def test_words_that_say_nothing(cli: Cli, words: list[str], said: str) -> None:

@@ -171,7 +171,7 @@ def test_verify_follows_links_inside_the_root_only(
     assert said.pop("demo/file/x.py")[0] == "link-outside"
     assert said.pop("demo/folder")[0] == "unlisted"
     assert said["demo/lost/x.py"] == (
-        "link-broken", f"it is a link to {there}/lost.py, which is not there",
+        "link-broken", f"it is a link to {there}/lost.py, which does not exist",
     )  # fmt: skip
     assert "loop of symbolic links" in said["demo/round/x.py"][1]
     assert set(said) == {"demo/lost/x.py", "demo/round/x.py"}

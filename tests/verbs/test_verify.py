@@ -101,8 +101,8 @@ def test_after_other_tools_with_scripts_and_bytecode(
     assert told.status == 1
     summary, about, missing, changed = told.out.splitlines()
     assert summary.endswith(": 1 not as RECORD says.")
-    assert changed.startswith("  ../../../bin/demo-script: changed: it has 7 bytes, and RECORD says ")
-    assert missing == "  ../../../bin/demo: missing: RECORD lists it, and it is not there"
+    assert changed.startswith("  ../../../bin/demo-script: changed: it has 7 bytes, but RECORD says ")
+    assert missing == "  ../../../bin/demo: missing: RECORD lists it, but it does not exist"
     assert about == "demo 1.0: not as RECORD says"
 
 
@@ -209,19 +209,19 @@ def _new_linked_folder(site: Path) -> None:
 
 INIT = "demo/__init__.py"
 SIZE = len(demo_files()[INIT])
-NOT_THERE = "RECORD lists it, and it is not there"
-NO_ROW = "its row in RECORD cannot be understood"
+NOT_THERE = "RECORD lists it, but it does not exist"
+NO_ROW = "its row in RECORD cannot be read"
 CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "missing": (_remove(INIT), [f"{INIT}: missing: {NOT_THERE}"]),
     "an odd name missing": (_remove(ODD), [f"{ODD}: missing: {NOT_THERE}"]),
     "module missing": (
         _remove(OLD),
         [
-            f"{NEW}: link-broken: it is a link to {{site}}/{OLD}, which is not there",
+            f"{NEW}: link-broken: it is a link to {{site}}/{OLD}, which does not exist",
             f"{OLD}: missing: {NOT_THERE}",
         ],
     ),
-    "shorter": (_write(INIT, b"x"), [f"{INIT}: changed: it has 1 bytes, and RECORD says {SIZE}"]),
+    "shorter": (_write(INIT, b"x"), [f"{INIT}: changed: it has 1 bytes, but RECORD says {SIZE}"]),
     "another content": (
         _write(INIT, b"x" * SIZE),
         [f"{INIT}: changed: its sha256 differs from the one in RECORD"],
@@ -239,7 +239,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "sound, without hash": (_row(INIT, f"{INIT},,{SIZE}\n"), []),
     "another size without hash": (
         _row(INIT, f"{INIT},,1\n"),
-        [f"{INIT}: changed: it has {SIZE} bytes, and RECORD says 1"],
+        [f"{INIT}: changed: it has {SIZE} bytes, but RECORD says 1"],
     ),
     "unknown algorithm": (_row(INIT, f"{INIT},sha257=YWI,\n"), [f"{INIT}: changed: {NO_ROW}"]),
     "algorithm without length": (_row(INIT, f"{INIT},shake_256=YWI,\n"), [f"{INIT}: changed: {NO_ROW}"]),
@@ -248,33 +248,33 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "size that is none": (_row(INIT, f"{INIT},,many\n"), [f"{INIT}: changed: {NO_ROW}"]),
     "unlisted": (
         _write("demo/new.py", b""),
-        ["demo/new.py: unlisted: it is there, and no RECORD lists it"],
+        ["demo/new.py: unlisted: no RECORD lists it"],
     ),
     "unlisted in a new folder": (
         _write("demo/new/deep/file", b""),
-        ["demo/new/deep/file: unlisted: it is there, and no RECORD lists it"],
+        ["demo/new/deep/file: unlisted: no RECORD lists it"],
     ),
     "unlisted in dist-info": (
         _write("demo-1.0.dist-info/direct_url.json", b"{}"),
-        ["demo-1.0.dist-info/direct_url.json: unlisted: it is there, and no RECORD lists it"],
+        ["demo-1.0.dist-info/direct_url.json: unlisted: no RECORD lists it"],
     ),
     "unlisted link to a folder": (
         _new_linked_folder,
-        ["demo/etc: unlisted: it is there, and no RECORD lists it"],
+        ["demo/etc: unlisted: no RECORD lists it"],
     ),
     "unlisted beside the project": (_write("elsewhere.py", b""), []),
     "unlisted bytecode": (_write("demo/__pycache__/new.cpython-39.pyc", b""), []),
     "link to another file": (
         _link(NEW, "__init__.py"),
-        [f"{NEW}: changed: it has {SIZE} bytes, and RECORD says {len(MODULE)}"],
+        [f"{NEW}: changed: it has {SIZE} bytes, but RECORD says {len(MODULE)}"],
     ),
     "broken link": (
         _link(NEW, "nowhere"),
-        [f"{NEW}: link-broken: it is a link to {{site}}/demo/nowhere, which is not there"],
+        [f"{NEW}: link-broken: it is a link to {{site}}/demo/nowhere, which does not exist"],
     ),
     "link to itself": (
         _link(NEW, f"_speed{RIGHT}"),
-        [f"{NEW}: link-broken: it is a link to {{site}}/{NEW}, which is not there"],
+        [f"{NEW}: link-broken: it is a link to {{site}}/{NEW}, which does not exist"],
     ),
     "link outside": (
         _link(NEW, "../../outside.so"),
@@ -284,27 +284,27 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         _link(INIT, "/dev/null"),
         [
             f"{INIT}: link-outside: it is a link to /dev/null, which is not in the environment",
-            f"{INIT}: changed: it is no file",
+            f"{INIT}: changed: it is not a file",
         ],
     ),
     "link to what has no end": (
         _link("demo/sub/__init__.py", "/dev/zero"),
         [
             "demo/sub/__init__.py: link-outside: it is a link to /dev/zero, which is not in the environment",
-            "demo/sub/__init__.py: changed: it is no file",
+            "demo/sub/__init__.py: changed: it is not a file",
         ],
     ),
     "pipe": (
         _pipe("demo/sub/__init__.py"),
-        ["demo/sub/__init__.py: changed: it is no file"],
+        ["demo/sub/__init__.py: changed: it is not a file"],
     ),
     "folder in place of a file": (
         _folder("demo/sub/__init__.py"),
-        ["demo/sub/__init__.py: changed: it is no file"],
+        ["demo/sub/__init__.py: changed: it is not a file"],
     ),
     "absolute row of what has no end": (
         lambda site: write_record(site, record_of(site) + "/dev/zero,sha256=YWI,\n"),
-        ["/dev/zero: changed: it is no file"],
+        ["/dev/zero: changed: it is not a file"],
     ),
     "absolute row of what cannot be read": (
         lambda site: write_record(site, record_of(site) + "/proc/self/mem,sha256=YWI,\n"),
@@ -320,7 +320,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     ),
     "row outside, changed": (
         lambda site: write_record(site, record_of(site) + row_of("../outside.so", b"x")),
-        [f"../outside.so: changed: it has {len(MODULE)} bytes, and RECORD says 1"],
+        [f"../outside.so: changed: it has {len(MODULE)} bytes, but RECORD says 1"],
     ),
     "row of a path that cannot be": (
         lambda site: write_record(site, record_of(site) + "x" * 300 + ",,\n"),
@@ -333,7 +333,7 @@ CASES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "a folder that is a link": (
         _linked_folder,
         [
-            "demo/sub: unlisted: it is there, and no RECORD lists it",
+            "demo/sub: unlisted: no RECORD lists it",
             f"demo/sub/_speed{RIGHT}: link-outside: it is a link to {{outside}},"
             " which is not in the environment",
         ],

@@ -39,9 +39,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = add_command(
         commands,
         "check [options] [WHEEL|PROJECT|DIR...]",
-        "say what would be done, and which binaries are foreign; changes nothing",
-        "Say of each extension module whether the target imports it, whether it would be given a"
-        " new name, and whether its ELF file is for another libc or CPU. Exit status 1 if there is something"
+        "report what would be done, and which binaries are foreign; changes nothing",
+        "Report for each extension module whether the target imports it, whether it would get a new name,"
+        " and whether its ELF file is for another libc or CPU. The exit status is 1 if there is something"
         " to do.",
         _EPILOG,
     )
@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "subjects",
         metavar="WHEEL|PROJECT|DIR",
         nargs="*",
-        help="a wheel file, the name of an installed project, or a folder of modules"
+        help="a wheel file, the name of an installed project, or a directory of modules"
         " (default: all installed projects)",
     )
     add_common_options(parser, mode=True)
@@ -58,14 +58,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--musl",
         action="store_true",
-        help="say of each WHEEL on which musl it can load, and whether its tags promise more; no target is"
-        " asked",
+        help="report which musl each WHEEL needs, and whether its tags promise an older one; no target is"
+        " probed",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Check, and say what was found.
+    """Check, and report what was found.
 
     :return: the exit status
     """
@@ -94,10 +94,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str | None:
-    """The command that would fix what was found, for a person to copy; ``None`` if there is none."""
+    """The command that would fix what was found, to copy and run; ``None`` if there is none."""
     needy = [p for p in report.projects if any(module.new_path is not None for module in p.modules)]
     wheels = [p.source for p in needy if p.source.endswith(".whl") and p.is_well]
-    folders = [p.source for p in needy if p.source == p.location]
+    directories = [p.source for p in needy if p.source == p.location]
     installed = [p for p in needy if p.source.endswith(".dist-info")]
     named = [p.name for p in installed] if options.subjects else []
     common = [*target_words(options), *mode_words(options)]
@@ -108,16 +108,16 @@ def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str 
     if installed:
         paths = [word for path in options.path for word in ("--path", path)]
         commands.append(["fix", *common, *paths, *named])
-    commands += [["fix", *common, "--path", path] for path in folders if _holds_projects(path)]
+    commands += [["fix", *common, "--path", path] for path in directories if _holds_projects(path)]
     return " && ".join(shlex.join(["muslfix", *words]) for words in commands) or None
 
 
-def _holds_projects(folder: str) -> bool:
-    return any(name.endswith(".dist-info") for name in os.listdir(folder))
+def _holds_projects(directory: str) -> bool:
+    return any(name.endswith(".dist-info") for name in os.listdir(directory))
 
 
 def _check_musl_alone(options: argparse.Namespace) -> None:
-    """Refuse what ``--musl`` would not heed.
+    """Refuse options that ``--musl`` would ignore.
 
     :raises UsageError: if there is such an option
     """
@@ -126,7 +126,7 @@ def _check_musl_alone(options: argparse.Namespace) -> None:
     if words:
         raise UsageError(
             None,
-            f"--musl is about wheels and asks no target, so {words[0]} says nothing",
+            f"--musl checks wheels without a target, so {words[0]} has no effect",
             tip=f"leave out --musl or {words[0]}",
         )
 
@@ -138,5 +138,5 @@ def _wheels(subjects: list[str]) -> list[str]:
     """
     others = [subject for subject in subjects if not subject.endswith(".whl")]
     if others or not subjects:
-        raise UsageError(others[0] if others else None, "--musl is about wheel files; name one")
+        raise UsageError(others[0] if others else None, "--musl checks wheel files; name one")
     return subjects

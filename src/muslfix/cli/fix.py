@@ -38,7 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Fix, and say what was done.
+    """Fix, and report what was done.
 
     :return: the exit status
     """
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def fix_options(options: argparse.Namespace, progress: Progress) -> FixOptions:
-    """What the options mean to the library."""
+    """The options of the library, from those of the command line."""
     from muslfix.verbs.fix import FixOptions
 
     return FixOptions(

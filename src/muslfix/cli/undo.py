@@ -22,9 +22,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = add_command(
         commands,
         "undo [options] [PROJECT...]",
-        "put the names and RECORD back",
-        "Take back what muslfix has changed in installed projects: names and RECORD are again"
-        " what they were. A project whose files have changed since is left as it is.",
+        "restore the original names and RECORD",
+        "Undo what muslfix has changed in installed projects: names and RECORD are restored."
+        " A project whose files have changed since is left as it is.",
         _EPILOG,
     )
     add_projects(parser)
@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Undo, and say what was done.
+    """Undo, and report what was done.
 
     :return: the exit status
     """

@@ -23,8 +23,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         commands,
         "verify [options] [PROJECT...]",
         "compare the files with RECORD",
-        "Say which files of installed projects are missing, changed, or not listed in RECORD, and"
-        " which links lead nowhere or out of the environment.",
+        "Report files of installed projects that are missing, changed, or not listed in RECORD, and"
+        " links that are broken or lead out of the environment.",
         _EPILOG,
     )
     add_projects(parser)
@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Verify, and say what was found.
+    """Verify, and report what was found.
 
     :return: the exit status
     """

@@ -113,19 +113,19 @@ def cannot_move_whole(step: Step, error: OSError) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Whether there is a folder, and no link to one."""
+    """Whether there is a directory, and not a link to one."""
     return os.path.isdir(path) and not os.path.islink(path)
 
 
 def existing_folder(path: str) -> str:
-    """The nearest folder above a path that exists, or the path itself."""
+    """The path itself if it is a directory, or else the nearest existing directory above it."""
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     return path
 
 
 def missing_folders(path: str) -> list[str]:
-    """The folders that must be made for a path to exist, outermost first."""
+    """The directories to create for a path to exist, outermost first."""
     missing = []
     while not os.path.isdir(path):
         missing.append(path)
@@ -134,9 +134,9 @@ def missing_folders(path: str) -> list[str]:
 
 
 def make_folders(path: str, made: list[str]) -> None:
-    """Make a folder and its parents, as far as they are missing.
+    """Create a directory and its missing parents.
 
-    :param made: gets those that were made
+    :param made: gets those that were created
     :raises OSError: if that fails
     """
     for folder in missing_folders(path):
@@ -144,7 +144,7 @@ def make_folders(path: str, made: list[str]) -> None:
 
 
 def _make_folder(folder: str, made: list[str]) -> None:
-    """Make a folder, unless somebody has just made it."""
+    """Create a directory, unless another process has just created it."""
     try:
         os.mkdir(folder)
     except FileExistsError:
@@ -155,18 +155,18 @@ def _make_folder(folder: str, made: list[str]) -> None:
 
 
 def remove_folders(made: Iterable[str]) -> None:
-    """Remove folders that are empty, the last first."""
+    """Remove those directories that are empty, the last first."""
     for folder in reversed(list(made)):
         with suppress(OSError):
             os.rmdir(folder)
 
 
 def discard(path: str) -> None:
-    """Remove what nobody needs any more, as far as that is possible: it is no reason to fail."""
+    """Remove what is no longer needed, as far as possible: an error here is no reason to fail."""
     with suppress(OSError):
         os.unlink(path)
     shutil.rmtree(path, ignore_errors=True)
-    if os.path.lexists(path):  # folders that their owner has made read-only
+    if os.path.lexists(path):  # it has read-only directories
         for folder, names, _ in os.walk(path):
             for name in [folder, *(os.path.join(folder, name) for name in names)]:
                 with suppress(OSError):

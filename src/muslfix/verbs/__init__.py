@@ -1,5 +1,8 @@
-"""One module for each thing that a user asks for; each reads like its own recipe.
+"""One module for each command; each reads like its own recipe.
 
-They have a folder of their own so that ``muslfix.install`` can be the function: a module of that name beside
-it would take its place in the package as soon as it is imported.
+:mod:`~muslfix.verbs.selection` has the loop over installed projects that ``fix``, ``undo``, ``check`` and
+``verify`` share, :mod:`~muslfix.verbs.reports` what they say of a project that they do not work on.
+
+The commands are in a package of their own because importing a module ``muslfix.install`` would replace the
+function of that name.
 """

@@ -1,8 +1,8 @@
 """Whether ``muslfix fix`` has anything to look at; the answer most of the time is no.
 
 As a post-install hook ``fix`` runs often, and loading what a change needs takes several times as long as
-finding out that there is none to make. So this module loads next to nothing and decides by names alone. It
-is sure or it is silent: wherever there is anything to fix, to say, or to judge, the real work is done.
+finding out that there is nothing to change. So this module loads next to nothing and decides by names alone.
+Where there may be anything to fix, to report or to judge, it leaves the answer to the full command.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ TYPE_CHECKING = False  # importing typing takes a tenth of the time that all thi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# A row of RECORD whose file may be an extension module. A quoted path is left to the real parser.
+# A row of RECORD whose file may be an extension module. A quoted path is left to the full parser.
 _ROW = rb"(?m)^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,"
 
-# In bytes; what is larger is left to the real work, which has a sentence for it.
+# In bytes; a larger file is left to the full command, which reports it.
 _MAX_FILE = 64 * 1024 * 1024
 
 
@@ -29,20 +29,20 @@ def has_nothing_to_fix(words: Sequence[str]) -> bool:
 
     :param words: those behind the program's name; only ``fix``, ``-q`` and ``--path`` are understood
     """
-    folders = _folders(words)
-    if folders is None:
+    directories = _directories(words)
+    if directories is None:
         return False
     suffixes = frozenset(_suffixes())
-    return all(_is_well(folder, suffixes) for folder in folders)
+    return all(_is_well(directory, suffixes) for directory in directories)
 
 
-def _folders(words: Sequence[str]) -> list[str] | None:
-    """The folders that the words name, or ``None`` where that must be left to the real parser."""
+def _directories(words: Sequence[str]) -> list[str] | None:
+    """The directories that the words name, or ``None`` where the full parser must decide."""
     if not words or words[0] != "fix":
         return None
-    folders, rest = [], [word for word in words[1:] if word != "-q"]
+    directories, rest = [], [word for word in words[1:] if word != "-q"]
     while len(rest) >= 2 and rest[0] == "--path" and rest[1] and not rest[1].startswith("-"):
-        folders.append(rest[1])
+        directories.append(rest[1])
         del rest[:2]
     if rest:
         return None
@@ -51,10 +51,10 @@ def _folders(words: Sequence[str]) -> list[str] | None:
         return None
     if any(name.startswith("_PYTHON") for name in os.environ):
         return None
-    return folders or _own_folders()
+    return directories or _own_directories()
 
 
-def _own_folders() -> list[str] | None:
+def _own_directories() -> list[str] | None:
     if externally_managed():
         return None
     paths = scheme()
@@ -67,42 +67,42 @@ def _suffixes() -> Iterable[bytes]:
     return (os.fsencode(suffix) for suffix in _imp.extension_suffixes())
 
 
-def _is_well(folder: str, suffixes: frozenset[bytes]) -> bool:
+def _is_well(directory: str, suffixes: frozenset[bytes]) -> bool:
     try:
-        names = os.listdir(folder)
+        names = os.listdir(directory)
     except OSError:
         return False
-    # What an interrupted muslfix has left, and projects without RECORD.
+    # Leftovers of an interrupted muslfix, and projects without RECORD.
     if any(name.startswith(".muslfix") or name.endswith((".egg-info", ".egg-link")) for name in names):
         return False
     projects = [name for name in names if name.endswith(".dist-info")]
-    return all(_is_project_well(folder, name, suffixes) for name in projects)
+    return all(_is_project_well(directory, name, suffixes) for name in projects)
 
 
-def _is_project_well(folder: str, name: str, suffixes: frozenset[bytes]) -> bool:
-    record = _read(os.path.join(folder, name, "RECORD"))
+def _is_project_well(directory: str, name: str, suffixes: frozenset[bytes]) -> bool:
+    record = _read(os.path.join(directory, name, "RECORD"))
     if record is None or b'"' in record:
         return False
     if b"direct_url.json," in record:
-        direct_url = _read(os.path.join(folder, name, "direct_url.json"))
+        direct_url = _read(os.path.join(directory, name, "direct_url.json"))
         if direct_url is None or b"editable" in direct_url:
             return False
-    return b".so," not in record or _are_modules_well(folder, record, suffixes)
+    return b".so," not in record or _are_modules_well(directory, record, suffixes)
 
 
-def _are_modules_well(folder: str, record: bytes, suffixes: frozenset[bytes]) -> bool:
-    """Whether each module has a file with a right name, and where it has several that one is there."""
+def _are_modules_well(directory: str, record: bytes, suffixes: frozenset[bytes]) -> bool:
+    """Whether each module has a file with a right name, which exists where the module has several files."""
     import re  # many environments have no module at all
 
     modules: dict[bytes, list[bytes]] = {}
     for path, stem in re.findall(_ROW, record):
         module, dot, rest = stem.partition(b".")
         modules.setdefault(path + module, []).append(dot + rest + b".so")
-    root = os.path.join(os.fsencode(folder), b"")
+    root = os.path.join(os.fsencode(directory), b"")
     for module, found in modules.items():
         if found == [b".so"]:
             continue
-        # A bare m.so beside others may be no module, and is no proof that all is well.
+        # A bare m.so beside others may not be a module, so it proves nothing.
         right = [suffix for suffix in found if suffix in suffixes and suffix != b".so"]
         if not right or (len(found) > 1 and not any(os.path.exists(root + module + s) for s in right)):
             return False

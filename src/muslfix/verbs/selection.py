@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from muslfix.errors import InvalidProject, MuslfixError, UsageError
 from muslfix.progress import Progress, counted, silent
@@ -34,6 +34,9 @@ from muslfix.verbs.reports import (
 
 if TYPE_CHECKING:
     from muslfix.transaction.transaction import Transaction
+
+#: Returns the report on a project, or ``None`` if the project must be changed.
+Look = Callable[[InstalledProject], Optional[ProjectReport]]
 
 
 class Selection:
@@ -120,26 +123,30 @@ class Site:
         self._progress = progress
         self._reports: list[ProjectReport] = []
 
-    def look(
-        self, what: str, look: Callable[[InstalledProject], ProjectReport | None]
-    ) -> list[InstalledProject]:
+    def look(self, what: str, look: Look, *, threads: int = 1) -> list[InstalledProject]:
         """Look at each project, which takes no lock. An error in one does not stop the others.
 
         :param what: name of the work, for the progress
         :param look: returns the report on a project, or ``None`` if the project must be changed
+        :param threads: how many projects to look at side by side
         :return: the projects to change
         """
-        needy = []
-        for project in counted(self.projects, len(self.projects), what, self._progress):
+
+        def attempt(project: InstalledProject) -> ProjectReport | None:
             try:
-                report = look(project)
+                return look(project)
             except MuslfixError as error:
-                report = report_failed(project, error)
-            if report is None:
-                needy.append(project)
-            else:
-                self._reports.append(report)
-        return needy
+                return report_failed(project, error)
+
+        if threads == 1:
+            outcomes = map(attempt, self.projects)
+            reports = list(counted(outcomes, len(self.projects), what, self._progress))
+        else:
+            from muslfix.parallel.threads import Pool  # only verify needs it
+
+            reports = Pool(threads).map(attempt, self.projects, what=what, progress=self._progress)
+        self._reports += [report for report in reports if report is not None]
+        return [project for project, report in zip(self.projects, reports) if report is None]
 
     def change(
         self,

@@ -9,25 +9,25 @@ from functools import partial
 
 from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors
 from muslfix.files import hash_file
-from muslfix.parallel.threads import Pool
 from muslfix.progress import Progress, silent
-from muslfix.projects.project import InstalledProject, normalize_name, scan_projects
+from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.record import RecordRow
 from muslfix.report.report import FileReport, ProjectReport, Report
 from muslfix.targets.paths import PathMap, paths_of
 from muslfix.targets.target import Target
-from muslfix.verbs.reports import report_failed, report_installed, reports_on_missing
-from muslfix.verbs.selection import choose, site_directories
+from muslfix.verbs.reports import report_installed
+from muslfix.verbs.selection import Selection
 
-_WORKERS = len(os.sched_getaffinity(0))
+# Hashing lets other threads run.
+_THREADS = len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
     """What to verify.
 
-    :param paths: folders with ``.dist-info`` folders; if none, those of the target's own environment
-    :param progress: is told of each step
+    :param paths: directories with ``.dist-info`` directories; none: those of the target's own environment
+    :param progress: called for each step
     """
 
     paths: tuple[str, ...] = ()
@@ -36,63 +36,55 @@ class VerifyOptions:
 
 @spelling_errors()
 def verify(projects: Sequence[str], target: Target, options: VerifyOptions | None = None) -> Report:
-    """Say which files are missing, changed, not listed, or links that lead nowhere or out.
+    """Report files that are missing, changed or not listed, and links that are broken or lead out.
 
-    :param projects: names of projects; none: all of them
-    :param target: whose environment it is
-    :param options: what
-    :raises MuslfixError: if the folders cannot be read
+    :param projects: names of projects; none: all projects
+    :param target: the Python whose environment it is
+    :param options: what to verify
+    :raises MuslfixError: if the directories cannot be read
     """
     options = options or VerifyOptions()
-    keys = {normalize_name(name) for name in projects}
-    reports: list[ProjectReport] = []
-    for folder in site_directories(target, options.paths, break_system_packages=True):
-        found, passed_over = choose(folder, keys, break_system_packages=True)
-        listed = _listed_paths(scan_projects([folder]).values())
-        paths = paths_of(target)
-        own = () if options.paths or target.prefix is None else (paths.locate(target.prefix),)
-        roots = (folder, *own)
-        work = partial(_verify_project, listed=listed, view=_View(paths, folder, roots))
-        verified = Pool(_WORKERS).map(work, found, what="hashing files", progress=options.progress)
-        reports += [*passed_over, *verified]
-    reports += reports_on_missing(keys, reports)
-    return Report("verify", dry_run=False, projects=tuple(reports), source=target.source)
+    selection = Selection(projects, target, options.paths, progress=options.progress)
+    paths = paths_of(target)
+    own = () if options.paths or target.prefix is None else (paths.locate(target.prefix),)
+    for site in selection.sites():
+        listed = _listed_paths(scan_projects([site.directory]).values())
+        view = _View(paths, site.directory, (site.directory, *own))
+        site.look("hashing files", partial(_verify, listed=listed, view=view), threads=_THREADS)
+    return selection.report("verify")
 
 
 class _View:
-    """Where the files of an environment are, and where links lead to.
+    """Where the files of a site directory are, and where its links lead.
 
     :param paths: those of the target
-    :param site: its directory of modules, where paths in RECORD begin
-    :param roots: the directories that its links should lead to
+    :param site: the site directory, which paths in RECORD are relative to
+    :param roots: the directories that links may lead to
     """
 
     def __init__(self, paths: PathMap, site: str, roots: Sequence[str]) -> None:
         self.follow = paths.follow
         self._site = os.path.realpath(site)
         self._roots = tuple(os.path.realpath(root).rstrip("/") + "/" for root in roots)
-        self._folders: dict[str, str] = {}
+        self._real: dict[str, str] = {}
 
     def locate(self, listed_as: str) -> str:
-        """Where a file that RECORD lists is, the links to its folder followed; itself it may be one.
+        """Where a file that RECORD lists is: links on the way to it are followed, a link at its end is not.
 
         :raises InvalidTarget: if they lead out of the tree of the target, or round in a circle
         """
-        folder, name = os.path.split(os.path.normpath(os.path.join(self._site, listed_as)))
-        if folder not in self._folders:
-            self._folders[folder] = self.follow(folder)
-        return os.path.join(self._folders[folder], name)
+        directory, name = os.path.split(os.path.normpath(os.path.join(self._site, listed_as)))
+        if directory not in self._real:
+            self._real[directory] = self.follow(directory)
+        return os.path.join(self._real[directory], name)
 
     def is_inside(self, path: str) -> bool:
-        """Whether a path without links is in one of the folders."""
+        """Whether a path without links is in one of the directories."""
         return path.startswith(self._roots)
 
 
-def _verify_project(project: InstalledProject, listed: frozenset[str], view: _View) -> ProjectReport:
-    try:
-        rows = project.record().rows
-    except MuslfixError as error:
-        return report_failed(project, error)
+def _verify(project: InstalledProject, listed: frozenset[str], view: _View) -> ProjectReport:
+    rows = project.record().rows
     findings = [finding for row in rows for finding in _verify_row(row, view)]
     findings += _unlisted(project, rows, listed)
     files = tuple(sorted(findings, key=lambda file: file.path))
@@ -109,18 +101,18 @@ def _verify_row(row: RecordRow, view: _View) -> Iterator[FileReport]:
         return
     if is_link:
         yield from _verify_link(place, row.path, view)
-    elif not os.path.exists(path) and not row.path.endswith(".pyc"):  # bytecode is made again
-        yield FileReport(row.path, "missing", "RECORD lists it, and it is not there")
+    elif not os.path.exists(path) and not row.path.endswith(".pyc"):  # Python compiles it again
+        yield FileReport(row.path, "missing", "RECORD lists it, but it does not exist")
     difference = _difference(place, row) if os.path.exists(place) else None
     if difference is not None:
         yield FileReport(row.path, "changed", difference)
 
 
 def _find(listed_as: str, view: _View) -> str:
-    """Where a file is; itself it may be a link.
+    """Where a file is, which may be a link itself.
 
-    ``pip install --target`` moves what it has written and leaves RECORD as it was. It installs into
-    ``lib/python`` of a temporary prefix, and RECORD says ``../../bin/x`` of what is then in ``bin``:
+    ``pip install --target`` installs into ``lib/python`` of a temporary prefix and moves the files, but
+    leaves RECORD as it was, which then says ``../../bin/x`` of what is in ``bin``:
     https://github.com/pypa/pip/blob/26.0/src/pip/_internal/commands/install.py (_handle_target_dir)
     """
     path = view.locate(listed_as)
@@ -132,7 +124,7 @@ def _find(listed_as: str, view: _View) -> str:
 
 def _verify_link(leads_to: str, listed_as: str, view: _View) -> Iterator[FileReport]:
     if not os.path.exists(leads_to):
-        yield FileReport(listed_as, "link-broken", f"it is a link to {leads_to}, which is not there")
+        yield FileReport(listed_as, "link-broken", f"it is a link to {leads_to}, which does not exist")
     elif not view.is_inside(leads_to):
         yield FileReport(
             listed_as, "link-outside", f"it is a link to {leads_to}, which is not in the environment"
@@ -140,16 +132,16 @@ def _verify_link(leads_to: str, listed_as: str, view: _View) -> Iterator[FileRep
 
 
 def _difference(path: str, row: RecordRow) -> str | None:
-    """What distinguishes a file from its row, or ``None``."""
+    """How a file differs from its row, or ``None``."""
     if not os.path.isfile(path):
-        return "it is no file"
+        return "it is not a file"
     try:
         if row.size and os.path.getsize(path) != int(row.size):
-            return f"it has {os.path.getsize(path)} bytes, and RECORD says {row.size}"
+            return f"it has {os.path.getsize(path)} bytes, but RECORD says {row.size}"
         if row.has_hash and hash_file(path, row.algorithm or "") != row.digest:
             return f"its {row.algorithm} differs from the one in RECORD"
     except (InvalidRecord, ValueError):
-        return "its row in RECORD cannot be understood"
+        return "its row in RECORD cannot be read"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
     return None
@@ -158,22 +150,22 @@ def _difference(path: str, row: RecordRow) -> str | None:
 def _unlisted(
     project: InstalledProject, rows: Iterable[RecordRow], listed: frozenset[str]
 ) -> Iterator[FileReport]:
-    """Files in the project's own folders that no project lists; bytecode is no news."""
+    """Files in the project's own directories that no project lists, without bytecode."""
     tops = {row.path.partition("/")[0] for row in rows if "/" in row.path} - {"", ".", ".."}
     for top in tops:
         if os.path.islink(project.locate(top)):
-            continue  # its files are where another tool has put them
-        for folder, folders, names in os.walk(project.locate(top)):
-            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            continue  # its files belong to the tool that made the link
+        for directory, directories, names in os.walk(project.locate(top)):
+            links = [name for name in directories if os.path.islink(os.path.join(directory, name))]
             for name in (*names, *links):
-                path = os.path.join(folder, name)
+                path = os.path.join(directory, name)
                 if path not in listed and not name.endswith(".pyc"):
                     relative = os.path.relpath(path, project.root)
-                    yield FileReport(relative, "unlisted", "it is there, and no RECORD lists it")
+                    yield FileReport(relative, "unlisted", "no RECORD lists it")
 
 
 def _listed_paths(projects: Iterable[InstalledProject]) -> frozenset[str]:
-    """The files that any project lists: a folder can belong to several."""
+    """The files that any project lists: several may share a directory."""
     listed: set[str] = set()
     for project in projects:
         try:
