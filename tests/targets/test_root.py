@@ -405,14 +405,14 @@ def test_the_source_is_told(tmp_path: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--target-python", "3.9"], "error: --target-python says which Python in a root"),
-        (["--target-fact", "version=3.9.1"], "error: --target-fact adds to --target-root or --target-spec"),
-        (["--target-spec", "cp39-musl-x86_64", "--target-python", "3.9"], "error: --target-python says"),
+        (["--target-python", "3.9"], "error: --target-python selects a Python in --target-root"),
+        (["--target-fact", "version=3.9.1"], "error: --target-fact needs --target-root, --target-spec or"),
+        (["--target-spec", "cp39-musl-x86_64", "--target-python", "3.9"], "error: --target-python selects"),
         (["--target-root", ""], "error: --target-root is empty"),
         (["--target-root", ".", "--target-fact", "x"], "error: --target-fact 'x' is not NAME=VALUE"),
         (
             ["--target-root", ".", "--target-fact", "version=3.9.1", "--target-fact", "version=3.9.2"],
-            "error: --target-fact gives 'version' twice, and not the same",
+            "error: --target-fact gives 'version' twice, with different values",
         ),
     ],
 )
