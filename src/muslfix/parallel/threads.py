@@ -31,8 +31,8 @@ class _Stopped(Exception):
 class _Thread(threading.Thread):
     """A thread that can be waited for again after an interrupt.
 
-    Up to Python 3.12 an interrupted :meth:`threading.Thread.join` takes the thread for ended, and so does each
-    later one: https://github.com/python/cpython/issues/90882.
+    Up to Python 3.12 an interrupted :meth:`threading.Thread.join` takes the thread for ended, and so does
+    each later one: https://github.com/python/cpython/issues/90882.
 
     :param job: what to do
     """
