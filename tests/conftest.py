@@ -14,6 +14,13 @@ from lab import layout
 from lab_modules import Lab
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``-m "not lab"`` is the inner loop: it leaves out the real tools that come from an index, too."""
+    for item in items:
+        if item.get_closest_marker("network"):
+            item.add_marker("lab")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
     """A shell lets what it runs in the background ignore Ctrl-C, and so would all that the tests start."""
