@@ -181,8 +181,18 @@ def test_a_renamed_member_has_its_name_in_both_headers_and_keeps_all_else() -> N
     assert after["a.py"] == before["a.py"]
     assert new.endswith(b"of the archive")
     assert old[: old.index(b"p/")][:-30] == new[: new.index(b"p/")][:-30]
+    assert remake(new) == new  # so neither header contradicts the new name
     compressed = Member("", TEXT * 9).data
     assert new.count(compressed) == old.count(compressed) == 1
+
+
+def test_a_new_name_that_is_not_ascii_is_marked_as_utf_8() -> None:
+    """Else readers differ in how they decode it, and the archive is refused."""
+    old = archive_bytes([Member("a.py", TEXT), Member("RECORD", b"")])
+    new = remake(old, Edits({"a.py": ("ä.py",)}, {"ö.json": TEXT}, model="RECORD"))
+    assert contents(new) == {"ä.py": TEXT, "ö.json": TEXT, "RECORD": b""}
+    assert [said[7] for said in facts(new).values()] == [0x800, 0x800, 0]
+    assert remake(new) == new
 
 
 def test_a_copy_stands_right_after_the_original() -> None:
@@ -322,6 +332,35 @@ def test_what_no_longer_fits_into_32_bits(tmp_path: Path, sizes: list[int]) -> N
             offsets = [info.header_offset for info in new.infolist()]
     assert offsets == sorted(offsets)
     assert offsets[-1] > 6 * GIBIBYTE
+
+
+def test_a_member_with_new_content_behind_32_bits(tmp_path: Path) -> None:
+    sparse(tmp_path / "large.whl", [3 * GIBIBYTE] * 2)
+    edits = Edits(contents={"last": b"other", "new": b"new"}, model="last")
+    with open_archive(str(tmp_path / "large.whl")) as archive:
+        pieces = edit_zip(archive, edits)
+        with zipfile.ZipFile(Holes(pieces, archive.descriptor)) as new:
+            assert new.namelist() == ["b0", "b1", "new", "last"]
+            assert (new.read("new"), new.read("last")) == (b"new", b"other")
+
+
+@pytest.mark.parametrize("full", [False, True], ids=["both", "the large one only"])
+@pytest.mark.parametrize("more", [b"", b"extensible data"], ids=len)
+def test_a_small_archive_with_the_end_record_of_a_large_one(full: bool, more: bytes) -> None:
+    """It goes on saying the size in the records in which it did, and keeps what it has beside."""
+    member = Member("a.py", TEXT)
+    local, directory = member.local_part(), member.central_part(0)
+    values = (1, 1, len(directory), len(local))
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44 + len(more), 45, 45, 0, 0, *values) + more
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(local) + len(directory), 1)
+    small = (0xFFFF, 0xFFFF, FULL_32, FULL_32) if full else values
+    old = local + directory + end64 + locator + END.pack(b"PK\5\6", 0, 0, *small, 0)
+    assert remake(old) == old
+    new = remake(old, Edits({"a.py": ("a.py", "longer.py")}))
+    assert more or contents(new) == {"a.py": TEXT, "longer.py": TEXT}  # zipfile knows no extensible data
+    assert more in new
+    assert (struct.pack("<2H2L", *small) in new) is full
+    assert remake(new) == new
 
 
 def test_a_directory_of_more_entries_than_16_bits_can_count() -> None:

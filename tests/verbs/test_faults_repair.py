@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -211,16 +212,56 @@ def test_a_file_has_no_name_until_it_is_whole(folder: Path) -> None:
     assert contents(folder) == {"new": b"ab" + b"c" * 3_000_000}
 
 
-@pytest.mark.parametrize("other", [b"ab", b"abc", b"xbcd", b"abcd" + bytes(9)], ids=len)
-def test_a_file_of_that_name_stays_if_it_is_another(folder: Path, other: bytes) -> None:
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+def test_a_power_cut_finds_the_whole_file_or_none(folder: Path, file_system: str, overwrite: bool) -> None:
+    """The content is on the disk before it gets its name, and the name is there before anything is said."""
+
+    def work() -> int:
+        FILE_SYSTEMS[file_system]()
+        steps: list[str] = []
+
+        def note(_: object, event: str, function: Any) -> None:
+            name = getattr(function, "__name__", "")
+            if event == "c_call" and name in {"write", "fsync", "link", "rename"}:
+                steps.append(name)
+
+        sys.setprofile(note)
+        write_whole_file(str(folder / "x"), [b"ab", b"cd"], overwrite=overwrite)
+        sys.setprofile(None)
+        print(steps)
+        assert steps[:3] == ["write", "write", "fsync"]
+        assert steps[-1] == "fsync"
+        assert {*steps[3:-1]} <= {"link", "rename"}
+        assert len(steps) > 4 - (file_system == "no links")
+        return 0
+
+    assert forked(work, folder / "told") == 0, (folder / "told").read_text()
+    assert (folder / "x").read_bytes() == b"abcd"
+
+
+LONG = bytes(2**20)
+
+
+@pytest.mark.parametrize(
+    "other", [b"", LONG, LONG + b"abc", LONG + b"abcdef", b"x" + LONG[1:] + b"abcd"], ids=len
+)
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+def test_a_file_of_that_name_stays_if_it_is_another(folder: Path, file_system: str, other: bytes) -> None:
     """Only the same content is as good, to the last byte."""
     (folder / "x").write_bytes(other)
-    with pytest.raises(DestinationError, match="exists, and would be another file"):
-        write_whole_file(str(folder / "x"), [b"ab", b"cd"], overwrite=False)
-    assert contents(folder) == {"x": other}
-    write_whole_file(str(folder / "x"), [other], overwrite=False)
-    write_whole_file(str(folder / "x"), [b"ab", b"cd"], overwrite=True)
-    assert contents(folder) == {"x": b"abcd"}
+
+    def work() -> int:
+        FILE_SYSTEMS[file_system]()
+        with pytest.raises(DestinationError, match="exists, and would be another file"):
+            write_whole_file(str(folder / "x"), [LONG, b"ab", b"cd"], overwrite=False)
+        assert contents(folder) == {"x": other}
+        write_whole_file(str(folder / "x"), [other], overwrite=False)
+        assert contents(folder) == {"x": other}
+        write_whole_file(str(folder / "x"), [LONG, b"ab", b"cd"], overwrite=True)
+        return 0 if contents(folder) == {"x": LONG + b"abcd"} else 1
+
+    assert forked(work) == 0
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

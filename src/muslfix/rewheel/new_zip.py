@@ -174,7 +174,7 @@ def _written(archive: Archive, model: Member, old: _NewMember, path: str, conten
     local = _local_part(_marked(header, name), name, _without(extra, ZIP64_FIELD, UNICODE_PATH_FIELD))
     entry = old.header._replace(flags=flags, crc=crc, compressed_size=len(data), size=len(content))
     return _NewMember(
-        header=_marked(entry._replace(header_offset=0), name),
+        header=_marked(entry, name),
         name=name,
         extra=_without(old.extra, ZIP64_FIELD, UNICODE_PATH_FIELD),
         comment=old.comment if path == model.name else b"",
