@@ -228,7 +228,8 @@ def test_a_machine_without_any_place_for_temporary_files(tmp_path: Path) -> None
     result = with_read_only(folders, *install_words(tmp_path / "x"), "--dry-run")
     assert (result.status, result.out) == (1, "")
     assert re.fullmatch(
-        r"error: the folder for temporary files: cannot be written \(No usable temporary .*\)\n", result.err
+        r"error: the directory for temporary files: cannot be written \(No usable temporary .*\)\n",
+        result.err,
     )
 
 
@@ -236,7 +237,8 @@ def test_a_file_in_the_way(machine: Machine) -> None:
     (machine.folder / "needs").write_text("mine")
     result = machine.refuse(*install_words(machine.folder))
     assert (
-        result.err == f"error: {machine.folder}/needs: is in the way of needs, which needs a folder there\n"
+        result.err
+        == f"error: {machine.folder}/needs: is in the way of needs, which needs a directory there\n"
     )
 
 

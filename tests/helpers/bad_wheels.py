@@ -1135,7 +1135,7 @@ ENVIRONMENTS = [
     Case(
         "folder over a file of another project",
         wheel({"other.py/x": b"evil"}),
-        "is in the way of demo, which needs a folder there",
+        "is in the way of demo, which needs a directory there",
         of="environment",
     ),
     Case(

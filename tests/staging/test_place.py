@@ -281,7 +281,9 @@ def test_a_file_in_the_place_of_a_folder(place: Place, options: tuple[str, ...])
     place.folder.mkdir()
     (place.folder / "demo").write_bytes(b"")
     result = place.install(place.wheel("demo-1.0", {"demo/a/b.py": b"x"}), expect=1, options=options)
-    assert result.err == (f"error: {place.folder}/demo: is in the way of demo, which needs a folder there\n")
+    assert result.err == (
+        f"error: {place.folder}/demo: is in the way of demo, which needs a directory there\n"
+    )
 
 
 def test_a_file_of_the_old_version_in_the_place_of_a_folder(place: Place) -> None:

@@ -682,7 +682,7 @@ def test_a_dry_run_where_nothing_can_be_or_is(cli: Cli, tmp_path: Path, scratch:
     before = snapshot(tmp_path)
     result = cli("install", PURE, *for_target(), "--target", tmp_path / where, "--dry-run")
     if where == "file/below":
-        assert result.err == f"error: {tmp_path}/file: is in the way of pure, which needs a folder there\n"
+        assert result.err == f"error: {tmp_path}/file: is in the way of pure, which needs a directory there\n"
     else:
         assert (result.status, result.out) == (0, f"{NOTHING}pure 1.0: would be installed\n")
     assert snapshot(tmp_path) == before

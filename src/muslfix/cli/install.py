@@ -42,24 +42,24 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")
     add_common_options(parser, path=False, mode=True, changes=True)
     layout = parser.add_argument_group("where to", "Without these: the target's own environment.")
-    layout.add_argument("--target", metavar="DIR", help="one flat folder, as with pip")
+    layout.add_argument("--target", metavar="DIR", help="one flat directory, as with pip")
     layout.add_argument("--prefix", metavar="DIR", help="another prefix, laid out like the target's")
-    layout.add_argument("--root", metavar="DIR", help="a folder that the target will see as /")
+    layout.add_argument("--root", metavar="DIR", help="a directory that the target will see as /")
     parser.add_argument(
-        "--force-reinstall", action="store_true", help="install although the same version is there"
+        "--force-reinstall", action="store_true", help="install even if the same version is there"
     )
-    parser.add_argument("--no-compile", action="store_true", help="leave out bytecode")
+    parser.add_argument("--no-compile", action="store_true", help="do not compile bytecode")
     parser.add_argument(
         "--ignore-record",
         action="store_true",
-        help="install a wheel although its RECORD is not true of its files; the RECORD installed is",
+        help="install even if RECORD does not match the files; the installed RECORD does",
     )
     add_limit_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
-    """Install, and say what was done.
+    """Install, and report what was done.
 
     :return: the exit status
     """

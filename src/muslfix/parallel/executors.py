@@ -6,6 +6,7 @@ with its worker takes no other item with it: in processes of our own it is tried
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -33,11 +34,11 @@ def for_each(
 ) -> list[Result]:
     """The results of a function for each item, in the order of the items.
 
-    :param work: can be pickled, as can items and results; may be done twice for one item
-    :param lost: makes a result of an item and the reason why it has none
-    :param executor: does the work; without one, a process for each processor does, and a single item's is
-        done here
-    :param on_finished: is called with each result as soon as it is there
+    :param work: the function; it, the items and the results can be pickled, and it may run twice for one item
+    :param lost: makes a result from an item that has none and the reason
+    :param executor: where the work is done; without one, in one process for each processor, or for a single
+        item in this process
+    :param on_finished: called with each result as soon as it is there
     """
     results: dict[int, Result] = {}
     for number, result in _work_off(work, dict(enumerate(items)), executor):
@@ -50,9 +51,9 @@ def for_each(
 
 @dataclass(frozen=True)
 class _Lost:
-    """What there is instead of a result.
+    """The item has no result.
 
-    :param sentence: says why
+    :param sentence: the reason
     """
 
     sentence: str
@@ -74,7 +75,7 @@ def _work_off(
                 again[number] = items[number]
             else:
                 yield number, result
-    for number, item in again.items():  # one has ended its process, and with it the others: each gets its own
+    for number, item in again.items():  # one of them broke the pool for all: each gets a process of its own
         with _processes(1) as own:
             yield from _results(own, work, {number: item})
 
@@ -82,7 +83,7 @@ def _work_off(
 def _results(
     executor: Executor, work: Callable[[Item], Result], items: Mapping[int, Item]
 ) -> Iterator[tuple[int, Result | _Lost]]:
-    """Hand out work, and give back what comes of it, as soon as it is there."""
+    """Submit the work, and yield each result as soon as it is there."""
     futures = {_submit(executor, work, item): number for number, item in items.items()}
     for future in as_completed(futures):
         yield futures[future], _outcome(future)
@@ -91,7 +92,7 @@ def _results(
 def _submit(executor: Executor, work: Callable[[Item], Result], item: Item) -> Future[Result]:
     try:
         return executor.submit(work, item)
-    except BrokenExecutor as error:  # by an item before this one
+    except BrokenExecutor as error:  # an earlier item broke it
         future: Future[Result] = Future()
         future.set_exception(error)
         return future
@@ -126,7 +127,7 @@ def _processes(most: int) -> Iterator[Executor]:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C, which every process of a terminal gets, to the one that hands out the work."""
+    """Leave Ctrl-C, which every process of a terminal gets, to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
@@ -141,9 +142,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
     :raises UsageError: if ``distributed`` is not there
     :raises DestinationError: if the scheduler does not answer
     """
-    import logging
-
-    for name in ("distributed", "tornado"):  # what they have to tell of lost workers is told of each item
+    for name in ("distributed", "tornado"):  # lost workers are reported with each item
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     try:
         from distributed import Client

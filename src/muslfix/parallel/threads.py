@@ -1,4 +1,4 @@
-"""Threads that share the work with the one that asks for it.
+"""Threads that share the work with their caller.
 
 Not :class:`concurrent.futures.ThreadPoolExecutor`: importing it, and a future for each of some thousand small
 files, cost more than the work they stand for; the thread that waits could work; and where several items fail,
@@ -31,8 +31,8 @@ class _Stopped(Exception):
 class _Thread(threading.Thread):
     """A thread that can be waited for again after an interrupt.
 
-    Up to Python 3.12 an interrupted :meth:`threading.Thread.join` takes the thread for ended, and so does
-    each later one: https://github.com/python/cpython/issues/90882.
+    Up to Python 3.12 an interrupted :meth:`threading.Thread.join` marks the thread as ended, and later calls
+    believe that: https://github.com/python/cpython/issues/90882.
 
     :param job: what to do
     """

@@ -125,7 +125,7 @@ class _Directories:
         above = directory
         while not os.path.isdir(above):
             if os.path.lexists(above) and above not in self._going:
-                raise FileConflict(above, f"is in the way of {self._name}, which needs a folder there")
+                raise FileConflict(above, f"is in the way of {self._name}, which needs a directory there")
             above = os.path.dirname(above)
         if not is_below(os.path.join(directory, ""), self._roots):
             raise FileConflict(

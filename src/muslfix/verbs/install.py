@@ -32,18 +32,18 @@ class InstallOptions:
     """How to install.
 
     :param mode: how misnamed modules get their new name
-    :param folder: pip's ``--target``: one flat folder
+    :param folder: pip's ``--target``: one flat directory
     :param prefix: another prefix
-    :param root: a folder that the target will see as ``/``
+    :param root: a directory that the target will see as ``/``
     :param force_reinstall: install although the same version is there
     :param compile: let the target compile bytecode, where it runs here
     :param break_system_packages: install although another tool owns the environment (:pep:`668`)
-    :param dry_run: only say what would be done
+    :param dry_run: only report what would be done
     :param limits: how large a wheel may become
-    :param ignore_record: install wheels whose RECORD is not true of their files; the RECORD installed is
+    :param ignore_record: install wheels even if RECORD does not match their files; the installed RECORD does
     :param progress: is told of each step
     :param load_check: ask what the target's loader will do with each module
-    :param strict: refuse a module that needs a library or symbol which is missing
+    :param strict: refuse a module that needs a missing library or symbol
     """
 
     mode: Mode = Mode.SYMLINK
@@ -131,9 +131,9 @@ def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transactio
     import tempfile
 
     with ExitStack() as stack:
-        with destination_errors("the folder for temporary files"):
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
-        yield stack.enter_context(_Rehearsal(folder))
+        with destination_errors("the directory for temporary files"):
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="muslfix-"))
+        yield stack.enter_context(_Rehearsal(directory))
 
 
 class _Judged(NamedTuple):

@@ -39,19 +39,20 @@ class Wheel(WheelSource):
 
     @property
     def dist_info_dir(self) -> str:
-        """Name of the ``.dist-info`` folder, as the archive spells it."""
+        """Name of the ``.dist-info`` directory, as the archive spells it."""
         return self.facts.dist_info
 
     @property
     def data_dir(self) -> str:
-        """Name of the ``.data`` folder, as the archive spells it."""
+        """Name of the ``.data`` directory, as the archive spells it."""
         return self.facts.data
 
     @property
     def dist_info_filenames(self) -> list[str]:
-        """Names of the files in the ``.dist-info`` folder, relative to it."""
-        folder = self.facts.dist_info + "/"
-        return [name[len(folder) :] for name in self.archive.members if name.startswith(folder)]
+        """Names of the files in the ``.dist-info`` directory, relative to it."""
+        directory = self.facts.dist_info + "/"
+        names = self.archive.members
+        return [name[len(directory) :] for name in names if name.startswith(directory)]
 
     def installed_modules(self) -> dict[str, Member]:
         """The files that go to ``purelib`` or ``platlib``, by the path that they have there."""
@@ -66,11 +67,11 @@ class Wheel(WheelSource):
 
     @property
     def is_small(self) -> bool:
-        """Whether it is unpacked before a second thread, or a library that inflates faster, has started."""
+        """Whether unpacking it takes less time than starting more threads or loading a faster library."""
         return sum(member.compressed_size for member in self.archive.members.values()) < _SMALL
 
     def read_dist_info(self, filename: str) -> str:
-        """The text of a file in the ``.dist-info`` folder.
+        """The text of a file in the ``.dist-info`` directory.
 
         :raises InvalidWheel: if it is missing, damaged or no UTF-8
         """
