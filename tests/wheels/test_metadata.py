@@ -297,8 +297,6 @@ def test_contents_and_their_mode(wheel_path: Path) -> None:
         given = [(row[0], stream.read(), executable) for row, stream, executable in wheel.get_contents()]
     for name, content in FILES.items():
         assert (name, content, name.endswith("/x")) in given
-    sizes = [len(content) for _, content, _ in given]
-    assert sizes == sorted(sizes, reverse=True), "threads need the largest first"
 
 
 def stream_of(wheel: Wheel, name: str) -> MemberStream:

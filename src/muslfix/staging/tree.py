@@ -202,7 +202,9 @@ class NewTree:
         :raises OSError: if the directory of RECORD cannot be made
         """
         scheme, relative = _root_scheme(self._facts), f"{self._facts.dist_info}/RECORD"
-        self.claim(scheme, relative)
+        self._directory(scheme, self._facts.dist_info)
+        if self._claimed_files.get(place_key(relative)) == relative:  # a "record" beside it may come along
+            raise _twins(self._facts, relative, relative)
         listed = (*files, StagedFile(scheme, relative, RecordRow.listed(relative)))
         by_path = {file.row.path: file for file in listed}
         return StagedWheel(self._facts, self._layout, dict(self._directories), by_path)
