@@ -139,7 +139,7 @@ def test_one_fix_makes_every_module_importable(tree: Tree) -> None:
     assert (again.status, again.err) == (0, "")
     assert states(tree.environment) == exact
     verified = muslfix("verify", "--python", tree.environment)
-    assert (verified.status, verified.out, verified.err) == (0, "", "")
+    assert (verified.status, verified.err) == (0, "")
 
     undone = muslfix("undo", "--python", tree.environment)
     assert (undone.status, undone.err) == (0, "")

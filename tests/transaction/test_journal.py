@@ -321,7 +321,7 @@ def test_what_another_folders_transaction_has_here_stays(tmp_path: Path) -> None
 
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         with Transaction(str(tmp_path), [other]) as transaction:
-            staged = Path(transaction.staging_folder(f"{other}/file"), "x")
+            staged = Path(transaction.staging_directory(f"{other}/file"), "x")
             staged.write_text("new")
             with pytest.raises(DestinationError) as caught:
                 recover_leftovers(other)

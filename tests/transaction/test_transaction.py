@@ -109,7 +109,7 @@ def make_tree(folder: Path) -> Path:
 def change_tree(folder: Path, *, commit: bool = True) -> None:
     """Steps of each kind, some on the same paths."""
     with Transaction(str(folder)) as transaction:
-        staged = Path(transaction.staging_folder(str(folder / "pkg")))
+        staged = Path(transaction.staging_directory(str(folder / "pkg")))
         for name in ("a.py", "c.py", "module"):
             (staged / name).write_text("new " + name)
         transaction.move_out(str(folder / "pkg" / "a.py"))
@@ -117,8 +117,8 @@ def change_tree(folder: Path, *, commit: bool = True) -> None:
             transaction.move_out(str(folder / "gone" / "sub"))
             transaction.move_out(str(folder / "unmovable"))
         transaction.rename(str(staged / "a.py"), str(folder / "pkg" / "a.py"))
-        transaction.make_folder(str(folder / "share"))
-        transaction.make_folder(str(folder / "share" / "deep"))
+        transaction.make_directory(str(folder / "share"))
+        transaction.make_directory(str(folder / "share" / "deep"))
         transaction.rename(str(staged / "c.py"), str(folder / "share" / "deep" / "c.py"))
         transaction.replace(str(staged / "module"), str(folder / "mod.so"))
         if commit:
@@ -289,7 +289,7 @@ def test_an_anchor_that_was_made_by_a_killed_one(tmp_path: Path) -> None:
 
     def work() -> None:
         with Transaction(str(anchor)) as transaction:
-            transaction.make_folder(str(anchor / "c"))
+            transaction.make_directory(str(anchor / "c"))
             kill()
 
     assert forked(work) == KILLED
@@ -312,8 +312,8 @@ def test_recovering_removes_an_anchor_that_a_killed_one_has_created(tmp_path: Pa
 
 def test_what_somebody_has_put_into_a_new_folder_stays(tmp_path: Path) -> None:
     with Transaction(str(tmp_path)) as transaction:
-        transaction.make_folder(str(tmp_path / "a"))
-        transaction.make_folder(str(tmp_path / "a" / "b"))
+        transaction.make_directory(str(tmp_path / "a"))
+        transaction.make_directory(str(tmp_path / "a" / "b"))
         (tmp_path / "a" / "mine").write_text("")
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["a", "a/mine"]
 
@@ -325,12 +325,12 @@ def test_an_interrupt_before_the_first_line_of_its_end(tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     transaction = Transaction(str(tmp_path))
     transaction.__enter__()  # and the interrupt comes before __exit__ has done anything
-    transaction.make_folder(str(tmp_path / "folder"))
+    transaction.make_directory(str(tmp_path / "folder"))
     Transaction.end_all()
     assert snapshot(tmp_path) == before
     Transaction.end_all()  # nothing is open any more
     with Transaction(str(tmp_path)) as transaction:
-        transaction.make_folder(str(tmp_path / "folder"))
+        transaction.make_directory(str(tmp_path / "folder"))
         transaction.commit()
     Transaction.end_all()
     assert os.listdir(tmp_path) == ["folder"]
@@ -350,10 +350,10 @@ def test_what_an_early_sync_has_met_ends_the_transaction(
 
     monkeypatch.setattr(muslfix.transaction.transaction, "sync_file_system", sync)
     with Transaction(str(tmp_path)) as transaction:
-        Path(transaction.staging_folder(str(tmp_path)), "new").touch()
+        Path(transaction.staging_directory(str(tmp_path)), "new").touch()
         transaction.sync_early()
         with pytest.raises(DestinationError, match=r"cannot be written \(Input/output error\)"):
-            transaction.make_folder(str(tmp_path / "folder"))
+            transaction.make_directory(str(tmp_path / "folder"))
     assert errors == []
     assert os.listdir(tmp_path) == []
 
@@ -387,7 +387,7 @@ def test_without_a_thread_there_is_one_sync(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(threading.Thread, "start", start)
     with Transaction(str(tmp_path)) as transaction:
         transaction.sync_early()
-        transaction.make_folder(str(tmp_path / "folder"))
+        transaction.make_directory(str(tmp_path / "folder"))
         transaction.commit()
     assert os.listdir(tmp_path) == ["folder"]
 
@@ -402,7 +402,7 @@ def test_one_after_the_other(tmp_path: Path) -> None:
     def work() -> None:
         for _ in range(5):
             with Transaction(str(tmp_path)) as transaction:
-                staged = Path(transaction.staging_folder(str(tmp_path)), "number")
+                staged = Path(transaction.staging_directory(str(tmp_path)), "number")
                 staged.write_text(str(int((tmp_path / "number").read_text()) + 1))
                 transaction.replace(str(staged), str(tmp_path / "number"))
                 transaction.commit()
@@ -454,7 +454,7 @@ def test_a_lock_that_is_held_for_too_long(tmp_path: Path, monkeypatch: pytest.Mo
 def test_nothing_is_put_over_what_is_there(tmp_path: Path, states: States) -> None:
     def work() -> None:
         with Transaction(str(tree)) as transaction:
-            staged = Path(transaction.staging_folder(str(tree)), "x")
+            staged = Path(transaction.staging_directory(str(tree)), "x")
             staged.write_text("x")
             transaction.rename(str(staged), str(tree / "mod.so"))
 
@@ -601,10 +601,10 @@ def test_files_for_another_file_system_are_staged_there(tmp_path: Path, memory: 
 
     def work(*, commit: bool = False) -> None:
         with Transaction(str(tmp_path), [str(memory)]) as transaction:
-            transaction.make_folder(str(memory / "new"))
-            transaction.make_folder(str(memory / "new" / "sub"))
-            staged = Path(transaction.staging_folder(str(memory / "new" / "sub" / "file")), "x")
-            here = Path(transaction.staging_folder(str(tmp_path / "file")))
+            transaction.make_directory(str(memory / "new"))
+            transaction.make_directory(str(memory / "new" / "sub"))
+            staged = Path(transaction.staging_directory(str(memory / "new" / "sub" / "file")), "x")
+            here = Path(transaction.staging_directory(str(tmp_path / "file")))
             assert os.stat(staged.parent).st_dev == os.stat(memory).st_dev
             assert os.stat(here).st_dev == os.stat(tmp_path).st_dev
             staged.write_text("new")

@@ -38,12 +38,12 @@ class Tree(Protocol):
         """Whether two files have the same bytes."""
 
 
-def names_by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
+def names_by_directory(paths: Iterable[str]) -> dict[str, list[str]]:
     """The names of files, grouped by directory.
 
     :param paths: with ``/`` between their parts
 
-    >>> names_by_folder(["a/b.so", "a/c.so", "d.py"])
+    >>> names_by_directory(["a/b.so", "a/c.so", "d.py"])
     {'a': ['b.so', 'c.so'], '': ['d.py']}
     """
     found: dict[str, list[str]] = {}

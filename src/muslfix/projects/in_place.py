@@ -161,7 +161,7 @@ def _stage_name(
 ) -> tuple[str, Mode]:
     """Make a second name in a staging directory, to be moved beside the first; return its path and how."""
     source, target = project.locate(old), project.locate(new)
-    staged = os.path.join(transaction.staging_folder(os.path.dirname(target)), os.path.basename(target))
+    staged = os.path.join(transaction.staging_directory(os.path.dirname(target)), os.path.basename(target))
     with destination_errors(target):
         return staged, give_name(source, staged, mode)
 
@@ -169,7 +169,7 @@ def _stage_name(
 def _put(project: InstalledProject, name: str, content: bytes, transaction: Transaction) -> None:
     """Create or replace a file of the ``.dist-info`` in one step."""
     path = os.path.join(project.root, project.dist_info, name)
-    staged = os.path.join(transaction.staging_folder(os.path.dirname(path)), name)
+    staged = os.path.join(transaction.staging_directory(os.path.dirname(path)), name)
     with destination_errors(path):
         write_new_file(staged, [content], executable=False)
         if os.path.lexists(path):

@@ -22,7 +22,7 @@ from muslfix.loader.facts import LoadResult
 from muslfix.loader.musl_floor import MuslFloor, find_floor
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
-from muslfix.modules.tree import names_by_folder
+from muslfix.modules.tree import names_by_directory
 from muslfix.record import RecordRow
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
@@ -103,7 +103,7 @@ class WheelTree:
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
-        return names_by_folder(self.members)
+        return names_by_directory(self.members)
 
     def link_of(self, path: str) -> str | None:  # noqa: ARG002
         """See :class:`~muslfix.modules.tree.Tree`; a wheel cannot hold links."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from muslfix.staging.replaced import roots_of
 from muslfix.staging.tree import StagedWheel
 from muslfix.targets.schemes import Layout
-from muslfix.transaction.steps import missing_folders
+from muslfix.transaction.directories import missing_directories
 from muslfix.transaction.transaction import Transaction
 
 
@@ -53,10 +53,10 @@ def place(transaction: Transaction, wheels: Iterable[StagedWheel]) -> None:
             left_out = {wheel.locate(path) for path in wheel.left_out}
             for destination, staging in wheel.directories.items():
                 real = os.path.realpath(destination)
-                for missing in missing_folders(real):
+                for missing in missing_directories(real):
                     if not coming.has_directory(missing):
                         coming.note(missing, "")
-                        transaction.make_folder(missing)
+                        transaction.make_directory(missing)
                 _place_directory(transaction, staging, real, left_out, coming)
 
 

@@ -231,7 +231,7 @@ class NewTree:
                 os.mkdir(place)
         else:
             if destination not in self._directories:
-                self._directories[destination] = self._transaction.staging_folder(destination)
+                self._directories[destination] = self._transaction.staging_directory(destination)
             place = self._directories[destination]
         return _Directory(place + "/", record and record + "/")
 

@@ -85,14 +85,14 @@ def read_journal(staging: str, anchor: str, roots: Sequence[str]) -> list[Step]:
     return []
 
 
-def mark_as_part(folder: str, staging: str) -> None:
+def mark_as_part(directory: str, staging: str) -> None:
     """Note in a staging directory on another file system where its journal is.
 
-    :param folder: the staging directory
+    :param directory: the staging directory
     :param staging: the one with the journal
     :raises OSError: if the note cannot be written
     """
-    with open(os.path.join(folder, BELONGS_TO), "xb", buffering=0) as file:
+    with open(os.path.join(directory, BELONGS_TO), "xb", buffering=0) as file:
         file.write(os.fsencode(staging))
 
 
@@ -198,7 +198,7 @@ class _Guard:
         self._roots = [os.path.realpath(root) for root in (anchor, *_environment_of(anchor), *roots)]
         self._staging = [os.path.realpath(staging)]
         self._name = os.path.basename(staging)
-        self._folders: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
 
     def check(self, steps: list[Step]) -> list[Step]:
         """The same steps.
@@ -238,10 +238,10 @@ class _Guard:
 
     def _real(self, path: str) -> str:
         """The real path, without following a link at its end."""
-        folder, name = os.path.split(path)
-        if folder not in self._folders:
-            self._folders[folder] = os.path.realpath(folder)
-        return os.path.join(self._folders[folder], name)
+        directory, name = os.path.split(path)
+        if directory not in self._directories:
+            self._directories[directory] = os.path.realpath(directory)
+        return os.path.join(self._directories[directory], name)
 
 
 def _environment_of(anchor: str) -> tuple[str, ...]:

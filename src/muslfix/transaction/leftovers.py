@@ -20,8 +20,8 @@ def recover_leftovers(directory: str) -> bool:
     """
     if not _has_leftovers(directory):
         return False
+    from muslfix.transaction.directories import remove_directories
     from muslfix.transaction.recovery import lock_and_recover
-    from muslfix.transaction.steps import remove_folders
 
     made: list[str] = []
     with destination_errors(directory):
@@ -29,7 +29,7 @@ def recover_leftovers(directory: str) -> bool:
             locks, count = lock_and_recover(os.path.abspath(directory), (), (), made)
             locks.close()
         finally:
-            remove_folders(made)  # recovery may remove the directory, which is created again to lock it
+            remove_directories(made)  # recovery may remove the directory, which is created again to lock it
     return count > 0
 
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.transaction.directories import discard, is_directory, make_directories, remove_directories
 from muslfix.transaction.journal import JOURNAL, TAKEN_BACK, read_journal
 from muslfix.transaction.locking import are_in_place, lock_each, uninterrupted
-from muslfix.transaction.steps import DONE, Step, discard, is_folder, make_folders, remove_folders, take_back
+from muslfix.transaction.steps import DONE, Step, take_back
 
 # How long to wait for another muslfix that works on the same directory, in seconds.
 _PATIENCE = 60.0
@@ -37,7 +38,7 @@ def lock_and_recover(
     count = 0
     while True:
         with uninterrupted():
-            make_folders(anchor, made)
+            make_directories(anchor, made)
         with ExitStack() as locks:
             locked = lock_each((anchor, *beside), locks, give_up)
             # The previous holder of the lock may have removed the directory, and somebody created another.
@@ -55,8 +56,8 @@ def _recover(anchor: str, roots: Sequence[str]) -> int:
     :raises DestinationError: if a journal cannot be trusted
     """
     names = sorted(name for name in os.listdir(anchor) if name.startswith(STAGING_PREFIX))
-    folders = [path for path in (os.path.join(anchor, name) for name in names) if is_folder(path)]
-    left = [(read_journal(staging, anchor, roots), staging) for staging in folders]
+    directories = [path for path in (os.path.join(anchor, name) for name in names) if is_directory(path)]
+    left = [(read_journal(staging, anchor, roots), staging) for staging in directories]
     for steps, staging in left:
         finish(steps, staging)
     return len(left)
@@ -74,22 +75,22 @@ def finish(steps: Sequence[Step], staging: str) -> None:
     if not is_final and os.path.lexists(journal):
         _take_back(steps, staging, elsewhere)
         os.rename(journal, os.path.join(staging, TAKEN_BACK))
-    for folder in elsewhere:
-        discard(folder)
+    for directory in elsewhere:
+        discard(directory)
     # The journal goes last: until then the next transaction knows what to do.
     with suppress(OSError):
         for entry in list(os.scandir(staging)):
             if entry.name not in (JOURNAL, TAKEN_BACK):
                 discard(entry.path)
     made = [step.paths[0] for step in steps if step.kind == "mkdir" and not is_final]
-    remove_folders(made)  # those that held staging directories
+    remove_directories(made)  # those that held staging directories
     discard(staging)
-    remove_folders(made)  # the anchor
+    remove_directories(made)  # the anchor
 
 
 def _take_back(steps: Sequence[Step], staging: str, elsewhere: Sequence[str]) -> None:
     for step in reversed(steps):
         take_back(step)
-    for folder in (staging, *elsewhere) if steps else ():
+    for directory in (staging, *elsewhere) if steps else ():
         with suppress(OSError):  # the disk may have failed before, and the directory may be gone
-            sync_file_system(folder)
+            sync_file_system(directory)

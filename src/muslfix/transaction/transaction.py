@@ -28,20 +28,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from muslfix.errors import destination_errors
 from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.transaction.directories import discard, existing_directory, remove_directories
 from muslfix.transaction.journal import Journal, mark_as_part
 from muslfix.transaction.locking import uninterrupted
 from muslfix.transaction.recovery import finish, lock_and_recover
-from muslfix.transaction.steps import (
-    DONE,
-    Step,
-    cannot_move_whole,
-    discard,
-    do,
-    existing_folder,
-    piece_by_piece,
-    remove_folders,
-    take_back,
-)
+from muslfix.transaction.steps import DONE, Step, cannot_move_whole, do, piece_by_piece, take_back
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,11 +46,11 @@ class Transaction:
     Use it as a context manager: leaving it without :meth:`commit` undoes everything::
 
         with Transaction(site) as transaction:
-            staged = transaction.staging_folder(target)  # make files there
+            staged = transaction.staging_directory(target)  # make files there
             transaction.rename(staged + "/new", target)
             transaction.commit()
 
-    Steps are :meth:`rename`, :meth:`replace`, :meth:`move_out` and :meth:`make_folder`. :meth:`together`
+    Steps are :meth:`rename`, :meth:`replace`, :meth:`move_out` and :meth:`make_directory`. :meth:`together`
     notes several steps at once; :meth:`part` takes back some of them, and lets the others stay.
 
     :param anchor: the directory it belongs to; created, with its parents, if it does not exist
@@ -103,7 +94,7 @@ class Transaction:
         """
         with destination_errors(self.anchor):
             made: list[str] = []
-            undo.callback(remove_folders, made)
+            undo.callback(remove_directories, made)
             self._locks, _ = lock_and_recover(self.anchor, self._beside, self._roots, made)
             undo.callback(self._locks.close)
             self._main = os.path.join(self.anchor, STAGING_PREFIX + os.urandom(4).hex())
@@ -113,31 +104,31 @@ class Transaction:
             undo.callback(self._journal.close)
             self._staging[os.stat(self.anchor).st_dev] = self._main
             if made:
-                self._note([Step("mkdir", (folder,)) for folder in made])
+                self._note([Step("mkdir", (directory,)) for directory in made])
 
-    def staging_folder(self, destination: str) -> str:
+    def staging_directory(self, destination: str) -> str:
         """A new empty directory on the file system where ``destination`` is or will be.
 
         :param destination: absolute path of a file or directory
         :raises DestinationError: if it cannot be created
         """
         self._is_unsynced = True
-        return self._new_folder(destination)
+        return self._new_directory(destination)
 
-    def _new_folder(self, destination: str) -> str:
+    def _new_directory(self, destination: str) -> str:
         with destination_errors(destination):
-            home = existing_folder(destination)
+            home = existing_directory(destination)
             device = os.stat(home).st_dev
             if device not in self._staging:
-                folder = os.path.join(home, os.path.basename(self._main))
-                self._note([Step("elsewhere", (folder,))], sync=True)
-                os.mkdir(folder, 0o700)
-                mark_as_part(folder, self._main)
-                self._staging[device] = folder
+                directory = os.path.join(home, os.path.basename(self._main))
+                self._note([Step("elsewhere", (directory,))], sync=True)
+                os.mkdir(directory, 0o700)
+                mark_as_part(directory, self._main)
+                self._staging[device] = directory
             self._counter += 1
-            folder = os.path.join(self._staging[device], str(self._counter))
-            os.mkdir(folder)
-            return folder
+            directory = os.path.join(self._staging[device], str(self._counter))
+            os.mkdir(directory)
+            return directory
 
     def sync_early(self) -> None:
         """Start to write what is staged to the disk, while the caller still computes."""
@@ -164,7 +155,7 @@ class Transaction:
 
         :raises DestinationError: if that fails
         """
-        aside = os.path.join(self._new_folder(os.path.dirname(path)), "out")
+        aside = os.path.join(self._new_directory(os.path.dirname(path)), "out")
         self._takes_out = True
         self._do(Step("rename", (path, aside)))
 
@@ -182,7 +173,7 @@ class Transaction:
         :param target: an existing file or link
         :raises DestinationError: if that fails
         """
-        backup = os.path.join(self._new_folder(os.path.dirname(target)), "replaced")
+        backup = os.path.join(self._new_directory(os.path.dirname(target)), "replaced")
         self._takes_out = True
         self._do(Step("replace", (source, target, backup)))
 
@@ -200,7 +191,7 @@ class Transaction:
                 self._failed_part = error  # so the transaction must not be committed
             raise
 
-    def make_folder(self, path: str) -> None:
+    def make_directory(self, path: str) -> None:
         """Create a directory in an existing one.
 
         :raises DestinationError: if that fails, or the path exists
@@ -277,6 +268,6 @@ class Transaction:
         _sync_file_systems(self._staging.values())
 
 
-def _sync_file_systems(folders: Iterable[str]) -> None:
-    for folder in folders:
-        sync_file_system(folder)
+def _sync_file_systems(directories: Iterable[str]) -> None:
+    for directory in directories:
+        sync_file_system(directory)

@@ -116,9 +116,9 @@ def _check_wheels(wheels: Sequence[Wheel], target: Target) -> None:
 class _Rehearsal(Transaction):
     """A transaction on a temporary directory: everything is staged there, and nothing is moved in."""
 
-    def staging_folder(self, _: str) -> str:
+    def staging_directory(self, _: str) -> str:
         """A new empty directory below the temporary one, wherever its files would go."""
-        return super().staging_folder(self.anchor)
+        return super().staging_directory(self.anchor)
 
 
 @contextmanager

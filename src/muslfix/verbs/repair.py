@@ -20,7 +20,7 @@ from muslfix.rewheel.new_wheel import NewWheel, copy_wheel, dropped_signatures, 
 from muslfix.rewheel.wheel_plan import plan_for_targets
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
-from muslfix.transaction.steps import make_folders, remove_folders
+from muslfix.transaction.directories import make_directories, remove_directories
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
@@ -151,10 +151,10 @@ def _output_directory(options: RepairOptions) -> Iterator[None]:
     made: list[str] = []
     try:
         with destination_errors(options.folder):
-            make_folders(os.path.abspath(options.folder), made)
+            make_directories(os.path.abspath(options.folder), made)
         yield
     finally:
-        remove_folders(made)
+        remove_directories(made)
 
 
 def repair_wheel(path: str, targets: Sequence[Target], options: RepairOptions) -> ProjectReport:
