@@ -214,6 +214,14 @@ def test_limits_can_be_set(
             assert (result.status, reason in result.out + result.err) == (1, True)
 
 
+def test_what_reaches_a_limit_is_not_beyond_it(machine: Machine) -> None:
+    path = wheel()(machine.wheels)
+    total = sum(len(member.content) for member in demo())
+    for limits in ({"entries": 4}, {"size": total}, {"ratio": 0, "free": total}):
+        options = muslfix.CheckOptions(limits=muslfix.Limits(**limits))
+        assert muslfix.check([str(path)], machine.target, options).is_well, limits
+
+
 def test_limits_can_be_raised(cli: Cli, machine: Machine) -> None:
     (case,) = [case for case in CASES if case.name == "bomb"]
     path = case.make(machine.wheels)
