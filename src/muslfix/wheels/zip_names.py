@@ -39,7 +39,8 @@ def judge_entries(path: str, entries: Sequence[Entry], archive_size: int, limits
     """
     for entry in entries:
         _refuse_traversal(path, entry.name)
-        _judge_length(path, entry.name)
+        if len(entry.raw_name) > _LONGEST_PART:
+            _judge_length(path, entry)
         _judge_kind(path, entry)
         _judge_coding(path, entry)
     _judge_places(path, entries)
@@ -57,14 +58,10 @@ def _refuse_traversal(path: str, name: str) -> None:
         raise InvalidWheel(path, f"has an entry whose path could escape its directory: {name!r:.200}")
 
 
-def _judge_length(path: str, name: str) -> None:
-    length = len(name.encode())
-    if length > _LONGEST_NAME or (length > _LONGEST_PART and _longest_part(name) > _LONGEST_PART):
-        raise InvalidWheel(path, f"has an entry whose name is too long for a file: {name[:60]!r}…")
-
-
-def _longest_part(name: str) -> int:
-    return max(len(part.encode()) for part in name.split("/"))
+def _judge_length(path: str, entry: Entry) -> None:
+    longest = max(map(len, entry.raw_name.split(b"/")))
+    if len(entry.raw_name) > _LONGEST_NAME or longest > _LONGEST_PART:
+        raise InvalidWheel(path, f"has an entry whose name is too long for a file: {entry.name[:60]!r}…")
 
 
 def _judge_kind(path: str, entry: Entry) -> None:
