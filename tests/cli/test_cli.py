@@ -369,7 +369,7 @@ def test_help_fits_a_terminal(cli: Cli, command: str, monkeypatch: pytest.Monkey
     [
         (["fix", "--python", ""], "error: --python is empty"),
         (["fix", "--path", ""], "error: --path is empty"),
-        (["fix", "--target", "x"], "has made is named by --path"),
+        (["fix", "--target", "x"], "use --path for a directory made by 'pip install --target'"),
         (
             ["check", "--musl", "x.whl", "--python", "x"],
             "checks wheels without a target, so --python has no effect",

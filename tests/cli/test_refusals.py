@@ -292,7 +292,7 @@ def test_command_lines_that_argparse_refuses(machine: Machine, words: tuple[str,
     assert error.startswith("error: ")
     assert sentence in error
     program = "muslfix" if words == ("fly",) else "muslfix install"
-    assert tip == f"tip: '{program} --help' shows how it is called"
+    assert tip == f"tip: see '{program} --help'"
     assert snapshot(machine.base) == before
 
 

@@ -268,7 +268,9 @@ def test_a_folder_as_destination(cli: Cli, world: Path, tmp_path: Path) -> None:
 def test_doubt_is_a_warning_unless_the_place_is_named(cli: Cli, world: Path, tmp_path: Path) -> None:
     done = cli("run", "--", "pip", "install", "--user", "x")
     assert done.status == 0
-    assert done.err.startswith("warning: with --user the command installs to a place that is not looked at; ")
+    assert done.err.startswith(
+        "warning: with --user the command installs to a place that muslfix does not look at; "
+    )
     assert cli("run", "--path", tmp_path, "--", "pip", "install", "--user", "x").err == ""
     assert cli("run", "--python", world / "named", "--", "uv", "tool", "install", "x").err == ""
 

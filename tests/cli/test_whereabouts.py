@@ -169,7 +169,7 @@ def test_doubt(world: Path, command: str, tool: str) -> None:
     found = look(world, command)
     assert found.python is None
     assert str(found.doubt).startswith(
-        f"it is not known in which environment {tool} has worked; name it with "
+        f"muslfix cannot tell which environment {tool} has used; name it with "
     )
 
 

@@ -35,5 +35,5 @@ def test_settings_of_a_hook(tmp_path: Path, make: Make) -> None:
     settings_read, (problem,) = read_settings(str(path))
     assert states(tmp_path) == before
     assert settings_read == Settings()
-    assert problem.startswith(f"{path}: cannot be read, so the settings of muslfix are not known (")
+    assert problem.startswith(f"{path}: cannot be read, so the settings of muslfix are ignored (")
     assert len(problem) < 1_000

@@ -67,16 +67,16 @@ def test_no_file_means_no_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('enabled = "no"', "tool.muslfix.enabled is 'no', and must be true or false"),
-        ("strict = 1", "tool.muslfix.strict is 1, and must be true or false"),
-        ("mode = true", f"tool.muslfix.mode is True, and must be one of {', '.join(Mode)}"),
+        ('enabled = "no"', "tool.muslfix.enabled is 'no', but must be true or false"),
+        ("strict = 1", "tool.muslfix.strict is 1, but must be true or false"),
+        ("mode = true", f"tool.muslfix.mode is True, but must be one of {', '.join(Mode)}"),
         (
             "mode = ['copy']",
-            f"tool.muslfix.mode is ['copy'], and must be one of {', '.join(Mode)}",
+            f"tool.muslfix.mode is ['copy'], but must be one of {', '.join(Mode)}",
         ),
-        ("strikt = true", "tool.muslfix.strikt is no setting of muslfix"),
-        (f"{'x' * 99} = 1", f"tool.muslfix.{'x' * 40} is no setting of muslfix"),
-        (f"mode = '{'y' * 99}'", f"tool.muslfix.mode is '{'y' * 39}, and must be one of {', '.join(Mode)}"),
+        ("strikt = true", "tool.muslfix.strikt is not a setting of muslfix"),
+        (f"{'x' * 99} = 1", f"tool.muslfix.{'x' * 40} is not a setting of muslfix"),
+        (f"mode = '{'y' * 99}'", f"tool.muslfix.mode is '{'y' * 39}, but must be one of {', '.join(Mode)}"),
     ],
 )
 def test_a_wrong_value_does_not_spoil_the_others(place: Place, line: str, problem: str) -> None:
@@ -119,7 +119,7 @@ def test_a_python_that_reads_no_toml(tmp_path: Path, monkeypatch: pytest.MonkeyP
     settings, (problem,) = read_settings(str(path))
     assert settings == Settings()
     assert problem.startswith(
-        f"{path}: its settings of muslfix are not read: this Python needs tomli for it ("
+        f"{path}: the settings of muslfix are ignored: this Python needs tomli to read them ("
     )
     path.write_text("[tool.other]\n", encoding="utf-8")
     assert read_settings(str(path)) == (Settings(), [])

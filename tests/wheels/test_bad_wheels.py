@@ -242,7 +242,7 @@ def test_limits_can_be_raised(cli: Cli, machine: Machine) -> None:
 @pytest.mark.parametrize("number", ["", "-1", "many", "1.5", "\u0661"])
 def test_limits_are_numbers(cli: Cli, machine: Machine, number: str) -> None:
     result = cli("check", "x.whl", "--python", machine.environment, f"--max-size={number}")
-    assert (result.status, "is no number" in result.err) == (2, True)
+    assert (result.status, "is not a number" in result.err) == (2, True)
 
 
 # -- what is accepted ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    :param arguments: the words behind the program's name; those of the process if left out
+    :param arguments: the arguments, without the name of the program; by default those of the process
     :return: the exit status
     """
     words = sys.argv[1:] if arguments is None else arguments

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from muslfix.cli.output import Output
     from muslfix.cli.parser import Parser
 
-#: Those that are tested; shtab knows more.
+#: The shells that are tested; shtab supports more.
 SHELLS = ("bash", "zsh", "fish")
 
 _EPILOG = """\
 examples:
   muslfix completion bash > ~/.local/share/bash-completion/completions/muslfix
-  muslfix completion zsh > ~/.zfunc/_muslfix      (a folder in zsh's fpath)
+  muslfix completion zsh > ~/.zfunc/_muslfix      (a directory in fpath)
   muslfix completion fish > ~/.config/fish/completions/muslfix.fish
 """
 
@@ -29,9 +29,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = add_command(
         commands,
         "completion SHELL",
-        "print a script that lets a shell complete muslfix's words",
-        "Print the script that lets a shell complete commands, options and file names. It needs shtab,"
-        " which the extra muslfix[completion] installs.",
+        "print a completion script for a shell",
+        "Print a script that lets a shell complete commands, options and file names. This needs shtab, which"
+        " the extra muslfix[completion] installs.",
         _EPILOG,
     )
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"one of {', '.join(SHELLS)}")
@@ -60,12 +60,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 
 def _say_what_completes(parser: Parser, file: object, folder: object) -> None:
-    """Tell shtab which words are files or folders, by what the help calls them, and what commands do."""
+    """Tell shtab which arguments are files or directories, by their names in the help."""
     for name, summary in parser.summaries():
         command = parser.command(name)
         if command is None:
             continue
-        command.description = summary  # of a longer one shells would show the first line
+        command.description = summary  # shells would show the first line of a longer one
         for action in command._actions:  # noqa: SLF001 - as shtab does
             if action.dest == "word":
                 action.choices = sorted(WORDS)

@@ -1,6 +1,6 @@
-"""From the words on the command line to an exit status.
+"""From the arguments of the command line to an exit status.
 
-0: done, or nothing to do. 1: refused or failed, or something was found. 2: the command line makes no sense.
+0: done, or nothing to do. 1: refused or failed, or something was found. 2: usage error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from muslfix.cli.output import Output
 from muslfix.cli.parser import CommandParser, Parser
 from muslfix.errors import MuslfixError, RefusedModules, UsageError, spelling_error
 
-# Each is a module, loaded where it is needed.
+# Each is a module, imported when it is needed.
 _COMMANDS = (
     "install",
     "fix",
@@ -39,27 +39,27 @@ _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 def run_command(words: Sequence[str]) -> int:
     """Run one command.
 
-    :param words: those behind the program's name
+    :param words: the arguments, without the name of the program
     :return: the exit status
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who started us
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the very end
     parser = _parser(words)
     return _run(_parse(parser, words), parser) if words else _help(parser)
 
 
 def _help(parser: Parser) -> int:
-    """Show what there is. pip ends with 0 then, uv with 2: a script should not go on."""
+    """Print the help. pip exits with 0 then, uv with 2: a script should not go on."""
     for line in parser.format_help().rstrip().split("\n"):
         Output().diagnostic(line)
     return _USAGE
 
 
 def _run(options: argparse.Namespace, parser: Parser) -> int:
-    """Run the command that the options are for, and turn whatever ends it into a status.
+    """Run the command, and turn whatever ends it into an exit status.
 
-    :param parser: of the whole command line, about which completion tells
+    :param parser: of the whole command line, which completion describes
     """
     options.parser = parser
     output = Output(verbose=options.verbose, quiet=options.quiet)
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
             output.diagnostic(line)
         output.error(error)
         return _FAILED
-    except UnicodeEncodeError as error:  # a locale of the user's that is not UTF-8, and a name that is
+    except UnicodeEncodeError as error:  # the locale is not UTF-8, and a name is
         output.error(spelling_error(error))
         return _FAILED
     except KeyboardInterrupt:
@@ -90,18 +90,18 @@ def _run(options: argparse.Namespace, parser: Parser) -> int:
 
 
 def _end_what_is_open() -> None:
-    """End a change that the interrupt has kept from ending itself; most commands have begun none."""
+    """Roll back a change that was interrupted; most commands have not begun one."""
     if "muslfix.transaction.transaction" in sys.modules:
         import_module("muslfix.transaction.transaction").Transaction.end_all()
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """End by SIGTERM as by Ctrl-C: what is half done is taken back on the way out."""
+    """Handle SIGTERM like Ctrl-C, so that what is half done is rolled back on the way out."""
     raise KeyboardInterrupt
 
 
 def _parser(words: Sequence[str]) -> Parser:
-    """The parser; where the first word is a command, with that one alone: the others take their time."""
+    """The parser. If the first word is a command, it has only that one: each takes time to define."""
     parser = Parser(prog="muslfix")
     parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
     each: type[argparse.ArgumentParser] = CommandParser
@@ -115,9 +115,9 @@ def _parser(words: Sequence[str]) -> Parser:
 
 
 def _parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
-    """Parse the words; options may stand between the names of files, as with pip.
+    """Parse the words. Options may be between the names of files, as with pip.
 
-    ``argparse`` does that for one command at a time only, and not where ``--`` ends the options.
+    ``argparse`` supports that only for one command at a time, and not after ``--``.
     """
     command = parser.command(words[0])
     if command is None or words[0] == "run" or "--" in words:

@@ -27,9 +27,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = add_command(
         commands,
         "fix [options] [PROJECT...]",
-        "fix what is installed: the step after pip, uv, Poetry or PDM",
-        "Give the misnamed extension modules of installed projects names that the target imports."
-        " Each project is changed as a whole or not at all; running it again changes nothing.",
+        "fix what pip, uv, Poetry or PDM has installed",
+        "Give misnamed extension modules of installed projects the names that the target imports."
+        " Each project is changed as a whole or not at all; running fix again changes nothing.",
         _EPILOG,
     )
     add_projects(parser)

@@ -34,9 +34,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = add_command(
         commands,
         "install [options] WHEEL...",
-        "install wheels, fixed",
-        "Install wheels. Extension modules whose name the target does not import get one that it"
-        " does, if their ELF file proves that it can load them. All wheels are installed, or none.",
+        "install wheels, with misnamed modules fixed",
+        "Install wheels. Misnamed extension modules get a name that the target imports, if their ELF file"
+        " proves that it can load them. Either all wheels are installed or none.",
         _EPILOG,
     )
     parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")

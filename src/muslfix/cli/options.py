@@ -1,4 +1,4 @@
-"""The options that several commands have, each defined once."""
+"""The options that several commands share, each defined once."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def add_command(
     description: str,
     epilog: str,
 ) -> argparse.ArgumentParser:
-    """A command with help that is wrapped, but for an epilog, which is printed as it stands.
+    """A command whose help is wrapped, except for the epilog.
 
-    :param synopsis: its name, and what follows that on a command line
+    :param synopsis: its name and arguments
     :param summary: one line, for the list of commands
     :param epilog: examples
     """
@@ -40,7 +40,7 @@ def add_command(
 
 
 class _Help(argparse.HelpFormatter):
-    """Wraps all that has no line ends of its own, and breaks no word at its hyphens."""
+    """Wraps text that has no line breaks of its own, and never at hyphens."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         import textwrap
@@ -59,10 +59,8 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print the result as JSON")
     volume = group.add_mutually_exclusive_group()
-    volume.add_argument(
-        "-v", "--verbose", action="store_true", help="also name the files of which there is nothing to say"
-    )
-    volume.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    volume.add_argument("-v", "--verbose", action="store_true", help="name every project and file")
+    volume.add_argument("-q", "--quiet", action="store_true", help="print only what needs attention")
 
 
 def add_mode_option(parser: argparse.ArgumentParser) -> None:
@@ -83,34 +81,34 @@ def add_projects(parser: argparse.ArgumentParser) -> None:
 
 
 def add_path_option(parser: argparse.ArgumentParser) -> None:
-    """``--path``: folders of modules other than the target's own."""
+    """``--path``: directories of installed projects other than the target's own."""
     parser.add_argument(
         "--path",
         metavar="DIR",
         action="append",
         default=[],
-        help="a folder of installed projects, such as one made by 'pip install --target'; repeatable"
+        help="a directory of installed projects, such as one made by 'pip install --target'; repeatable"
         " (default: the target's own environment)",
     )
 
 
 def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
     """``--dry-run``."""
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be done")
 
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
-    """``--strict`` and ``--no-load-check``: what the target's loader has to say."""
+    """``--strict`` and ``--no-load-check``: whether modules can be loaded."""
     one = parser.add_mutually_exclusive_group()
     one.add_argument(
         "--strict",
         action="store_true",
-        help="refuse also a module that needs a library or symbol which is missing",
+        help="also refuse modules that need a missing library or symbol",
     )
     one.add_argument(
         "--no-load-check",
         action="store_true",
-        help="do not ask what the target's loader will do with a module",
+        help="do not check whether the target's loader can load a module",
     )
 
 
@@ -119,18 +117,18 @@ def add_break_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--break-system-packages",
         action="store_true",
-        help="go on although another tool manages the environment",
+        help="change an environment or project that another tool manages",
     )
 
 
 def add_common_options(
     parser: argparse.ArgumentParser, *, path: bool = True, mode: bool = False, changes: bool = False
 ) -> None:
-    """What most commands have: the target, and how much is said; and what is asked for.
+    """What most commands have: the target and the output, and what else is asked for.
 
-    :param path: folders of modules other than the target's own
-    :param mode: how a module gets its new name
-    :param changes: what those have that change an environment
+    :param path: directories other than the target's own
+    :param mode: how a module gets its new name, and the load check
+    :param changes: what commands have that change an environment
     """
     add_target_options(parser)
     if path:
@@ -148,9 +146,9 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
     """``--max-size``, ``--max-ratio`` and ``--max-entries``: how large a wheel may become."""
     group = parser.add_argument_group("limits", "A wheel that exceeds one of these is refused.")
     for name, unit, limit in (
-        ("size", "bytes that it unpacks to", DEFAULT_LIMITS.size),
-        ("ratio", "times its own size", DEFAULT_LIMITS.ratio),
-        ("entries", "files and folders in it", DEFAULT_LIMITS.entries),
+        ("size", "bytes after unpacking", DEFAULT_LIMITS.size),
+        ("ratio", "times its own size after unpacking", DEFAULT_LIMITS.ratio),
+        ("entries", "files and directories in it", DEFAULT_LIMITS.entries),
     ):
         group.add_argument(
             f"--max-{name}",
@@ -163,7 +161,7 @@ def add_limit_options(parser: argparse.ArgumentParser) -> None:
 
 def _natural_number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return int(text[:19])
 
 
@@ -173,7 +171,7 @@ def find_limits(options: argparse.Namespace) -> Limits:
 
 
 def mode_words(options: argparse.Namespace) -> list[str]:
-    """The words that say on another command line which mode was meant, where it is not the default."""
+    """The options that select the same mode on another command line; none for the default."""
     return [] if options.mode == Mode.SYMLINK.value else ["--mode", options.mode]
 
 
@@ -182,18 +180,18 @@ def add_scheduler_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="let the workers of a Dask cluster, which see the same files, do the work (needs muslfix[dask])",
+        help="use the workers of a Dask cluster that sees the same files (needs muslfix[dask])",
     )
 
 
 def paths_for(scheduler: str | None, paths: Iterable[str]) -> list[str]:
-    """Paths as workers know them, which have a working folder of their own; names of no file stay."""
+    """Absolute paths for workers, which have another working directory. Other names stay as they are."""
     return [os.path.abspath(path) if scheduler and os.path.exists(path) else path for path in paths]
 
 
 @contextmanager
 def executor_for(scheduler: str | None) -> Iterator[Executor | None]:
-    """What does the work on many wheels: a cluster, or ``None`` for this machine."""
+    """The executor for many wheels: a cluster, or ``None`` for this machine."""
     if scheduler is None:
         yield None
         return

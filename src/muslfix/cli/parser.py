@@ -1,4 +1,4 @@
-"""What ``muslfix`` and ``muslfix --help`` show: what it is for, the commands in groups, three examples."""
+"""The help of ``muslfix`` itself: what it is for, the commands in groups, and examples."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from muslfix.cli.output import Output
 from muslfix.errors import UsageError
 
 _HEAD = """\
-muslfix makes extension modules importable whose file name keeps Python from
-finding them: wheels for musl (Alpine) name them -gnu or -musl, and which of the
-two a Python looks for depends on its version and on who built it.
+muslfix makes extension modules importable that Python does not find because of
+their file names: wheels for musl (Alpine) name them -gnu or -musl, and which of
+the two a Python looks for depends on its version and on who built it.
 
 usage: muslfix COMMAND [options]
 """
 
 _GROUPS = {
-    "make it right": ("fix", "install", "run", "repair", "undo"),
-    "find out": ("check", "verify", "interpreter", "explain"),
-    "more": (),  # and whatever has no group
+    "fix": ("fix", "install", "run", "repair", "undo"),
+    "look": ("check", "verify", "interpreter", "explain"),
+    "more": (),  # every command without a group
 }
 
 _EXAMPLES = """\
 examples:
-  muslfix check                                     what does this Python not find, and why?
-  muslfix fix                                       make it right
-  muslfix run -- pip install -r requirements.txt    install, and make it right
+  muslfix check                                     what does Python not find, and why?
+  muslfix fix                                       fix it
+  muslfix run -- pip install -r requirements.txt    install, and fix it
 
-'muslfix COMMAND --help' tells all about a command. Exit status: 0 done, or nothing
-to do; 1 refused or failed, or something was found; 2 the command line makes no sense.
+'muslfix COMMAND --help' describes a command. Exit status: 0 done, or nothing to
+do; 1 refused or failed, or something was found; 2 usage error.
 """
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one sentence, without the list of all options above it."""
+    """A parser whose errors are one sentence and a tip, without the list of options."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it, and end."""
-        tip = f"'{self.prog} --help' shows how it is called"
+        """Print the error, and exit."""
+        tip = f"see '{self.prog} --help'"
         if message.startswith("ambiguous option: --target could match"):
-            tip = "a folder that 'pip install --target' has made is named by --path"
+            tip = "use --path for a directory made by 'pip install --target'"
         Output().error(UsageError(None, message, tip))
         sys.exit(2)
 

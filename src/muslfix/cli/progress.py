@@ -1,6 +1,6 @@
-"""Progress on stderr, for work that takes longer than a blink, and only where a person looks at it.
+"""Progress on stderr: for slow work, and only at a terminal.
 
-A bar where rich is installed (the extra ``muslfix[rich]``), else a line now and then.
+A bar if rich is installed (the extra ``muslfix[rich]``), otherwise a line now and then.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from muslfix.cli.output import Output
     from muslfix.cli.terminal import Terminal
 
-# Seconds: what takes less needs no progress; and how often a line is worth its place.
+# In seconds: how long work takes before progress is shown, and how often a line is printed.
 _BLINK, _LINE_EVERY = 0.4, 2.0
 
 
 @contextmanager
 def show_progress(output: Output) -> Iterator[Progress]:
-    """What to give to a function of the library that takes a :data:`~muslfix.progress.Progress`."""
+    """The :data:`~muslfix.progress.Progress` to pass to a function of the library."""
     if output.quiet or not output.err.is_terminal:
         yield silent
         return
@@ -34,9 +34,9 @@ def show_progress(output: Output) -> Iterator[Progress]:
 
 
 class Shown:
-    """Shows nothing until the work has taken a moment; only then is what shows it imported.
+    """Shows nothing until the work has taken a moment, and imports the display only then.
 
-    :param make: makes that
+    :param make: makes the display
     :param clock: seconds
     """
 
@@ -61,7 +61,7 @@ class Shown:
 
 
 class Lines:
-    """A line now and then.
+    """A display that prints a line now and then.
 
     :param say: prints one
     :param clock: seconds
@@ -74,7 +74,7 @@ class Lines:
         self._last = ""
 
     def show(self, what: str, done: int, total: int) -> None:
-        """Say it if it is time, or if other work begins."""
+        """Print a line if it is time, or if other work begins."""
         now = self._clock()
         if what == self._last and now < self._next:
             return
@@ -82,11 +82,11 @@ class Lines:
         self._say(f"{what}: {done} of {total}" if total else f"{what} ...")
 
     def close(self) -> None:
-        """There is nothing to clear away."""
+        """There is nothing to clear."""
 
 
 class _Bar:
-    """A bar that goes away when all is done.
+    """A bar that disappears when the work is done.
 
     :param terminal: where it is shown
     """

@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_target_options(parser, several=True)
     where = parser.add_argument_group("where to", "One of these is needed.")
     where.add_argument(
-        "-w", "--wheel-dir", metavar="DIR", help="the directory for new wheels; it is made if need be"
+        "-w", "--wheel-dir", metavar="DIR", help="the directory for new wheels; created if needed"
     )
     where.add_argument("--in-place", action="store_true", help="replace each wheel by the new one")
     parser.add_argument(

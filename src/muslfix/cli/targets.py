@@ -23,7 +23,7 @@ def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False
     """
     group = parser.add_argument_group(
         "target",
-        "Without these: the interpreter of the active virtual environment, else the one that runs muslfix.",
+        "Default: the interpreter of the active virtual environment, or else the one that runs muslfix.",
     )
     one = group if several else group.add_mutually_exclusive_group()
     again, action = ("; repeatable", "append") if several else ("", "store")

@@ -1,7 +1,7 @@
-"""Which environment an installer works in, as far as its command and its surroundings tell.
+"""Which environment an installer works in, as far as its command line and its environment variables tell.
 
-What decides differs from tool to tool: pip works for the interpreter that runs it, whatever is active;
-``uv pip`` and Poetry look for the active virtual environment first, uv's project commands for the project's.
+The rules differ by tool: pip installs for the interpreter that runs it, whatever is active; ``uv pip`` and
+Poetry prefer the active virtual environment, and uv's project commands that of the project.
 
 https://docs.astral.sh/uv/pip/environments/, https://docs.astral.sh/uv/concepts/projects/config/,
 https://python-poetry.org/docs/managing-environments/, https://pdm-project.org/en/stable/usage/venv/
@@ -20,14 +20,14 @@ from muslfix.files import open_regular, read_regular
 _PIP = re.compile(r"pip(?P<version>[0-9.]*)")
 _PYTHON = re.compile(r"python[0-9.]*t?|pypy[0-9.]*")
 
-# The word that makes Python run a module, alone or behind other flags: -m, -Im, -mpip.
+# The option that makes Python run a module, alone or after other flags: -m, -Im, -mpip.
 _MODULE = re.compile(r"-[bBdEiIOPqRsSuvx]*m(?P<module>.*)")
 _TAKES_A_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 
-# pip's options that put what is installed into places other than the environment.
+# pip's options that install to places other than the environment.
 _ELSEWHERE = ("--user", "--prefix", "--root")
 
-# Options that name the folder of the project.
+# Options that name the directory of the project.
 _FOLDER = {
     "uv": ("--directory", "--project"),
     "poetry": ("--directory", "-C", "--project", "-P"),
@@ -36,7 +36,7 @@ _FOLDER = {
 _UV_COMMANDS = frozenset({"add", "pip", "remove", "run", "sync", "tool"})
 _TRUE = frozenset({"1", "t", "true", "y", "yes", "on"})
 
-# Tools with environments of their own, which no look around from outside finds.
+# Tools with environments of their own, which cannot be found from outside.
 _HAVE_THEIR_OWN = frozenset({"conda", "hatch", "mamba", "micromamba", "nox", "pipenv", "pipx", "tox", "uvx"})
 
 
@@ -44,8 +44,8 @@ _HAVE_THEIR_OWN = frozenset({"conda", "hatch", "mamba", "micromamba", "nox", "pi
 class Whereabouts:
     """Where to look for what a command has installed.
 
-    :param python: an interpreter, or the folder of a virtual environment; ``None``: as without a command
-    :param paths: folders that the command names as its destination
+    :param python: an interpreter, or the directory of a virtual environment; ``None``: as without a command
+    :param paths: directories that the command names as its destination
     :param doubt: why this may be the wrong place, a sentence, or ``None``
     """
 
@@ -59,7 +59,7 @@ def find_whereabouts(command: Sequence[str], environ: Mapping[str, str], folder:
 
     :param command: its words; the first is the program
     :param environ: its environment variables
-    :param folder: its working directory
+    :param folder: the working directory
     """
     tool = os.path.basename(command[0])
     runs_module = _PYTHON.fullmatch(tool) is not None
@@ -80,7 +80,7 @@ def find_whereabouts(command: Sequence[str], environ: Mapping[str, str], folder:
         return _or_doubt(tool, _saved_by_pdm(home) or active or _upward(home, ".venv"))
     if tool in _HAVE_THEIR_OWN:
         return _or_doubt(tool, None)
-    # Whatever a Python does that was named by its path, most likely it does it for itself.
+    # A Python that was called by its path most likely installs for itself.
     return Whereabouts(python if os.sep in command[0] and python else active)
 
 
@@ -88,7 +88,7 @@ def _or_doubt(tool: str, python: str | None) -> Whereabouts:
     if python is not None:
         return Whereabouts(python)
     return Whereabouts(
-        doubt=f"it is not known in which environment {tool} has worked; name it with --python if it is"
+        doubt=f"muslfix cannot tell which environment {tool} has used; name it with --python if it is"
         " neither the active virtual environment nor that of the Python that runs muslfix"
     )
 
@@ -111,7 +111,7 @@ def _of_uv(
     if asked is not None:
         if os.sep in asked or shutil.which(asked, path=environ.get("PATH")):
             return _heed_destination(command, asked)
-        return _or_doubt("uv pip", None)  # a version, say: uv finds it by rules of its own
+        return _or_doubt("uv pip", None)  # such as a version, which uv finds by rules of its own
     if "--system" in command or environ.get("UV_SYSTEM_PYTHON", "").lower() in _TRUE:
         found = (shutil.which(name, path=environ.get("PATH")) for name in ("python3", "python"))
         return _heed_destination(command, next(filter(None, found), None))
@@ -119,22 +119,22 @@ def _of_uv(
 
 
 def _heed_destination(command: Sequence[str], python: str | None) -> Whereabouts:
-    """Heed the options that pip and ``uv pip`` have for other places."""
+    """Add what the options of pip and ``uv pip`` say about other destinations."""
     target = _option(command, "--target", "-t")
     other = next((word.partition("=")[0] for word in command if word.partition("=")[0] in _ELSEWHERE), None)
     doubt = None
     if other is not None:
         doubt = (
-            f"with {other} the command installs to a place that is not looked at;"
-            " name its folder of modules with --path"
+            f"with {other} the command installs to a place that muslfix does not look at;"
+            " name the directory of its modules with --path"
         )
     return Whereabouts(python, (target,) if target else (), doubt)
 
 
 def _option(command: Sequence[str], *names: str) -> str | None:
-    """The value of an option, if it is there.
+    """The value of an option, or ``None``.
 
-    :param names: each stands for ``--name VALUE`` and ``--name=VALUE``, or for ``-n VALUE`` and ``-nVALUE``
+    :param names: each is ``--name VALUE`` and ``--name=VALUE``, or for ``-n VALUE`` and ``-nVALUE``
     """
     for word, following in zip(command[1:], [*command[2:], ""]):
         for name in names:
@@ -162,7 +162,7 @@ def _module_run(command: Sequence[str]) -> str | None:
 
 
 def _python_of_pip(program: str | None) -> str | None:
-    """The interpreter that runs a script of pip: the one in its first line, else the one beside it."""
+    """The interpreter that runs a script of pip: the one in its first line, or else the one beside it."""
     if program is None:
         return None
     program = os.path.abspath(program)
@@ -186,13 +186,13 @@ def _named_by_script(program: str) -> str | None:
 
 
 def _upward(folder: str, name: str) -> str | None:
-    """A virtual environment of that name in a folder or the nearest one above it."""
+    """A virtual environment of that name in a directory or the nearest one above it."""
     paths = (os.path.join(parent, name) for parent in _parents(folder))
     return next((path for path in paths if os.path.lexists(os.path.join(path, "bin", "python"))), None)
 
 
 def _saved_by_pdm(folder: str) -> str | None:
-    """The interpreter that PDM has noted for the project."""
+    """The interpreter that PDM has saved for the project."""
     for parent in _parents(folder):
         try:
             content = read_regular(os.path.join(parent, ".pdm-python"), 1)

@@ -1,15 +1,15 @@
-"""What the hooks of all tools share: their settings, the fix, and the few sentences about it.
+"""What the hooks of all tools share: their settings, the fix, and what they print about it.
 
-The settings stand in ``pyproject.toml`` of the project that the tool works on::
+The settings are in ``pyproject.toml`` of the project that the tool works on::
 
     [tool.muslfix]
     enabled = true                  # false: the hooks do nothing
-    strict = false                  # true: what would be a warning fails the tool's command
+    strict = false                  # true: a warning fails the tool's command
     mode = "symlink"                # hardlink, copy, rename
-    break-system-packages = false   # true: also where another tool manages the environment
+    break-system-packages = false   # true: even if another tool manages the environment
 
-A hook is a guest: it says one line where something was fixed and nothing otherwise, and whatever goes wrong
-in it is a warning.
+A hook is a guest: it prints one line if something was fixed and nothing otherwise, and an error in it is only
+a warning.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from muslfix.report.report import Report
 from muslfix.report.sentences import fixed_in_one_line, problems_in
 from muslfix.verdicts import Mode
 
-# In MiB. No pyproject.toml is nearly as long; what is longer was not written by a person.
-_MAX_SETTINGS = 4
+# In MiB. No pyproject.toml that people write is nearly as long.
+_MAX_SETTINGS = 1
 
-# What keys of very many parts may cost the parser of TOML, see _check_effort; a second or two.
-_MAX_EFFORT = 50_000_000
+# The parts of a key, a.b.c: the limit of tomli 2.3. tomllib has none, and its work grows with their square:
+# one key of 20 kB takes Python 3.13 20 seconds.
+_MAX_PARTS = 1000
 
-# That of the terminal which the tool prints to, as far as it is known.
+# Of the terminal that the tool prints to, as far as that is known.
 _ENCODING = locale.getpreferredencoding(False)
 
 _SWITCHES = ("enabled", "strict", "break-system-packages")
@@ -45,7 +46,7 @@ class Settings:
     :param enabled: whether the hooks do anything
     :param strict: whether a problem fails the tool's command
     :param mode: how misnamed modules get their new name
-    :param break_system_packages: whether to change also what another tool owns
+    :param break_system_packages: whether to change what another tool manages
     """
 
     enabled: bool = True
@@ -59,8 +60,8 @@ class Place:
     """Where a tool has installed something.
 
     :param python: the interpreter of its environment
-    :param pyproject: path of the ``pyproject.toml`` with the settings; it need not exist
-    :param paths: the folders that hold the projects, where they are not the interpreter's own
+    :param pyproject: path of the ``pyproject.toml`` with the settings, which need not exist
+    :param paths: the directories that hold the projects, if they are not the interpreter's own
     """
 
     python: str
@@ -70,7 +71,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a hook has to say, in lines that do no harm to a terminal.
+    """What a hook prints, in lines without control characters.
 
     :param line: what was fixed; empty if nothing was
     :param problems: what went wrong, each a sentence
@@ -83,14 +84,14 @@ class Outcome:
 
     @property
     def failure(self) -> str | None:
-        """Why the tool's command is to fail, or ``None``."""
+        """Why the tool's command must fail, or ``None``."""
         return "; ".join(self.problems) if self.strict and self.problems else None
 
 
 def fix_place(find: Callable[[], Place]) -> Outcome:
-    """Fix what a tool has installed. Nothing that happens here stops the tool.
+    """Fix what a tool has installed. No error in here stops the tool.
 
-    :param find: asks the tool where it has installed; what that raises is a problem like any other
+    :param find: asks the tool where that is; an exception in it is a problem like any other
     """
     strict = False
     try:
@@ -103,8 +104,8 @@ def fix_place(find: Callable[[], Place]) -> Outcome:
         line, problems = fixed_in_one_line(report), [*problems, *problems_in(report)]
     except MuslfixError as error:
         line, problems = "", [f"{error} (tip: {error.tip})" if error.tip else str(error)]
-    except Exception as error:  # noqa: BLE001 - the tool must go on, also where its version differs or we have a bug
-        line, problems = "", [f"the hook of muslfix has failed ({type(error).__name__}: {error})"]
+    except Exception as error:  # noqa: BLE001 - the tool must go on, even if its version differs or we have a bug
+        line, problems = "", [f"the hook of muslfix failed ({type(error).__name__}: {error})"]
     said = f"muslfix: {harmless(line, _ENCODING)}" if line else ""
     return Outcome(said, tuple(f"muslfix: {harmless(problem, _ENCODING)}" for problem in problems), strict)
 
@@ -124,10 +125,10 @@ def _fix(place: Place, settings: Settings) -> Report:
 
 
 def read_settings(path: str) -> tuple[Settings, list[str]]:
-    """Read the settings. Whatever the file holds, there is an answer.
+    """Read the settings. No content of the file is an error.
 
     :param path: of a ``pyproject.toml``, which need not exist
-    :return: the settings, with their default where there is nothing usable; and what is wrong, as sentences
+    :return: the settings, with defaults for those that are missing or wrong, and a sentence for each problem
     """
     try:
         content = read_regular(path, _MAX_SETTINGS)
@@ -136,10 +137,10 @@ def read_settings(path: str) -> tuple[Settings, list[str]]:
         return Settings(), []
     except (OSError, ValueError, RecursionError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        return Settings(), [f"{path}: cannot be read, so the settings of muslfix are not known ({reason})"]
+        return Settings(), [f"{path}: cannot be read, so the settings of muslfix are ignored ({reason})"]
     except ModuleNotFoundError:
         return Settings(), [
-            f"{path}: its settings of muslfix are not read: this Python needs tomli for it"
+            f"{path}: the settings of muslfix are ignored: this Python needs tomli to read them"
             " (tip: install muslfix with the extra of the tool, such as muslfix[tox])"
         ]
     settings, problems = _settings(table)
@@ -151,50 +152,36 @@ def _parse(content: bytes) -> dict[str, Any]:
         import tomllib as toml  # new in Python 3.11
     except ModuleNotFoundError:
         import tomli as toml
-    _check_effort(content)
+    if max(line.count(b".") for line in content.split(b"\n")) > _MAX_PARTS:
+        raise ValueError("a key has too many parts")
     return dict(toml.loads(content.decode()))
-
-
-def _check_effort(content: bytes) -> None:
-    """Refuse keys that would keep the parser busy for minutes: ``a.a.a.a.a`` and so on for some kilobytes.
-
-    Its work grows with the square of a key's parts, and with those of a table's name for each key in it.
-    Newer versions of tomli have a limit of their own: https://github.com/hukkin/tomli/blob/master/CHANGELOG.md
-
-    :raises ValueError: if there are such keys
-    """
-    dots = [(line.count(b"."), line.lstrip().startswith(b"[")) for line in content.split(b"\n")]
-    longest_name = max(count for count, is_header in [*dots, (0, True)] if is_header)
-    effort = sum(count * count + 20 * longest_name * (1 + count) for count, _ in dots)
-    if effort > _MAX_EFFORT:
-        raise ValueError("it has keys of too many parts")
 
 
 def _table(document: dict[str, Any]) -> dict[str, Any]:
     tool = document.get("tool", {})
     table = tool.get("muslfix", {}) if isinstance(tool, dict) else {}
     if not isinstance(table, dict):
-        raise ValueError("tool.muslfix is no table")  # noqa: TRY004 - it is about a value, not about a call
+        raise ValueError("tool.muslfix is not a table")  # noqa: TRY004 - it is about a value, not about a call
     return table
 
 
 def _settings(table: dict[str, Any]) -> tuple[Settings, list[str]]:
-    """Take each value by itself: one that is wrong does not spoil the others."""
+    """Read each value by itself: a wrong one does not affect the others."""
     settings, problems = Settings(), []
     for key, value in table.items():
         if key in _SWITCHES:
             if isinstance(value, bool):
                 settings = _switched(settings, key, value)
             else:
-                problems.append(f"tool.muslfix.{key} is {value!r:.40}, and must be true or false")
+                problems.append(f"tool.muslfix.{key} is {value!r:.40}, but must be true or false")
         elif key == "mode":
             if value in [mode.value for mode in Mode]:
                 settings = replace(settings, mode=Mode(value))
             else:
                 modes = ", ".join(Mode)
-                problems.append(f"tool.muslfix.mode is {value!r:.40}, and must be one of {modes}")
+                problems.append(f"tool.muslfix.mode is {value!r:.40}, but must be one of {modes}")
         else:
-            problems.append(f"tool.muslfix.{key:.40} is no setting of muslfix")
+            problems.append(f"tool.muslfix.{key:.40} is not a setting of muslfix")
     return settings, problems
 
 

@@ -1,7 +1,7 @@
 """The hook of PDM, a plugin of the entry-point group ``pdm``.
 
-It fires when PDM has installed, updated or removed something, for ``install``, ``sync``, ``add``, ``update``
-and ``remove``; ``pdm install --skip post_install`` leaves it out.
+It runs after PDM has installed, updated or removed something (``install``, ``sync``, ``add``, ``update``,
+``remove``). ``pdm install --skip post_install`` skips it.
 
 https://pdm-project.org/en/stable/dev/write/ and https://pdm-project.org/en/stable/usage/hooks/
 """
@@ -23,13 +23,13 @@ def plugin(_core: Any) -> None:
 
 
 def _after_install(project: Any, *, dry_run: bool = False, **_more: Any) -> None:
-    """Fix the environment of a project. The signal comes also where nothing was changed, or would be."""
+    """Fix the environment of a project. The signal is sent even if nothing was changed."""
     if dry_run:
         return
     from muslfix.hooks.common import fix_place
 
     outcome = fix_place(lambda: _place(project))
-    # As they are: a path may hold what would be markup; and on one line, however long.
+    # Without markup, which a path may contain, and on one line, however long.
     plainly = {"markup": False, "highlight": False, "soft_wrap": True, "verbosity": 0}
     if outcome.line:
         project.core.ui.echo(outcome.line, **plainly)
@@ -43,7 +43,7 @@ def _place(project: Any) -> Place:
     from muslfix.hooks.common import Place
 
     environment = project.environment
-    # With PEP 582 the projects are in __pypackages__, where the interpreter itself does not look.
+    # With PEP 582 the projects are in __pypackages__, where the interpreter does not look.
     paths = environment.get_paths() if environment.is_local else {}
     return Place(
         python=str(environment.interpreter.executable),
@@ -53,7 +53,7 @@ def _place(project: Any) -> Place:
 
 
 def _failure(sentence: str) -> Exception:
-    """The exception that PDM tells as a sentence, with exit status 1."""
+    """The exception that PDM prints as a sentence, with exit status 1."""
     from pdm.exceptions import PdmUsageError
     from rich.markup import escape
 

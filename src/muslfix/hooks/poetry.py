@@ -1,7 +1,7 @@
 """The hook of Poetry, a plugin of the entry-point group ``poetry.application.plugin``.
 
-It fires after ``install``, ``sync``, ``add``, ``update``, ``remove`` and the same below ``self``, where these
-have changed something; ``poetry --no-plugins`` leaves it out.
+It runs after ``install``, ``sync``, ``add``, ``update``, ``remove`` and the same commands of ``self`` if they
+have changed something. ``poetry --no-plugins`` skips it.
 
 https://python-poetry.org/docs/plugins/
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 try:
     from poetry.plugins.application_plugin import ApplicationPlugin
-except ModuleNotFoundError:  # only Poetry itself has a use for the class
+except ModuleNotFoundError:  # outside Poetry nothing uses the class
     ApplicationPlugin = object
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from muslfix.hooks.common import Place
 
-# Options with which a command of Poetry leaves the environment as it is.
+# With these options a command of Poetry does not change the environment.
 _WITHOUT_EFFECT = ("dry-run", "lock")
 
 
@@ -43,7 +43,7 @@ def _after_command(event: ConsoleTerminateEvent, _name: str, _dispatcher: Any) -
     from muslfix.hooks.common import fix_place
 
     outcome = fix_place(lambda: _place(event.command))
-    # As they are: a path may hold what would be a style.
+    # Without styles, which a path may contain.
     if outcome.line:
         event.io.write_line(outcome.line, type=Type.RAW)
     for problem in outcome.problems:

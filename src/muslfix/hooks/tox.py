@@ -1,7 +1,7 @@
 """The hook of tox, a plugin of the entry-point group ``tox``.
 
-It fires when an environment is complete and its commands are about to run; with ``tox --notest`` and
-``tox devenv``, which run none, at the end. ``TOX_DISABLED_EXTERNAL_PLUGINS=muslfix`` leaves it out.
+It runs when an environment is complete and its commands are about to run, or at the end with ``tox --notest``
+and ``tox devenv``, which run no commands. ``TOX_DISABLED_EXTERNAL_PLUGINS=muslfix`` disables it.
 
 https://tox.wiki/en/latest/plugins.html
 """
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from muslfix.hooks.common import Place
 
-_LOG = logging.getLogger(__name__)  # tox shows warnings as it shows its own steps
+_LOG = logging.getLogger(__name__)  # tox prints warnings like its own steps
 
 
 def _hook(function: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Mark a function as what tox calls by its name; only tox itself has a use for the mark."""
+    """Mark a function that tox calls by its name. Outside tox nothing uses the mark."""
     try:
         from tox.plugin import impl
     except ModuleNotFoundError:
@@ -42,7 +42,7 @@ def tox_before_run_commands(tox_env: Any) -> None:
 
 @_hook
 def tox_env_teardown(tox_env: Any) -> None:
-    """Fix an environment that was made and not used. Here nothing can fail any more; its next use will."""
+    """Fix an environment that was created but not used. Nothing can fail here; its next use will."""
     if _was_only_made(tox_env):
         failure = _fix(tox_env)
         if failure:
@@ -60,12 +60,12 @@ def _was_only_made(tox_env: Any) -> bool:
 
 
 def _fix(tox_env: Any) -> str | None:
-    """Fix an environment and tell it.
+    """Fix an environment and print what was done.
 
-    :return: why the command is to fail, or ``None``
+    :return: why the command must fail, or ``None``
     """
     if not hasattr(tox_env, "env_python"):
-        return None  # an environment of another plugin, and not of Python
+        return None  # an environment of another plugin, without a Python
     from muslfix.hooks.common import fix_place
 
     outcome = fix_place(lambda: _place(tox_env))

@@ -1,8 +1,8 @@
-"""The planner: from the facts of files and of a target to what must be done. It touches nothing.
+"""The planner: from the facts of files and of a target to the changes that are needed. It touches nothing.
 
-For each file whose name is that of an extension module there is one :class:`Verdict`. Names and ELF
-bytes decide; whether an import happens to work does not, because musl's loader accepts some glibc modules
-and crashes later. What is planned twice is planned once: the plan of a fixed tree is empty.
+Each file that is named like an extension module gets one :class:`~muslfix.verdicts.Verdict`. File names and
+ELF bytes decide. Whether an import happens to work does not, because musl's loader accepts some glibc modules
+that crash later. The plan of a tree that has been fixed is empty.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from muslfix.suffix import ExtensionFilename
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode, Verdict
 
-# What no system library that comes later can mend, and what the target cannot have at all.
+# The target cannot load a file with one of these. For the first two no library that is added later helps.
 _HOPELESS = (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY)
 _FOREIGN = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF, *_HOPELESS)
 _MISSING = (Verdict.MISSING_LIBRARY, Verdict.MISSING_SYMBOL)
@@ -29,12 +29,11 @@ _FIRST_WITH_EXPORTS = (3, 15)
 class Candidate:
     """A file that may be an extension module.
 
-    :param path: relative to the root of its tree, with ``/`` between its parts
+    :param path: relative to the root of its tree, with ``/`` as separator
     :param name: the base name, taken apart
-    :param elf: what its bytes prove; the reason, a sentence, where they are no readable ELF file;
-        ``None`` where they were not read
-    :param has_source: whether a ``.py`` of the same module lies beside it
-    :param load: what the target's loader will do with it; ``None`` where that was not asked
+    :param elf: its ELF facts; a sentence if it is not a readable ELF file; ``None`` if it was not read
+    :param has_source: whether a ``.py`` of the same module is beside it
+    :param load: what the target's loader will do with it; ``None`` if that was not checked
     """
 
     path: str
@@ -45,26 +44,26 @@ class Candidate:
 
     @property
     def folder(self) -> str:
-        """The folder with a ``/`` at its end, or empty at the root of the tree."""
+        """The directory with a trailing ``/``; empty at the root of the tree."""
         return self.path[: len(self.path) - len(str(self.name))]
 
     @property
     def module(self) -> str:
-        """What an import needs to name the module: the folder and the module's own name."""
+        """The directory and the name of the module, which identify it for an import."""
         return self.folder + self.name.module
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the planner says of one candidate.
+    """The planner's decision about one candidate.
 
     :param candidate: the file
     :param verdict: what it is to the target
-    :param new_path: the path that it is to have, too or instead; ``None`` where nothing is to be done
-    :param mode: how it gets that path; ``None`` where nothing is to be done
-    :param other: path of the file that serves the module, or that occupies the name
-    :param refused: whether the module stays out of reach, so that an installation must not go on
-    :param needed_by_name: whether a rename became a link, since another file needs the old name
+    :param new_path: the path that it will get, besides or instead of its own; ``None`` if nothing changes
+    :param mode: how it gets that path; ``None`` if nothing changes
+    :param other: path of the file that serves the module, or that has the name it needs
+    :param refused: whether the target cannot load the module, so that an installation must stop
+    :param needed_by_name: whether a rename became a link because another file needs the old name
     """
 
     candidate: Candidate
@@ -84,19 +83,19 @@ class Plan:
 
     @property
     def changes(self) -> tuple[Decision, ...]:
-        """Those that give a file a new name."""
+        """The decisions that give a file a name."""
         return tuple(decision for decision in self.decisions if decision.new_path is not None)
 
     @property
     def refusals(self) -> tuple[Decision, ...]:
-        """Those that leave a module out of reach."""
+        """The decisions about modules that the target cannot load."""
         return tuple(decision for decision in self.decisions if decision.refused)
 
 
 def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Candidate]:
-    """Those whose verdict rests on their bytes, so that these must be read before :func:`plan`.
+    """The candidates whose verdict depends on their bytes, which must be read before :func:`plan`.
 
-    The others can be read all the same, and are then judged too: a file with a right name may be foreign.
+    The others can be read too, and are then judged by their bytes: a file with the right name may be foreign.
 
     :param candidates: the files of one tree
     """
@@ -104,7 +103,7 @@ def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Cand
     for candidate in candidates:
         if _abi_fits(candidate, target):
             by_module.setdefault(candidate.module, []).append(candidate)
-    # Beside another file m.so may be a shared library, which gives the target no module; its bytes tell.
+    # Beside another file m.so may be a shared library and no module. Only its bytes tell.
     return frozenset(
         candidate
         for files in by_module.values()
@@ -114,12 +113,12 @@ def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Cand
 
 
 def is_judged(candidate: Candidate, target: Target) -> bool:
-    """Whether the bytes of a file can matter at all: it is for a Python like the target."""
+    """Whether the bytes of a file can matter: its ABI part is one of the target's."""
     return _abi_fits(candidate, target)
 
 
 def is_loadable(candidate: Candidate, target: Target) -> bool:
-    """Whether there is anything to ask a loader: an ELF file for the target's libc and machine.
+    """Whether the load check applies: the file is for the target's libc and machine.
 
     :param candidate: with its ELF facts
     """
@@ -139,14 +138,14 @@ def plan(
     taken: Collection[str] = (),
     needed: Collection[str] = (),
 ) -> Plan:
-    """Decide what each file is to the target, and which new names make its modules importable.
+    """Decide what each file is to the target, and which names make the modules importable.
 
     :param candidates: the files of one tree
     :param target: the Python that will import
-    :param mode: how new names are to be given
-    :param taken: paths that exist in the tree; those of the candidates need not be among them
+    :param mode: how modules get their names
+    :param taken: paths that exist in the tree; it need not contain those of the candidates
     :param needed: names in ``DT_NEEDED`` of all ELF files of the tree; read for ``RENAME`` only
-    :raises ValueError: if a file would get a new name and was not read, which :func:`undecided` prevents
+    :raises ValueError: if a file would get a name and was not read, which :func:`undecided` prevents
     """
     modules: dict[str, list[Candidate]] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.path):
@@ -165,7 +164,7 @@ def plan(
 
 
 def _plan_module(files: list[Candidate], target: Target, occupied: Collection[str]) -> list[Decision]:
-    """Judge the files of one module, first each for itself, then what they are to each other."""
+    """Judge the files of one module: first each by itself, then together."""
     verdicts = {candidate: _verdict_alone(candidate, target) for candidate in files}
     importable = [c for c in files if verdicts[c] is Verdict.IMPORTABLE]
     misnamed = sorted(
@@ -192,9 +191,9 @@ def _plan_module(files: list[Candidate], target: Target, occupied: Collection[st
 
 
 def _unless_served(decision: Decision, server: Candidate, target: Target) -> Decision:
-    """A file that the target cannot have is no loss where another one serves the module.
+    """A file that the target cannot load does no harm if another one serves the module.
 
-    It is one where its own name is right, since the target then loads it, and perhaps before the server.
+    It does if its own name is right, since the target then tries to load it, perhaps before the other.
     """
     if decision.verdict not in (*_FOREIGN, *_MISSING):
         return decision
@@ -204,7 +203,7 @@ def _unless_served(decision: Decision, server: Candidate, target: Target) -> Dec
 
 
 def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
-    """What a file is to the target when the other files of its module are not looked at."""
+    """What a file is to the target by itself, without the other files of its module."""
     if not _abi_fits(candidate, target):
         return Verdict.OTHER_ABI
     foreign = None if candidate.elf is None else _foreign_verdict(candidate.elf, target)
@@ -226,14 +225,14 @@ def _foreign_verdict(elf: ElfFacts | str, target: Target) -> Verdict | None:
 
 
 def _trouble_of(candidate: Candidate) -> Verdict | None:
-    """The worst that the loader has to say of a file."""
+    """The worst problem that the load check has found."""
     if candidate.load is None or not candidate.load.problems:
         return None
     return candidate.load.problems[0].trouble
 
 
 def _with_load(decision: Decision) -> Decision:
-    """Say of a file that is or will be within reach what it still lacks."""
+    """Replace the verdict of a file that is or becomes importable by its problem, if it has one."""
     trouble = _trouble_of(decision.candidate)
     if trouble is None or decision.verdict not in (Verdict.IMPORTABLE, Verdict.MISNAMED):
         return decision
@@ -241,7 +240,7 @@ def _with_load(decision: Decision) -> Decision:
 
 
 def _is_plain_library(candidate: Candidate, target: Target) -> bool:
-    """Whether ``m.so`` is a shared library that only looks like a module: no function to start it."""
+    """Whether ``m.so`` is a shared library that is only named like a module: it has no init function."""
     if candidate.name.abi or candidate.elf is None:
         return False
     if isinstance(candidate.elf, str):
@@ -259,7 +258,7 @@ def _name_fits(candidate: Candidate, target: Target) -> bool:
 
 
 def _preference(candidate: Candidate, target: Target) -> tuple[int, bool, str]:
-    """Sort key: the order in which the target looks, then the same CPU in the name, then the path."""
+    """Sort key: the order in which the target looks, then the CPU in the name, then the path."""
     wanted = target.suffix_for(candidate.name.abi) or ""
     exact = candidate.name.suffix if _name_fits(candidate, target) else wanted
     own = ExtensionFilename.of_suffix(wanted)
@@ -272,7 +271,7 @@ def _cpu(triplet: str | None) -> str:
 
 
 def _with_mode(decision: Decision, mode: Mode, needed: Collection[str]) -> Decision:
-    """Say how the new name is given; a name that another file needs to be loaded is kept."""
+    """Add how the name is given. A name that another file needs (``DT_NEEDED``) is kept."""
     if decision.new_path is None:
         return decision
     candidate = decision.candidate
