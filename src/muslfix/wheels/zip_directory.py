@@ -23,20 +23,18 @@ from muslfix.wheels.zip_format import (
     END64,
     END64_SIGNATURE,
     END_SIGNATURE,
-    EXTRA_HEADER,
     FULL_16,
     FULL_32,
     LOCAL_SIGNATURE,
     LOCATOR64,
     LOCATOR64_SIGNATURE,
-    UNICODE_PATH_FIELD,
     UTF8,
     ZIP64_FIELD,
     DirectoryHeader,
     End,
     End64,
     Locator64,
-    iter_extra,
+    parse_extra,
 )
 
 #: The bytes of an archive.
@@ -138,33 +136,6 @@ def read_directory(path: str, data: Data, limits: Limits) -> Directory:
         locator64=range(locator, ends.end),
         end=range(ends.end, len(data)),
     )
-
-
-def parse_extra(path: str, name: str, extra: bytes) -> dict[int, bytes]:
-    """The extra fields of a header, by their number (4.5.1).
-
-    :param path: of the archive, for the error
-    :param name: of the entry
-    :raises InvalidWheel: if one is cut off, there are two of a kind that matters, or one brings another name
-    """
-    fields: dict[int, bytes] = {}
-    try:
-        for kind, start, stop in iter_extra(extra):
-            if kind in fields and kind in (ZIP64_FIELD, UNICODE_PATH_FIELD):
-                raise InvalidWheel(path, f"has an entry with two extra fields of one kind: {name!r:.200}")
-            fields[kind] = extra[start + EXTRA_HEADER.size : stop]
-    except ValueError:
-        raise InvalidWheel(path, f"is damaged: the extra fields of {name!r:.200} are cut off") from None
-    _check_unicode_path(path, name, fields)
-    return fields
-
-
-def _check_unicode_path(path: str, name: str, fields: dict[int, bytes]) -> None:
-    """Refuse an extra field with another name: Python's zipfile follows it from 3.12 on, and others never."""
-    other = fields.get(UNICODE_PATH_FIELD)
-    if other is not None and other[5:] != name.encode():
-        shown = other[5:].decode("utf-8", "backslashreplace")
-        raise InvalidWheel(path, f"has an entry with two names: {name!r:.200} and {shown!r:.200}")
 
 
 def _read_ends(path: str, data: Data) -> _Ends:

@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from muslfix.errors import InvalidWheel
+
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # 4.3.7
 DIRECTORY_HEADER = struct.Struct("<4s6H3L5H2L")  # 4.3.12
 END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
@@ -142,3 +144,30 @@ def iter_extra(extra: bytes) -> Iterator[ExtraField]:
             raise ValueError("cut off")
         yield ExtraField(kind, start, stop)
         start = stop
+
+
+def parse_extra(path: str, name: str, extra: bytes) -> dict[int, bytes]:
+    """The extra fields of a header, by their number (4.5.1).
+
+    :param path: of the archive, for the error
+    :param name: of the entry
+    :raises InvalidWheel: if one is cut off, there are two of a kind that matters, or one brings another name
+    """
+    fields: dict[int, bytes] = {}
+    try:
+        for kind, start, stop in iter_extra(extra):
+            if kind in fields and kind in (ZIP64_FIELD, UNICODE_PATH_FIELD):
+                raise InvalidWheel(path, f"has an entry with two extra fields of one kind: {name!r:.200}")
+            fields[kind] = extra[start + EXTRA_HEADER.size : stop]
+    except ValueError:
+        raise InvalidWheel(path, f"is damaged: the extra fields of {name!r:.200} are cut off") from None
+    _check_unicode_path(path, name, fields)
+    return fields
+
+
+def _check_unicode_path(path: str, name: str, fields: dict[int, bytes]) -> None:
+    """Refuse an extra field with another name: Python's zipfile follows it from 3.12 on, and others never."""
+    other = fields.get(UNICODE_PATH_FIELD)
+    if other is not None and other[5:] != name.encode():
+        shown = other[5:].decode("utf-8", "backslashreplace")
+        raise InvalidWheel(path, f"has an entry with two names: {name!r:.200} and {shown!r:.200}")

@@ -15,7 +15,7 @@ import struct
 from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel
-from muslfix.wheels.zip_directory import Data, Directory, Entry, parse_extra
+from muslfix.wheels.zip_directory import Data, Directory, Entry
 from muslfix.wheels.zip_format import (
     DEFLATED,
     DESCRIPTOR_SIGNATURE,
@@ -25,6 +25,7 @@ from muslfix.wheels.zip_format import (
     LOCAL_SIGNATURE,
     ZIP64_FIELD,
     LocalHeader,
+    parse_extra,
 )
 
 # Members.
