@@ -790,7 +790,7 @@ def _listed_already(site: Path) -> None:
 
 
 def _damaged_trace(site: Path) -> None:
-    (dist_info(site) / "muslfix.json").write_text("{")
+    (dist_info(site) / "muslfix.json").write_text("[]")
 
 
 NO_RECORD = (
@@ -828,7 +828,8 @@ PROBLEMS: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "damaged trace": (
         _damaged_trace,
-        "{site}/demo-1.0.dist-info/muslfix.json: was not written by muslfix",
+        "{site}/demo-1.0.dist-info/muslfix.json: was not written by muslfix:"
+        " the document is not a JSON object",
     ),
 }
 
