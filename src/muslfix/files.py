@@ -1,4 +1,4 @@
-"""Files: read without trusting whoever wrote them, made anew, brought to the disk; JSON read with care.
+"""Files: read without trusting who wrote them, made anew, synced to disk; JSON read with care.
 
 Python's JSON parser accepts more than an honest file holds. The bounds here also keep error messages short,
 and readers from running out of stack.

@@ -1,6 +1,6 @@
 """How far the library is: a function that its caller may give, to be told of each step.
 
-Nothing here shows anything; that is the business of whoever gives the function.
+Nothing here shows anything; the caller that gives the function does.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _HEXADECIMAL = {"sha256": 64, "sha384": 96, "sha512": 128}  # digits
 class RecordRow(NamedTuple):
     """One row of RECORD: its three fields as text.
 
-    :param path: relative to the folder that holds the ``.dist-info``, with ``/`` between its parts; may lead
+    :param path: relative to the directory that holds the ``.dist-info``, with ``/`` between parts; may lead
         out of it by ``..``, and may be absolute
     :param hash: ``<algorithm>=<digest in urlsafe base64 without padding>``, or empty
     :param size: in bytes, decimal, or empty
@@ -139,7 +139,7 @@ class Record:
     def get(self, path: str) -> RecordRow | None:
         """The row of a path, the first where it has several, or ``None``.
 
-        :param path: as it stands in the row
+        :param path: as the row spells it
         """
         text = self._text_of_path.get(path)
         return None if text is None else RecordRow(*next(csv.reader([text])))
@@ -161,7 +161,7 @@ class Record:
         return Record(tuple(texts), tuple(paths))
 
     def text_of(self, path: str) -> str:
-        """The row of a path as it stands in the file, with its line end.
+        """The row of a path as the file has it, with its line end.
 
         :raises InvalidRecord: if the path has no row
         """
@@ -217,7 +217,7 @@ class Record:
     def without_row(self, path: str) -> Record:
         """The same without the row of a path.
 
-        :param path: as it stands in the row
+        :param path: as the row spells it
         :raises InvalidRecord: if the path has no row
         """
         self._position(path)

@@ -104,13 +104,13 @@ class ExtensionFilename(NamedTuple):
     def parse(cls, path: str) -> ExtensionFilename | None:
         """Take the name of a file apart, or say by ``None`` that it names no extension module.
 
-        :param path: a path with ``/`` between its parts, as in RECORD; the folders matter, since
+        :param path: a path with ``/`` between its parts, as in RECORD; the directories matter, since
             ``*.libs/`` holds shared libraries, never extension modules
         """
         if not path.endswith(".so"):
             return None
-        *folders, name = path.split("/")
-        if any(folder.endswith(".libs") for folder in folders):
+        *directories, name = path.split("/")
+        if any(directory.endswith(".libs") for directory in directories):
             return None
         match = _FILE_NAME.fullmatch(name)
         if match is None:

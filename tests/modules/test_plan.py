@@ -516,8 +516,8 @@ def test_whose_bytes_can_matter(suffix: str, judged: bool) -> None:
 
 def test_folders_and_modules_of_candidates() -> None:
     at_root, below = candidate(f"m.{G39}.so"), candidate("a/b.c/m.so")
-    assert (at_root.folder, at_root.module) == ("", "m")
-    assert (below.folder, below.module) == ("a/b.c/", "a/b.c/m")
+    assert (at_root.directory, at_root.module) == ("", "m")
+    assert (below.directory, below.module) == ("a/b.c/", "a/b.c/m")
 
 
 # What holds of any plan.
@@ -588,7 +588,7 @@ def test_new_names(files: list[Candidate], target: Target, mode: Mode, taken: fr
         assert (new.module, new.abi) == (old.module, old.abi)
         assert new.triplet != old.triplet
         assert new.suffix in target.extension_suffixes
-        assert decision.new_path == decision.candidate.folder + str(new)
+        assert decision.new_path == decision.candidate.directory + str(new)
         elf = decision.candidate.elf
         assert isinstance(elf, ElfFacts)
         assert elf.machine == target.machine

@@ -83,8 +83,8 @@ def test_what_contradicts_itself(options: dict[str, str], reason: str) -> None:
 
 
 def test_folders_of_modules_are_named_once() -> None:
-    assert Layout(FLAT, FLAT).site_folders == ("/x",)
-    assert Layout(replace(FLAT, platlib="/y"), FLAT).site_folders == ("/x", "/y")
+    assert Layout(FLAT, FLAT).site_directories == ("/x",)
+    assert Layout(replace(FLAT, platlib="/y"), FLAT).site_directories == ("/x", "/y")
 
 
 def test_each_project_has_a_folder_of_headers() -> None:

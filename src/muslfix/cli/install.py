@@ -13,7 +13,7 @@ from muslfix.cli.options import (
     add_limit_options,
     find_limits,
 )
-from muslfix.cli.targets import check_folders, find_target
+from muslfix.cli.targets import check_paths, find_target
 from muslfix.parallel.threads import Background
 from muslfix.verdicts import Mode
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    check_folders(target=options.target, prefix=options.prefix, root=options.root)
+    check_paths(target=options.target, prefix=options.prefix, root=options.root)
     # Importing this takes about as long as another interpreter takes to answer.
     imported = Background(partial(import_module, "muslfix.verbs.install"))
     try:

@@ -73,9 +73,9 @@ def find_target(options: argparse.Namespace) -> Target:
     :raises InvalidTarget: if the target file, the tree or the specification cannot be used
     """
     named = ("python", "target_file", "target_root", "target_spec")
-    check_folders(**{name.replace("_", "-"): getattr(options, name) for name in named})
+    check_paths(**{name.replace("_", "-"): getattr(options, name) for name in named})
     for path in getattr(options, "path", ()):
-        check_folders(path=path)
+        check_paths(path=path)
     given = _given_facts(options)
     if options.target_root is not None:
         from muslfix.targets.root import read_target_root
@@ -143,7 +143,7 @@ def _given_facts(options: argparse.Namespace) -> dict[str, str]:
     return given
 
 
-def check_folders(**directories: str | None) -> None:
+def check_paths(**directories: str | None) -> None:
     """Refuse an empty path, which a shell makes of a variable that is not set.
 
     :param directories: what was given, by the name of its option

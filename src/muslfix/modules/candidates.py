@@ -92,7 +92,7 @@ def _twins(
 
 def _names_beside(candidates: Iterable[Candidate], tree: Tree) -> frozenset[str]:
     """All paths in the directories of the candidates, whichever project they belong to."""
-    directories = {candidate.folder: candidate.path for candidate in candidates}
+    directories = {candidate.directory: candidate.path for candidate in candidates}
     return frozenset(top + name for top, path in directories.items() for name in tree.names_beside(path))
 
 

@@ -43,14 +43,14 @@ class Candidate:
     load: LoadResult | None = None
 
     @property
-    def folder(self) -> str:
+    def directory(self) -> str:
         """The directory with a trailing ``/``; empty at the root of the tree."""
         return self.path[: len(self.path) - len(str(self.name))]
 
     @property
     def module(self) -> str:
         """The directory and the name of the module, which identify it for an import."""
-        return self.folder + self.name.module
+        return self.directory + self.name.module
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _check_same(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout)
 
 
 def _owner(path: str, layout: Layout) -> str:
-    for project in scan_projects(layout.site_folders).values():
+    for project in scan_projects(layout.site_directories).values():
         with suppress(InvalidProject):
             if path in owned_files(project, layout):
                 return f"{project.name} {project.version}"

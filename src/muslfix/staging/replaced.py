@@ -95,7 +95,7 @@ def _is_own(path: str, layout: Layout) -> bool:
     directory, name = os.path.split(path)
     if directory == os.path.realpath(layout.scheme.scripts) and re.fullmatch(_ACTIVATION, name):
         return True
-    sites = [os.path.realpath(site) for site in layout.site_folders]
+    sites = [os.path.realpath(site) for site in layout.site_directories]
     libraries = [os.path.dirname(site) for site in sites if site.endswith(_BELOW_THE_LIBRARY)]
     return is_interpreter(path, layout) or (is_below(path, libraries) and not is_below(path, sites))
 

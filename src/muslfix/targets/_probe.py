@@ -20,7 +20,7 @@ import sys
 
 MARK = "muslfix-probe: "
 
-#: Stands for the other prefix while the paths below it are computed.
+#: Takes the place of the other prefix while the paths below it are computed.
 _PREFIX = "/muslfix-prefix"
 
 

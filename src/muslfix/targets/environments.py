@@ -1,4 +1,4 @@
-"""Which environment is meant: the one that is chosen where none is named, and what a name stands for.
+"""Which environment is meant: the one that is chosen where none is named, and what a name means.
 
 The order is that of uv, whose projects have their environment in ``.venv`` and need not activate it:
 https://docs.astral.sh/uv/pip/environments/#discovery-of-python-environments. What was chosen, and what was
@@ -193,9 +193,9 @@ def _pythons(wanted: _Version, environ: Mapping[str, str], directory: str) -> It
         yield from _programs_in(os.path.join(prefix, "bin"), _PROGRAMS)
     short = ".".join(wanted.numbers[:2]) + ("t" if wanted.free_threaded else "")
     names = (f"python{short}", *_PROGRAMS)
-    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        if folder:
-            yield from _programs_in(os.path.abspath(os.path.join(directory, folder)), names)
+    for entry in environ.get("PATH", os.defpath).split(os.pathsep):
+        if entry:
+            yield from _programs_in(os.path.abspath(os.path.join(directory, entry)), names)
     home = environ.get("HOME", "/nonexistent")
     data = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
     for kept in (
@@ -206,17 +206,17 @@ def _pythons(wanted: _Version, environ: Mapping[str, str], directory: str) -> It
             yield from _programs_in(os.path.join(kept, prefix, "bin"), names)
 
 
-def _programs_in(folder: str, names: tuple[str, ...]) -> Iterator[str]:
+def _programs_in(directory: str, names: tuple[str, ...]) -> Iterator[str]:
     for name in names:
-        path = os.path.join(folder, name)
+        path = os.path.join(directory, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
             yield path
 
 
-def _newest_first(folder: str) -> list[str]:
+def _newest_first(directory: str) -> list[str]:
     """The names in a directory, those with the highest version first."""
     try:
-        names = os.listdir(folder)
+        names = os.listdir(directory)
     except OSError:
         return []
     return sorted(names, key=lambda name: [int(number) for number in re.findall(r"\d+", name)], reverse=True)

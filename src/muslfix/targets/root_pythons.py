@@ -69,7 +69,7 @@ def open_tree(directory: str, prefix: str | None) -> tuple[RootFiles, tuple[Stat
     found = _pythons_in(files, _usual_prefixes(files) if prefix is None else [prefix])
     if found:
         return files, found
-    # A prefix lies where the target sees it, unless it is said that it will be moved.
+    # A prefix lies where the target sees it, unless the caller says that it will be moved.
     below = RootFiles(TargetTree(os.path.abspath(directory), prefix or os.path.abspath(directory)))
     found = _pythons_in(below, [below.tree.seen])
     return (below, found) if found else (files, ())

@@ -29,7 +29,7 @@ class Layout(NamedTuple):
     is_environment: bool = False
 
     @property
-    def site_folders(self) -> tuple[str, ...]:
+    def site_directories(self) -> tuple[str, ...]:
         """The directories that hold ``.dist-info`` directories, each once."""
         return tuple(dict.fromkeys((self.scheme.purelib, self.scheme.platlib)))
 
@@ -90,13 +90,13 @@ def for_project(layout: Layout, name: str) -> Layout:
     )
 
 
-def _flat(folder: str) -> Scheme:
+def _flat(directory: str) -> Scheme:
     return Scheme(
-        purelib=folder,
-        platlib=folder,
-        headers=os.path.join(folder, "include"),
-        scripts=os.path.join(folder, "bin"),
-        data=folder,
+        purelib=directory,
+        platlib=directory,
+        headers=os.path.join(directory, "include"),
+        scripts=os.path.join(directory, "bin"),
+        data=directory,
     )
 
 

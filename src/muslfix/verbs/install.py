@@ -125,7 +125,9 @@ class _Rehearsal(Transaction):
 def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transaction]:
     """A transaction on the main directory of the layout, or for a dry run on a temporary one."""
     if not options.dry_run:
-        with Transaction(layout.scheme.purelib, astuple(layout.scheme), layout.site_folders) as transaction:
+        with Transaction(
+            layout.scheme.purelib, astuple(layout.scheme), layout.site_directories
+        ) as transaction:
             yield transaction
         return
     import tempfile
@@ -153,7 +155,7 @@ class _Judged(NamedTuple):
 
 def _judge(opened: Sequence[Wheel], layout: Layout, options: InstallOptions) -> _Judged:
     """Compare wheels with what is installed."""
-    installed = scan_projects(layout.site_folders)
+    installed = scan_projects(layout.site_directories)
     coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
     _check_legacy(coming, installed, layout)
     _check_owners(coming, installed, options)
@@ -169,7 +171,7 @@ def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
 
 
 def _check_legacy(coming: Sequence[Wheel], installed: dict[str, InstalledProject], layout: Layout) -> None:
-    legacy = scan_legacy(layout.site_folders)
+    legacy = scan_legacy(layout.site_directories)
     for wheel in coming:
         if wheel.facts.key in legacy and wheel.facts.key not in installed:
             raise EnvironmentRefused(

@@ -202,7 +202,7 @@ def site_directories(
             tip="name the directories to work on with --path",
         )
     check_not_managed(target, break_system_packages=break_system_packages)
-    return _each_once(layout_of(target).site_folders)
+    return _each_once(layout_of(target).site_directories)
 
 
 def _each_once(directories: Sequence[str]) -> tuple[str, ...]:
