@@ -56,7 +56,9 @@ def make_project(
 def test_nothing_to_fix(tmp_path: Path, modules: list[str], cli: Cli) -> None:
     folder = make_project(tmp_path, modules)
     assert has_nothing_to_fix(["fix", "--path", str(folder)])
-    assert (cli("fix", "--path", folder).out, cli("fix", "-q", "--path", folder).status) == ("", 0)
+    told, quiet = cli("fix", "--path", folder), cli("fix", "-q", "--path", folder)
+    assert (told.status, told.out, told.err) == (0, "nothing to fix\n", "")
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
 
 
 @pytest.mark.parametrize(
