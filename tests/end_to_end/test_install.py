@@ -358,10 +358,11 @@ def test_record_says_what_is_on_disk(installed: Installed) -> None:
 
 
 def test_a_second_time_changes_nothing(installed: Installed) -> None:
-    done = muslfix("install", *installed.words, *installed.wheels)
+    done = muslfix("install", "-v", *installed.words, *installed.wheels)
 
     assert (done.status, done.err) == (0, "")
-    lines = done.out.splitlines()
+    summary, *lines = done.out.splitlines()
+    assert summary.endswith(": nothing to fix.")
     assert len(lines) == len(installed.wheels)
     assert [line for line in lines if ": kept: " not in line] == []
     assert snapshot(installed.environment) == installed.after

@@ -17,12 +17,12 @@ from muslfix.cli.options import (
     mode_words,
     paths_for,
 )
+from muslfix.cli.output import Output
 from muslfix.cli.targets import find_target, target_words
 from muslfix.errors import UsageError
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
-    from muslfix.cli.output import Output
     from muslfix.report.report import Report
     from muslfix.targets.target import Target
 

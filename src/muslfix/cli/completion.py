@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command
+from muslfix.cli.output import Output
+from muslfix.cli.parser import Parser
 from muslfix.errors import UsageError
 from muslfix.report.report import WORDS
-
-if TYPE_CHECKING:
-    from muslfix.cli.output import Output
-    from muslfix.cli.parser import Parser
 
 #: The shells that are tested; shtab supports more.
 SHELLS = ("bash", "zsh", "fish")

@@ -9,16 +9,13 @@ import argparse
 import re
 from collections.abc import Iterator
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command
+from muslfix.cli.output import Output
 from muslfix.errors import UsageError
 from muslfix.report.lines import Line
 from muslfix.report.report import WORDS
 from muslfix.report.sentences import kind_of
-
-if TYPE_CHECKING:
-    from muslfix.cli.output import Output
 
 # The heading of a section: the word, set as code. The section goes on to the next heading.
 _SECTION = re.compile(r"^### `([a-z-]+)`\n+(.*?)(?=^#{1,3} |\Z)", re.MULTILINE | re.DOTALL)

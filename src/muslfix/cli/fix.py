@@ -6,11 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command, add_common_options, add_projects
+from muslfix.cli.output import Output
 from muslfix.cli.targets import find_target
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
-    from muslfix.cli.output import Output
     from muslfix.progress import Progress
     from muslfix.verbs.fix import FixOptions
 

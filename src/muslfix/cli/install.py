@@ -13,12 +13,12 @@ from muslfix.cli.options import (
     add_limit_options,
     find_limits,
 )
+from muslfix.cli.output import Output
 from muslfix.cli.targets import check_paths, find_target
 from muslfix.parallel.threads import Background
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
-    from muslfix.cli.output import Output
     from muslfix.report.report import Report
     from muslfix.targets.target import Target
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from muslfix.cli.output import Output
+from muslfix.cli.terminal import Terminal
 from muslfix.progress import Progress, silent
-
-if TYPE_CHECKING:
-    from muslfix.cli.output import Output
-    from muslfix.cli.terminal import Terminal
 
 # In seconds: how long work takes before progress is shown, and how often a line is printed.
 _BLINK, _LINE_EVERY = 0.4, 2.0

@@ -18,11 +18,11 @@ from muslfix.cli.options import (
     find_limits,
     paths_for,
 )
+from muslfix.cli.output import Output
 from muslfix.cli.targets import add_target_options, find_targets
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
-    from muslfix.cli.output import Output
     from muslfix.report.report import ProjectReport
 
 _EPILOG = """\

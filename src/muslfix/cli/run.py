@@ -8,12 +8,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command, add_common_options
+from muslfix.cli.output import Output
 from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import UsageError
 from muslfix.report.lines import Line
 
 if TYPE_CHECKING:
-    from muslfix.cli.output import Output
     from muslfix.cli.whereabouts import Whereabouts
     from muslfix.report.report import Report
 

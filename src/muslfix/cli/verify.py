@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command, add_common_options, add_projects
+from muslfix.cli.output import Output
 from muslfix.cli.targets import find_target
-
-if TYPE_CHECKING:
-    from muslfix.cli.output import Output
 
 _EPILOG = """\
 example:
