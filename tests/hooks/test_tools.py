@@ -268,7 +268,7 @@ def test_wrong_settings_are_a_warning_or_a_failure(project: Project, strict: boo
     assert any(line.endswith(f"muslfix: {FIXED}") for line in said)
     path = project.folder / "pyproject.toml"
     assert any(
-        f"muslfix: {path}: tool.muslfix.mode is '[red]<error>', and must be one of" in line for line in said
+        f"muslfix: {path}: tool.muslfix.mode is '[red]<error>', but must be one of" in line for line in said
     )
     assert (done.status != 0) == strict
     assert served_by(project.environment) == f"_speed{RIGHT}"
@@ -281,7 +281,7 @@ def test_a_pyproject_that_is_none(project: Project) -> None:
     path = project.folder / "pyproject.toml"
     path.write_text("[tool.muslfix\n", encoding="utf-8")
     warned, fixed = sorted(lines_of_muslfix(well(project.install())), key=lambda line: FIXED in line)
-    assert f"warning: muslfix: {path}: cannot be read, so the settings of muslfix are not known (" in warned
+    assert f"warning: muslfix: {path}: cannot be read, so the settings of muslfix are ignored (" in warned
     assert FIXED in fixed
 
 
@@ -425,7 +425,7 @@ def test_tox_without_commands_has_no_way_to_fail(project: Project) -> None:
     """It is said all the same, and the next run fails."""
     project.configure("strict = true", "mode = 1")
     (said, fixed) = sorted(lines_of_muslfix(well(project.call("run", "--notest", "-e", "py"))), reverse=True)
-    assert "tool.muslfix.mode is 1, and must be one of" in fixed + said
+    assert "tool.muslfix.mode is 1, but must be one of" in fixed + said
     assert FIXED in fixed + said
     assert project.install().status != 0
 
