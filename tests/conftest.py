@@ -10,6 +10,7 @@ import pytest
 from checkout import build
 from commands import Cli
 from environments import make_environment
+from hypothesis import settings
 from lab import layout
 from lab_modules import Lab
 
@@ -19,6 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("network"):
             item.add_marker("lab")
+
+
+# A slow machine is no fault of the code: no test has a deadline.
+settings.register_profile("muslfix", deadline=None)
+settings.load_profile("muslfix")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -166,7 +166,9 @@ def test_colours_do_not_count_when_lines_are_wrapped() -> None:
 
 
 def test_check_ends_with_the_command_that_fixes(screen: Screen) -> None:
-    shown = screen("check", "--target-file", TARGET, MISNAMED, FOREIGN, BOTH, NO_COLOR="1")
+    shown = screen(
+        "check", "--target-file", TARGET, MISNAMED, FOREIGN, BOTH, streams=("stdout",), NO_COLOR="1"
+    )
     assert screen.status == 1
     lines = shown.rstrip("\n").split("\n")
     assert lines[:2] == [
