@@ -30,7 +30,7 @@ PYTHONS = [pytest.param(python, id=python.name) for python in layout.PYTHONS]
 PROJECT = "markupsafe"
 
 # What is said of a glibc module, with the evidence among other pieces of it.
-_GLIBC = r"(?m)^{}: other-libc: it is linked to glibc \(.*\blibc\.so\.6\b.*\), and the target uses musl$"
+_GLIBC = r"(?m)^{}: other-libc: it is linked to glibc \(.*\blibc\.so\.6\b.*\), but the target uses musl$"
 
 
 @pytest.fixture(params=PYTHONS)
@@ -74,7 +74,7 @@ def test_a_glibc_wheel_with_tags_that_fit_is_refused_for_what_its_module_needs(
 
     assert (done.status, done.out) == (1, "")
     assert re.search(_GLIBC.format(re.escape(module.file)), done.err)
-    assert "tip: take a musllinux wheel of this project" in done.err
+    assert "tip: use a musllinux wheel of this project" in done.err
     assert snapshot(musl_environment) == before
 
 
