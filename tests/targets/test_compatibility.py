@@ -165,3 +165,18 @@ def test_all_requirements_are_looked_at() -> None:
         "requires a, which is not installed",
         "requires b, which is not installed",
     ]
+
+
+def test_of_many_tags_and_requirements_the_first_are_named() -> None:
+    tags = parse_tag(".".join(f"cp2{number}" for number in range(30)) + "-none-any")
+    with pytest.raises(IncompatibleWheel, match="-none-any and 10 more, and the target is"):
+        check_tags("x.whl", tags, MUSL)
+    lines = unmet_requirements([f"x{number}" for number in range(5000)], {}, MUSL)
+    assert len(lines) == 101
+    assert lines[-1] == "has 4900 more requirements that are not met"
+
+
+def test_a_requirement_nested_too_deeply_cannot_be_read() -> None:
+    (line,) = unmet_requirements(["a; " + "(" * 4000 + "os_name == 'x'" + ")" * 4000], {}, MUSL)
+    assert line.startswith('has a requirement that cannot be read: "a; ((((')
+    assert len(line) < 250

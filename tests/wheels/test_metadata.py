@@ -212,7 +212,7 @@ def test_other_groups_of_entry_points_are_none_of_our_business(tmp_path: Path) -
         ({}, {"demo": "demo:main.."}, "has an entry point for what is not a function: 'demo'"),
         ({}, {"demo": ".:main"}, "has an entry point for what is not a function: 'demo'"),
         ({}, {"demo": "demo:1"}, "has an entry point for what is not a function: 'demo'"),
-        ({}, {"demo": "%(x)s:main"}, "has a damaged entry_points.txt: Bad value substitution"),
+        ({}, {"demo": "%(x)s:main"}, "has a damaged entry_points.txt: an entry is not of"),
         ({}, {"../demo": "demo:main"}, "has an entry point with a bad name: '../demo'"),
         ({}, {"/demo": "demo:main"}, "has an entry point with a bad name: '/demo'"),
         ({}, {"..": "demo:main"}, "has an entry point with a bad name: '..'"),

@@ -19,6 +19,10 @@ from muslfix.targets.target import Target
 # No version of Python has had as many releases; asked where it is not known which of them the target is.
 _MAX_MICRO = 50
 
+# So many tags and requirements are named in a message; a wheel can have thousands.
+_MOST_TAGS = 20
+_MOST_UNMET = 100
+
 _LIBC_VERSION_TIP = (
     "say which version of its libc the target has: --target-fact libc_version=1.2.5, or libc_version in the"
     " target file"
@@ -36,7 +40,8 @@ def check_tags(path: str, tags: Collection[Tag], target: Target) -> None:
     if set(tags).isdisjoint(own):
         unknown = target.libc_version is None and _may_fit(tags, own, target)
         best = next((tag for tag in own if tag.platform.startswith(("musl", "many"))), own[0])
-        names = ", ".join(sorted(str(tag) for tag in tags))
+        names = ", ".join(sorted(str(tag) for tag in tags)[:_MOST_TAGS])
+        names += f" and {len(tags) - _MOST_TAGS} more" if len(tags) > _MOST_TAGS else ""
         raise IncompatibleWheel(
             path,
             f"is for {names}, and the target is CPython {target.version} on {target.platform} with"
@@ -86,18 +91,20 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
 def unmet_requirements(
     requirements: Iterable[str], installed: Mapping[str, str], target: Target
 ) -> list[str]:
-    """The requirements that what is installed does not meet, each as a sentence.
+    """The requirements that what is installed does not meet, each as a sentence; of very many the first.
 
     :param requirements: ``Requires-Dist`` lines
     :param installed: versions by normalised project name
     :param target: whose environment the markers are evaluated in
     """
-    return [
+    unmet = [
         sentence
         for text in requirements
         for sentence in [_unmet(text, installed, target)]
         if sentence is not None
     ]
+    rest = len(unmet) - _MOST_UNMET
+    return unmet if rest <= 0 else [*unmet[:_MOST_UNMET], f"has {rest} more requirements that are not met"]
 
 
 def _unmet(text: str, installed: Mapping[str, str], target: Target) -> str | None:
@@ -108,8 +115,8 @@ def _unmet(text: str, installed: Mapping[str, str], target: Target) -> str | Non
         marker = requirement.marker
         if marker is not None and not marker.evaluate({**dict(target.markers), "extra": ""}):
             return None
-    except (InvalidRequirement, ValueError):
-        return f"has a requirement that cannot be read: {text!r}"
+    except (InvalidRequirement, ValueError, RecursionError):
+        return f"has a requirement that cannot be read: {text!r:.200}"
     version = installed.get(canonicalize_name(requirement.name))
     if version is None:
         return f"requires {requirement.name}{requirement.specifier}, which is not installed"

@@ -14,13 +14,12 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Iterator
-
-from installer.utils import parse_entrypoints
+from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord, InvalidWheel
 from muslfix.record import Record, RecordRow
 from muslfix.wheels.archive import Archive, Member, read_text
+from muslfix.wheels.texts import EntryPoint, parse_entry_points
 
 #: Files beside RECORD that sign it, so that it cannot list them.
 SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -105,18 +104,29 @@ def _judge_row(path: str, row: RecordRow | None, member: Member) -> None:
         )
 
 
-def judge_scripts(archive: Archive, dist_info: str, data: str) -> frozenset[str]:
+class Scripts(NamedTuple):
+    """The programs that come with a wheel.
+
+    :param made: those that are made for entry points
+    :param superseded: files that are not installed because an entry point makes the same script: setuptools
+        once put the scripts that it had made for entry points into wheels as well (``wheel`` 0.22 itself has
+        them), and pip skips them (``is_entrypoint_wrapper`` in its ``operations/install/wheel.py``)
+    """
+
+    made: tuple[EntryPoint, ...] = ()
+    superseded: frozenset[str] = frozenset()
+
+
+def judge_scripts(archive: Archive, dist_info: str, data: str) -> Scripts:
     """Judge the names under which programs will be installed.
 
     :param dist_info: name of the ``.dist-info`` directory
     :param data: name of the ``.data`` directory
-    :return: the files that are not installed because an entry point makes the same script: setuptools once
-        put the scripts that it had made for entry points into wheels as well (``wheel`` 0.22 itself has
-        them), and pip skips them (``is_entrypoint_wrapper`` in its ``operations/install/wheel.py``)
     :raises InvalidWheel: if two have the same name, or a name is not a file name or is the interpreter's
     """
+    entry_points = _entry_points(archive, f"{dist_info}/entry_points.txt")
     made: dict[str, str] = {}
-    for name in _entry_points(archive, f"{dist_info}/entry_points.txt"):
+    for name, *_ in entry_points:
         if name.casefold() in made:
             raise InvalidWheel(archive.path, f"has two entry points for a script of the name {name!r:.200}")
         made[name.casefold()] = name
@@ -129,25 +139,23 @@ def judge_scripts(archive: Archive, dist_info: str, data: str) -> frozenset[str]
             raise InvalidWheel(archive.path, f"has a script {name!r}, which would replace the interpreter")
     if f"{data}/data/pyvenv.cfg" in archive.members:
         raise InvalidWheel(archive.path, "has a 'pyvenv.cfg', which would reconfigure its environment")
-    return frozenset(files[name] for name in made.values() if name in files)
+    return Scripts(entry_points, frozenset(files[name] for name in made.values() if name in files))
 
 
-def _entry_points(archive: Archive, member: str) -> Iterator[str]:
-    """The names of the scripts that entry points ask for."""
+def _entry_points(archive: Archive, member: str) -> tuple[EntryPoint, ...]:
+    """The scripts that entry points ask for."""
     if member not in archive.members:
-        return
-    text = read_text(archive, member)
+        return ()
     try:
-        found = [(name, f"{module}.{function}") for name, module, function, _ in parse_entrypoints(text)]
-    except Exception as error:  # installer lets out configparser's errors and AssertionError
-        reason = " ".join(str(error).split()) or "an entry is not of the form name = module:function"
-        raise InvalidWheel(archive.path, f"has a damaged entry_points.txt: {reason:.300}") from error
-    for name, function in found:
+        found = parse_entry_points(read_text(archive, member))
+    except ValueError as error:
+        raise InvalidWheel(archive.path, f"has a damaged entry_points.txt: {error!s:.300}") from error
+    for name, module, function, _ in found:
         if not _is_file_name(name):
             raise InvalidWheel(archive.path, f"has an entry point with a bad name: {name!r:.200}")
-        if not all(part.isidentifier() for part in function.split(".")):
+        if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
             raise InvalidWheel(archive.path, f"has an entry point for what is not a function: {name!r:.200}")
-        yield name
+    return found
 
 
 def _is_file_name(name: str) -> bool:

@@ -11,23 +11,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from email.message import Message
 from typing import NamedTuple
 
-from installer.utils import SCHEME_NAMES, parse_metadata_file
-from packaging.tags import Tag, parse_tag
+from installer.utils import SCHEME_NAMES
+from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from muslfix.errors import InvalidWheel
 from muslfix.files import STAGING_PREFIX, TRACE
 from muslfix.record import Record
 from muslfix.wheels.archive import Archive, read_text
-from muslfix.wheels.contents import SIGNATURES, judge_record, judge_scripts
+from muslfix.wheels.contents import SIGNATURES, Scripts, judge_record, judge_scripts
+from muslfix.wheels.texts import Headers, parse_tags
 
 # Files that an installer writes; a wheel made of an installed project has those of another installer.
 _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
+_LONGEST_NAME = 255  # bytes, of a file
 
 
 class WheelFacts(NamedTuple):
@@ -40,10 +41,11 @@ class WheelFacts(NamedTuple):
     :param tags: the compatibility tags of the file name
     :param dist_info: name of the ``.dist-info`` directory, as the archive spells it
     :param data: name of the ``.data`` directory; there may be none of that name
-    :param metadata: the parsed ``METADATA``
+    :param requires_python: its ``Requires-Python``, or ``None``
+    :param requirements: its ``Requires-Dist``
     :param root_is_purelib: whether its root goes to ``purelib``, else to ``platlib``
     :param record: its RECORD; without rows if it is to be ignored
-    :param superseded: its scripts that entry points make again, by their path in the archive
+    :param scripts: its programs
     :param warnings: what is odd about it but no reason to refuse it, each a sentence
     """
 
@@ -54,28 +56,18 @@ class WheelFacts(NamedTuple):
     tags: frozenset[Tag]
     dist_info: str
     data: str
-    metadata: Message
+    requires_python: str | None
+    requirements: tuple[str, ...]
     root_is_purelib: bool
     record: Record
-    superseded: frozenset[str] = frozenset()
+    scripts: Scripts = Scripts()
     warnings: tuple[str, ...] = ()
-
-    @property
-    def requires_python(self) -> str | None:
-        """Its ``Requires-Python``, or ``None``."""
-        value = self.metadata["Requires-Python"]
-        return None if value is None else str(value)
-
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        """Its ``Requires-Dist``."""
-        return tuple(str(line) for line in self.metadata.get_all("Requires-Dist", []))
 
     @property
     def of_the_wheel_alone(self) -> tuple[str, ...]:
         """Files that are not installed: RECORD, which changes, its signatures, an installer's own files."""
         notes = (f"{self.dist_info}/{name}" for name in ("RECORD", *SIGNATURES, *_NOTES))
-        return (*notes, *self.superseded)
+        return (*notes, *self.scripts.superseded)
 
     @property
     def signatures(self) -> tuple[str, ...]:
@@ -97,23 +89,24 @@ def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
     path = archive.path
     key, version, tags = parse_wheel_path(path)
     dist_info, data = _find_directories(archive, key, version)
-    metadata = parse_metadata_file(read_text(archive, f"{dist_info}/METADATA"))
-    wheel = parse_metadata_file(read_text(archive, f"{dist_info}/WHEEL"))
+    metadata = Headers(path, "METADATA", read_text(archive, f"{dist_info}/METADATA"))
+    wheel = Headers(path, "WHEEL", read_text(archive, f"{dist_info}/WHEEL"))
     record, record_warnings = _record(archive, dist_info, ignore=ignore_record)
     _check_places(archive, data)
     return WheelFacts(
         path=path,
         key=key,
-        name=_check_metadata(path, metadata, key, version),
+        name=_check_metadata(metadata, key, version),
         version=version,
         tags=tags,
         dist_info=dist_info,
         data=data,
-        metadata=metadata,
-        root_is_purelib=_root_is_purelib(path, wheel),
+        requires_python=next(iter(metadata.all("Requires-Python")), None),
+        requirements=metadata.all("Requires-Dist"),
+        root_is_purelib=_root_is_purelib(wheel),
         record=record,
-        superseded=judge_scripts(archive, dist_info, data),
-        warnings=(*_check_format(path, wheel), *_check_tags(path, wheel, tags), *record_warnings),
+        scripts=judge_scripts(archive, dist_info, data),
+        warnings=(*_check_format(wheel), *_check_tags(wheel, tags), *record_warnings),
     )
 
 
@@ -122,9 +115,13 @@ def parse_wheel_path(path: str) -> tuple[str, Version, frozenset[Tag]]:
 
     :raises InvalidWheel: if it is not a wheel file name
     """
+    name = os.path.basename(path)
     try:
-        key, version, _, tags = parse_wheel_filename(os.path.basename(path))
-    except (InvalidWheelFilename, InvalidVersion) as error:
+        if len(os.fsencode(name)) > _LONGEST_NAME:
+            raise InvalidWheelFilename(name)
+        parse_tags("-".join(name.split("-")[-3:]))
+        key, version, _, tags = parse_wheel_filename(name)
+    except ValueError as error:
         raise InvalidWheel(
             path,
             "is not a wheel file name",
@@ -161,36 +158,28 @@ def _means(stem: str, key: str, version: Version) -> bool:
 def _version(text: str | None) -> Version | None:
     try:
         return Version(text or "")
-    except InvalidVersion:
+    except ValueError:  # or a number that is too long for Python
         return None
 
 
-def _one(path: str, message: Message, file: str, header: str) -> str | None:
-    """The value of a header that may occur once: of two, one reader takes the first, another the last."""
-    values = message.get_all(header, [])
-    if len(values) > 1:
-        raise InvalidWheel(path, f"has {len(values)} lines {header!r} in its {file}")
-    return str(values[0]).strip() if values else None
-
-
-def _check_metadata(path: str, metadata: Message, key: str, version: Version) -> str:
+def _check_metadata(metadata: Headers, key: str, version: Version) -> str:
     """Compare ``METADATA`` with the file name; return the project's name as ``METADATA`` spells it."""
-    name = _one(path, metadata, "METADATA", "Name")
+    path, name = metadata.path, metadata.one("Name")
     if not name or canonicalize_name(name) != key:
         raise InvalidWheel(path, f"is named {key}, and its METADATA names {name!r:.200}")
-    text = _one(path, metadata, "METADATA", "Version")
+    text = metadata.one("Version")
     if _version(text) != version:
         raise InvalidWheel(path, f"is named version {version}, and its METADATA says {text!r:.200}")
     return name
 
 
-def _check_format(path: str, wheel: Message) -> tuple[str, ...]:
+def _check_format(wheel: Headers) -> tuple[str, ...]:
     """Check the version of the format: refuse a newer major one, warn about a newer minor one."""
-    text = _one(path, wheel, "WHEEL", "Wheel-Version") or ""
+    text = wheel.one("Wheel-Version") or ""
     match = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9})", text)
     if match is None or int(match[1]) > _WHEEL_VERSION[0]:
         raise InvalidWheel(
-            path,
+            wheel.path,
             f"has the wheel format version {text!r:.50}, and muslfix reads versions up to 1.x",
             tip="a newer muslfix may read it",
         )
@@ -198,19 +187,20 @@ def _check_format(path: str, wheel: Message) -> tuple[str, ...]:
     return (f"has the wheel format version {text}, which is newer than this muslfix",) if newer else ()
 
 
-def _root_is_purelib(path: str, wheel: Message) -> bool:
+def _root_is_purelib(wheel: Headers) -> bool:
     """Whether its root goes to ``purelib``.
 
     pip takes anything but "true" for false, and a missing line too. It can be true together with platform
     tags: 34 of 1043 wheels from PyPI have programs or shared libraries, but no extension modules.
     """
-    text = _one(path, wheel, "WHEEL", "Root-Is-Purelib") or "false"
+    text = wheel.one("Root-Is-Purelib") or "false"
     if text.lower() not in ("true", "false"):
-        raise InvalidWheel(path, f"says 'Root-Is-Purelib: {text!r:.50}', which is neither true nor false")
+        reason = f"says 'Root-Is-Purelib: {text!r:.50}', which is neither true nor false"
+        raise InvalidWheel(wheel.path, reason)
     return text.lower() == "true"
 
 
-def _check_tags(path: str, wheel: Message, tags: frozenset[Tag]) -> tuple[str, ...]:
+def _check_tags(wheel: Headers, tags: frozenset[Tag]) -> tuple[str, ...]:
     """Compare the tags in ``WHEEL`` with those of the file name.
 
     The specification requires them to be the same. Of 1043 wheels from PyPI five had others, and three (ray,
@@ -218,11 +208,11 @@ def _check_tags(path: str, wheel: Message, tags: frozenset[Tag]) -> tuple[str, .
     had been built for plain ``linux_x86_64`` or ``any``. So another platform is a warning, since the ELF
     files show what they are for; another Python or ABI is refused. pip compares nothing.
     """
-    lines = [str(line).strip() for line in wheel.get_all("Tag", [])]
+    path = wheel.path
     try:
-        inside = frozenset(tag for line in lines for tag in parse_tag(line))
-    except ValueError:
-        raise InvalidWheel(path, "has a line 'Tag' in its WHEEL that is no compatibility tag") from None
+        inside = parse_tags(*wheel.all("Tag"))
+    except ValueError as error:
+        raise InvalidWheel(path, f"has a line 'Tag' in its WHEEL that {error}") from error
     if not inside or inside & tags:
         return ()
     sentence = f"is for {_shown(inside)} according to its WHEEL, but not according to its file name"

@@ -20,6 +20,7 @@ from muslfix.wheels.archive import STANDARD, Archive, Codec, Member, open_archiv
 from muslfix.wheels.contents import RECORD_TIP
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.metadata import WheelFacts, judge_wheel, parse_wheel_path
+from muslfix.wheels.texts import entry_points_text
 
 _SMALL = 256 * 1024  # bytes
 
@@ -77,6 +78,8 @@ class Wheel(WheelSource):
         """
         if filename == "WHEEL":  # judged already, and installer would refuse 0.x, which pip accepts
             return f"Wheel-Version: 1.0\nRoot-Is-Purelib: {str(self.facts.root_is_purelib).lower()}\n"
+        if filename == "entry_points.txt":  # its parser would interpolate
+            return entry_points_text(self.facts.scripts.made)
         return read_text(self.archive, f"{self.facts.dist_info}/{filename}")
 
     def get_contents(self) -> Iterator[tuple[tuple[str, str, str], BinaryIO, bool]]:
