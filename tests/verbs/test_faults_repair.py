@@ -445,7 +445,7 @@ def test_a_wheel_that_kills_its_worker(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(new_wheel, "write_whole_file", write)
     report = repair(wheels, [TARGET], RepairOptions(str(tmp_path)))
-    actions = {Path(project.source).name: project.action for project in report.projects}
+    actions = {Path(project.source or "").name: project.action for project in report.projects}
     assert actions.pop(MISNAMED.name) == "failed"
     assert actions == {
         "misnamed-1.0-cp310-cp310-musllinux_1_1_x86_64.whl": "left-alone",

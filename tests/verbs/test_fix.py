@@ -423,6 +423,30 @@ def test_a_tree_that_several_pythons_share_is_fixed_for_each_and_put_back(
 # -- what is asked for ------------------------------------------------------------------------------
 
 
+def test_many_projects_are_a_few_lines_of_a_build_log(tmp_path: Path, cli: Cli) -> None:
+    """The summary first, and no line for each file; what was done to them is ``fixed``."""
+    site = tmp_path / "site"
+    for number in range(28):
+        name = f"p{number:02}"
+        lay(site, name, {f"{name}/m{n}{WRONG}": MODULE for n in range(3)})
+    words = "--path", site, "--target-file", target_file(tmp_path)
+    told = cli("fix", "--no-load-check", *words)
+    assert (told.status, told.err) == (0, "")
+    log = told.out.splitlines()
+    assert log[0] == "84 extension modules in 28 projects: 84 fixed."
+    assert log[-1] == "and 23 more projects (-v names all)"
+    assert len(log) == 7
+    assert "misnamed" not in told.out
+    undo_all = cli("undo", *words)
+    assert len(undo_all.out.splitlines()) == 7
+    named = cli("fix", "-v", "--no-load-check", *words).out.splitlines()
+    assert named[:2] == [log[0], "p00 1.0: 3 extension modules: 3 fixed"]
+    assert named[2].startswith(f"  p00/m0{WRONG}: fixed: the target looks for m0{RIGHT}, which now links")
+    assert sum(": fixed: " in line for line in named) == 84
+    cli("undo", "-q", *words)
+    assert cli("fix", "-q", *words).out == ""
+
+
 def test_only_the_named_projects(tmp_path: Path) -> None:
     site = tmp_path / "site"
     for name in ("One_Thing", "two", "three"):

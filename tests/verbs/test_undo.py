@@ -52,6 +52,28 @@ def undo_all(site: Path, *, dry_run: bool = False) -> Report:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_dry_run_says_what_would_be_done(tmp_path: Path, cli: Cli, mode: str) -> None:
+    site = lay(tmp_path / "site")
+    fix_all(site, mode)
+    before = snapshot(site)
+
+    told = cli("undo", "--path", site, "--dry-run")
+
+    assert (told.status, told.err) == (0, "")
+    files = {
+        "rename": f"_speed{WRONG}: would be put back: _speed{RIGHT} would get this name back",
+        "copy": f"_speed{RIGHT}: would be removed: it is a copy of _speed{WRONG}, which would stay",
+    }
+    link = f"_speed{RIGHT}: would be removed: it is a {mode} to _speed{WRONG}, which would stay"
+    assert told.out.splitlines() == [
+        "1 project: 1 would be put back.",
+        "demo 1.0: would be put back",
+        f"  demo/{files.get(mode, link)}",
+    ]
+    assert snapshot(site) == before
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_names_and_record_are_what_they_were(tmp_path: Path, cli: Cli, mode: str) -> None:
     site = lay(tmp_path / "site", files=demo_files())
     lay(site, "other")

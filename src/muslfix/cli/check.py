@@ -96,9 +96,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str | None:
     """The command that would fix what was found, to copy and run; ``None`` if there is none."""
     needy = [p for p in report.projects if any(module.new_path is not None for module in p.modules)]
-    wheels = [p.source for p in needy if p.source.endswith(".whl") and p.is_well]
-    directories = [p.source for p in needy if p.source == p.location]
-    installed = [p for p in needy if p.source.endswith(".dist-info")]
+    wheels = [p.source for p in needy if p.source and p.source.endswith(".whl") and p.is_well]
+    directories = [p.source for p in needy if p.source and p.source == p.location]
+    installed = [p for p in needy if p.source and p.source.endswith(".dist-info")]
     named = [p.name for p in installed] if options.subjects else []
     common = [*target_words(options), *mode_words(options)]
     commands = []

@@ -10,7 +10,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from itertools import takewhile
 from types import FrameType
 from typing import NoReturn
 
@@ -35,6 +37,8 @@ _COMMANDS = (
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
+_NOTHING_LEFT = "interrupted: nothing is left half done"
+
 
 def run_command(words: Sequence[str]) -> int:
     """Run one command.
@@ -46,7 +50,13 @@ def run_command(words: Sequence[str]) -> int:
         if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the very end
     parser = _parser(words)
-    return _run(_parse(parser, words), parser) if words else _help(parser)
+    if not words:
+        return _help(parser)
+    output = Output()
+    status, error = _run(words, parser, output)
+    if status and _wants_json(words) and not output.has_data:
+        _print_failure(words, status, error, output)
+    return status
 
 
 def _help(parser: Parser) -> int:
@@ -56,37 +66,65 @@ def _help(parser: Parser) -> int:
     return _USAGE
 
 
-def _run(options: argparse.Namespace, parser: Parser) -> int:
+def _run(words: Sequence[str], parser: Parser, output: Output) -> tuple[int, MuslfixError | None]:
     """Run the command, and turn whatever ends it into an exit status.
 
     :param parser: of the whole command line, which completion describes
+    :return: the status, and the error that was printed, if there was one
     """
-    options.parser = parser
-    output = Output(verbose=options.verbose, quiet=options.quiet)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        options = _parse(parser, words)
+        options.parser = parser
+        output.verbose, output.quiet = options.verbose, options.quiet
         status: int = options.run(options, output)
         output.flush()
-    except UsageError as error:
-        output.error(error)
-        return _USAGE
     except MuslfixError as error:
         for line in error.lines if isinstance(error, RefusedModules) else ():
             output.diagnostic(line)
         output.error(error)
-        return _FAILED
+        return _USAGE if isinstance(error, UsageError) else _FAILED, error
     except UnicodeEncodeError as error:  # the locale is not UTF-8, and a name is
-        output.error(spelling_error(error))
-        return _FAILED
+        unspellable = spelling_error(error)
+        output.error(unspellable)
+        return _FAILED, unspellable
     except KeyboardInterrupt:
         _end_what_is_open()
-        output.diagnostic("interrupted: nothing is left half done")
-        return _INTERRUPTED
+        output.diagnostic(_NOTHING_LEFT)
+        return _INTERRUPTED, None
     except BrokenPipeError:
-        return _FAILED
+        return _FAILED, None
     finally:
         signal.signal(signal.SIGTERM, previous)
-    return status
+    return status, None
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Whether the words ask for JSON, also where they are no valid command line."""
+    return "--json" in takewhile(lambda word: word != "--", words)
+
+
+def _print_failure(words: Sequence[str], status: int, error: MuslfixError | None, output: Output) -> None:
+    """Print the JSON document of a command that has no result.
+
+    :param status: its exit status
+    :param error: what was printed about it
+    """
+    from muslfix.report.report import Failure, Report
+
+    if error is not None:
+        lines = error.lines if isinstance(error, RefusedModules) else ()
+        failure = Failure(type(error).__name__, error.path, error.reason, error.tip, lines)
+    elif status == _INTERRUPTED:
+        failure = Failure("Interrupted", None, _NOTHING_LEFT)
+    else:
+        failure = Failure("CommandFailed", None, f"the command ended with exit status {status}")
+    command = next((word for word in words if word in _COMMANDS), None)
+    dry_run = command == "check" or "--dry-run" in words
+    report = Report(command, dry_run=dry_run, projects=(), error=failure)
+    with suppress(MuslfixError, BrokenPipeError):  # the exit status says it too
+        output.data(report.to_json())
+        output.flush()
 
 
 def _end_what_is_open() -> None:

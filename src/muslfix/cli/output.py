@@ -26,6 +26,8 @@ class Output:
     def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
         self.verbose = verbose
         self.quiet = quiet
+        #: Whether data was printed, such as a JSON document.
+        self.has_data = False
         self.out = Terminal.of(sys.stdout, os.environ)
         self.err = Terminal.of(sys.stderr, os.environ)
 
@@ -67,6 +69,7 @@ class Output:
         :raises DestinationError: if it cannot be written
         :raises BrokenPipeError: if the reader has closed the pipe
         """
+        self.has_data = True
         with _to_stdout():
             sys.stdout.write(text)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
-from muslfix.cli.output import Output
 from muslfix.errors import UsageError
 
 _HEAD = """\
@@ -39,12 +37,14 @@ class CommandParser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and a tip, without the list of options."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the error, and exit."""
+        """Raise the error, which is printed like any other.
+
+        :raises UsageError: always
+        """
         tip = f"see '{self.prog} --help'"
         if message.startswith("ambiguous option: --target could match"):
             tip = "use --path for a directory made by 'pip install --target'"
-        Output().error(UsageError(None, message, tip))
-        sys.exit(2)
+        raise UsageError(None, message, tip)
 
 
 class Parser(CommandParser):

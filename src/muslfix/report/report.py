@@ -1,6 +1,7 @@
 """The result of a command, as values and as JSON.
 
-The JSON form is described by ``report.schema.json`` in this package, and tests hold the two together.
+The JSON form is described by ``report.schema.json`` in this package, and tests hold the two together. A
+command that fails has a report too, with a :class:`Failure`.
 :mod:`muslfix.report.sentences` puts a report into words.
 """
 
@@ -103,9 +104,10 @@ class ProjectReport:
     """What is said of one project.
 
     :param name: as its metadata spells it
-    :param version: its version
-    :param source: path of the wheel, or of the ``.dist-info`` directory of an installed project
-    :param location: the directory that holds its ``.dist-info``
+    :param version: its version; ``None`` if it is not known or there is none
+    :param source: path of the wheel, or of the ``.dist-info`` directory of an installed project; ``None`` if
+        there is neither
+    :param location: the directory that holds its ``.dist-info``; ``None`` if it is not installed
     :param action: what was done, or would be in a dry run; see :data:`ACTIONS`
     :param previous: the version that was there before, or ``None``
     :param modules: its extension modules, by path
@@ -118,9 +120,9 @@ class ProjectReport:
     """
 
     name: str
-    version: str
-    source: str
-    location: str
+    version: str | None
+    source: str | None
+    location: str | None
     action: str
     previous: str | None
     modules: tuple[ModuleReport, ...] = ()
@@ -139,7 +141,7 @@ class ProjectReport:
     @property
     def label(self) -> str:
         """The name, with the version if there is one."""
-        return self.name if self.version in ("?", "-") else f"{self.name} {self.version}"
+        return self.name if self.version is None else f"{self.name} {self.version}"
 
     @property
     def is_well(self) -> bool:
@@ -150,28 +152,49 @@ class ProjectReport:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why a command ended without a result.
+
+    :param kind: the class of the library's exception, such as ``InvalidWheel``; ``Interrupted``;
+        ``CommandFailed`` where the command behind ``muslfix run`` did
+    :param path: the file, directory or program that it is about, or ``None``
+    :param reason: what is wrong
+    :param tip: what the user can do, or ``None``
+    :param lines: one line for each refused file, ``path: verdict: sentence``
+    """
+
+    kind: str
+    path: str | None
+    reason: str
+    tip: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of one command.
 
-    :param command: its name
+    :param command: its name; ``None`` if the command line names none
     :param dry_run: whether nothing was changed
     :param projects: in the order of the call
     :param warnings: what is unusual about the whole, each a sentence
     :param notes: what is good to know about the whole, each a sentence
     :param source: where the facts of the target come from, if known
+    :param error: why there is no result; ``None`` if there is one
     """
 
-    command: str
+    command: str | None
     dry_run: bool
     projects: tuple[ProjectReport, ...]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     source: Source | None = None
+    error: Failure | None = None
 
     @property
     def is_well(self) -> bool:
-        """Whether all projects are well."""
-        return all(project.is_well for project in self.projects)
+        """Whether there is a result, and all projects are well."""
+        return self.error is None and all(project.is_well for project in self.projects)
 
     @property
     def has_problems(self) -> bool:
@@ -199,4 +222,4 @@ def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> Project
     :param reason: a sentence
     :param tip: what the user can do, or ``None``
     """
-    return ProjectReport(basename(path), "?", path, "", "failed", None, problem=reason, tip=tip)
+    return ProjectReport(basename(path), None, path, None, "failed", None, problem=reason, tip=tip)

@@ -33,6 +33,9 @@ _DEEDS = frozenset({"installed", "replaced", "fixed", "undone", "repaired"})
 # A project with one of these, and nothing else to say of it, is only counted.
 _UNEVENTFUL = frozenset({"unchanged", "verified", "checked"})
 
+# The labels of files in a dry run, where nothing was done to them.
+_WOULD = {"removed": "would be removed", "put-back": "would be put back"}
+
 # The label of a file that has been given a name. Its verdict is what it was before.
 _FIXED = "fixed"
 
@@ -136,7 +139,7 @@ def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
     unknown = _modules_where(projects, lambda module: bool(module.not_known))
     parts = []
     if named:
-        are_wheels = all(project.source.endswith(".whl") for project in projects)
+        are_wheels = all((project.source or "").endswith(".whl") for project in projects)
         falls_back = _FALLS_BACK[are_wheels, report.dry_run]
         aside = f" ({slow} {falls_back} to slower pure Python)" if slow else ""
         parts.append(f"{len(named)} {'misnamed' if report.dry_run else 'fixed'}{aside}")
@@ -206,24 +209,27 @@ def _files(project: ProjectReport, report: Report, *, verbose: bool) -> Iterator
         if verbose or report.dry_run or kind_of(file.finding) != "good":
             groups.setdefault(file.finding, []).append(file)
     for label, files in groups.items():
-        yield from _group(label, files, verbose=verbose)
+        yield from _group(label, files, report, verbose=verbose)
 
 
 def _label(module: ModuleReport, report: Report) -> str:
     """The verdict; after a fix what was done."""
-    done = module.verdict is Verdict.MISNAMED and not report.dry_run
+    done = module.verdict is Verdict.MISNAMED and module.new_path is not None and not report.dry_run
     return _FIXED if done else module.verdict.value
 
 
-def _group(label: str, files: Sequence[ModuleReport | FileReport], *, verbose: bool) -> Iterator[Line]:
+def _group(
+    label: str, files: Sequence[ModuleReport | FileReport], report: Report, *, verbose: bool
+) -> Iterator[Line]:
     most = 1 if label in _ALIKE else _FILES
     shown = files if verbose or len(files) <= most + 1 else files[:most]
+    head = _WOULD.get(label, label) if report.dry_run else label
     for file in shown:
-        yield Line(file.path, head=label, kind=kind_of(label), indent=2, detail=file.sentence)
+        yield Line(file.path, head=head, kind=kind_of(label), indent=2, detail=file.sentence)
         if verbose and isinstance(file, ModuleReport):
             yield from (Line(sentence, head="not known:", indent=6) for sentence in file.not_known)
     if len(shown) < len(files):
-        yield Line(f"and {len(files) - len(shown)} more {label} (-v names all)", indent=2)
+        yield Line(f"and {len(files) - len(shown)} more {head} (-v names all)", indent=2)
 
 
 def _tips(project: ProjectReport) -> list[str]:

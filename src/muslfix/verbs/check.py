@@ -96,7 +96,7 @@ def _check_musl(path: str, limits: Limits) -> ProjectReport:
             facts, floor = wheel.facts, find_musl_floor(wheel)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
-    return ProjectReport(facts.name, str(facts.version), path, "", "checked", None, musl=floor)
+    return ProjectReport(facts.name, str(facts.version), path, None, "checked", None, musl=floor)
 
 
 def _is_wheel(subject: str) -> bool:
@@ -127,7 +127,7 @@ def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectRepo
             facts = wheel.facts
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
-    report = ProjectReport(facts.name, str(facts.version), path, "", "checked", None)
+    report = ProjectReport(facts.name, str(facts.version), path, None, "checked", None)
     warnings = []
     try:
         check_tags(path, facts.tags, target)
@@ -146,7 +146,7 @@ def _check_directory(directory: str, target: Target, options: CheckOptions) -> P
     root = os.path.abspath(directory)
     tree = DiskTree(partial(os.path.join, root), _load_check(target, options, [root]))
     plan = plan_tree(_files_below(root), tree, target, options.mode, thorough=True)
-    return _with_modules(ProjectReport(directory, "-", root, root, "checked", None), plan, target)
+    return _with_modules(ProjectReport(directory, None, root, root, "checked", None), plan, target)
 
 
 def _files_below(root: str) -> Iterator[str]:

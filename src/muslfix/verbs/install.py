@@ -264,7 +264,7 @@ def _report_project(
     previous: InstalledProject | None,
     warnings: tuple[str, ...],
 ) -> ProjectReport:
-    there = previous.root if previous else ""
+    there = previous.root if previous else None
     return ProjectReport(
         name=wheel.facts.name,
         version=str(wheel.facts.version),

@@ -173,7 +173,7 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
     """Choose the targets, plan for all of them, refuse, and write."""
     facts = wheel.facts
     report = ProjectReport(
-        facts.name, str(facts.version), facts.path, "", "unchanged", None, warnings=facts.warnings
+        facts.name, str(facts.version), facts.path, None, "unchanged", None, warnings=facts.warnings
     )
     misfits = [_misfit(wheel, target) for target in targets]
     fitting = [target for target, misfit in zip(targets, misfits) if misfit is None]
@@ -246,5 +246,6 @@ def _write(wheel: Wheel, new: NewWheel, report: ProjectReport, options: RepairOp
     if not options.dry_run:
         overwrite = options.force or options.in_place
         write_wheel(wheel, new, output, overwrite=overwrite, in_place=options.in_place)
-    dropped = (f"leaves out {name}, which signed the old RECORD" for name in dropped_signatures(wheel))
+    leaves = "would leave out" if options.dry_run else "leaves out"
+    dropped = (f"{leaves} {name}, which signed the old RECORD" for name in dropped_signatures(wheel))
     return replace(report, action="repaired", output=output, warnings=(*report.warnings, *dropped))

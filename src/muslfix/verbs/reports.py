@@ -67,7 +67,7 @@ def report_legacy(key: str, path: str) -> ProjectReport:
     """
     return ProjectReport(
         name=key,
-        version="?",
+        version=None,
         source=path,
         location=os.path.dirname(path),
         action="skipped",
@@ -79,7 +79,7 @@ def report_legacy(key: str, path: str) -> ProjectReport:
 
 def report_missing(name: str, problem: str = "it is not installed") -> ProjectReport:
     """A report on something that the user named and that was not found."""
-    return ProjectReport(name, "?", "", "", "failed", None, problem=problem)
+    return ProjectReport(name, None, None, None, "failed", None, problem=problem)
 
 
 def reports_on_missing(keys: Collection[str], reports: Iterable[ProjectReport]) -> list[ProjectReport]:

@@ -61,7 +61,7 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
 
     def look(project: InstalledProject) -> ProjectReport | None:
         changes = find_way_back(project).changes
-        return None if changes and not options.dry_run else _report(project, changes)
+        return None if changes and not options.dry_run else _report(project, changes, dry_run=True)
 
     for site in selection.sites():
         changed = site.look("reading changes", look)
@@ -70,19 +70,25 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
 
 
 def _undo(project: InstalledProject, transaction: Transaction) -> ProjectReport:
-    return _report(project, undo_in_place(project, transaction))
+    return _report(project, undo_in_place(project, transaction), dry_run=False)
 
 
-def _report(project: InstalledProject, changes: Sequence[Change]) -> ProjectReport:
+def _report(project: InstalledProject, changes: Sequence[Change], *, dry_run: bool) -> ProjectReport:
     files = [
-        FileReport(change.old, "put-back", f"it was renamed to {os.path.basename(change.new)}")
+        FileReport(change.old, "put-back", _renamed(change, dry_run=dry_run))
         if change.mode is Mode.RENAME
-        else FileReport(change.new, "removed", _was_second_name(change))
+        else FileReport(change.new, "removed", _second_name(change, dry_run=dry_run))
         for change in changes
     ]
     return replace(report_installed(project, "undone" if changes else "unchanged"), files=tuple(files))
 
 
-def _was_second_name(change: Change) -> str:
+def _renamed(change: Change, *, dry_run: bool) -> str:
+    new = os.path.basename(change.new)
+    return f"{new} would get this name back" if dry_run else f"it was renamed to {new}"
+
+
+def _second_name(change: Change, *, dry_run: bool) -> str:
     relation = "of" if change.mode is Mode.COPY else "to"
-    return f"it was a {change.mode} {relation} {os.path.basename(change.old)}"
+    name = f"a {change.mode} {relation} {os.path.basename(change.old)}"
+    return f"it is {name}, which would stay" if dry_run else f"it was {name}"
