@@ -80,7 +80,7 @@ def test_without_a_command(cli: Cli) -> None:
 def test_a_word_that_is_no_command(cli: Cli) -> None:
     result = cli("fly")
     assert (result.status, result.out) == (2, "")
-    assert "invalid choice: 'fly'" in result.err
+    assert "'fly' is not a command of muslfix" in result.err
 
 
 @pytest.mark.parametrize(
@@ -295,10 +295,10 @@ def test_streams_that_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     ("redirection", "words", "status", "said"),
     [
         (">/dev/full", SHOW, 1, "error: standard output: cannot be written (No space left on device)\n"),
-        ("2>/dev/full", ["install", "x"], 1, ""),
+        ("2>/dev/full", ["install", "x.whl"], 1, ""),
         (">&-", SHOW, 0, ""),
-        (">&-", ["install", "x"], 1, "error: x: is not a wheel file name\n"),
-        ("2>&-", ["install", "x"], 1, ""),
+        (">&-", ["install", "x.whl"], 1, "error: x.whl: is not a wheel file name\n"),
+        ("2>&-", ["install", "x.whl"], 1, ""),
         (">&- 2>&-", SHOW, 0, ""),
     ],
 )
@@ -322,7 +322,7 @@ def test_nothing_more_is_said_at_the_end_of_python(
 def test_statuses_and_signals(capfd: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     assert run_command(["interpreter", "--target-file", str(TARGET)]) == 0
-    assert run_command(["install", "x"]) == 1
+    assert run_command(["install", "x.whl"]) == 1
     assert run_command(["install", str(PURE), "--target-file", str(TARGET)]) == 2
     assert signal.getsignal(signal.SIGTERM) is before
     assert "Traceback" not in capfd.readouterr().err

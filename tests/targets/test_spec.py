@@ -46,6 +46,10 @@ MUSLLINUX = ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64
             "musl",
             None,
         ),
+        ("alpine-3.23-x86_64", ".cpython-312-x86_64-linux-musl.so .abi3.so .so", "musl", "1.2.5"),
+        ("cp310-musl-arm64", ".cpython-310-aarch64-linux-musl.so .abi3.so .so", "musl", None),
+        ("alpine-3.20-amd64", ".cpython-312-x86_64-linux-musl.so .abi3.so .so", "musl", "1.2.5"),
+        ("uv-3.12-musl-i386", ".cpython-312-i386-linux-musl.so .abi3.so .so", "musl", None),
         ("cp315t-none-x86_64-musl", ".cpython-315t.so .abi3t.so .so", "musl", None),
         (
             "cp315td-musl-x86_64",
@@ -241,3 +245,10 @@ def test_a_specification_on_the_command_line(cli: Cli) -> None:
     ]
     assert "libc: musl 1.2.5" in told.out
     assert "environment: system at an unknown prefix" in told.out
+
+
+def test_a_release_of_alpine_that_is_not_known() -> None:
+    with pytest.raises(
+        InvalidTarget, match=r"is Alpine 3\.99, which is not known here; known are alpine-3\.9 to"
+    ):
+        parse_target_spec("alpine-3.99-x86_64")

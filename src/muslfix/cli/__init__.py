@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_BEFORE_TOO = ("-q", "--quiet", "-v", "--verbose", "--json")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -16,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: the arguments, without the name of the program; by default those of the process
     :return: the exit status
     """
-    words = sys.argv[1:] if arguments is None else arguments
+    words = _command_first(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["fix"]:
         from muslfix.verbs.nothing_to_fix import has_nothing_to_fix
 
@@ -30,6 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from muslfix.cli.dispatch import run_command
 
     return run_command(words)
+
+
+def _command_first(words: Sequence[str]) -> Sequence[str]:
+    """The words, with ``-q``, ``-v`` and ``--json`` behind the command, where each command has them."""
+    before = 0
+    while words[before : before + 1] and words[before] in _BEFORE_TOO:
+        before += 1
+    rest = words[before:]
+    return [rest[0], *words[:before], *rest[1:]] if before and rest else words
 
 
 def _say_nothing_to_fix(words: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from muslfix._version import __version__
 from muslfix.cli.output import Output
-from muslfix.cli.parser import CommandParser, Parser
+from muslfix.cli.parser import CommandParser, Parser, did_you_mean
 from muslfix.errors import MuslfixError, RefusedModules, UsageError, spelling_error
 
 # Each is a module, imported when it is needed.
@@ -35,6 +35,12 @@ _COMMANDS = (
     "completion",
 )
 
+# Commands of pip that muslfix lacks, and what is there instead.
+_FROM_PIP = {
+    "list": "'muslfix check -v' names all projects",
+    "uninstall": "'pip uninstall' also removes the names that muslfix gave, and 'muslfix undo' only these",
+}
+
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
 _NOTHING_LEFT = "interrupted: nothing is left half done"
@@ -49,6 +55,7 @@ def run_command(words: Sequence[str]) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - to the very end
+    words = _without_help(words)
     parser = _parser(words)
     if not words:
         return _help(parser)
@@ -57,6 +64,11 @@ def run_command(words: Sequence[str]) -> int:
     if status and _wants_json(words) and not output.has_data:
         _print_failure(words, status, error, output)
     return status
+
+
+def _without_help(words: Sequence[str]) -> Sequence[str]:
+    """The words, with ``help COMMAND`` as ``COMMAND --help``."""
+    return [*words[1:2], "--help"] if words[:1] == ["help"] else words
 
 
 def _help(parser: Parser) -> int:
@@ -142,8 +154,9 @@ def _parser(words: Sequence[str]) -> Parser:
     """The parser. If the first word is a command, it has only that one: each takes time to define."""
     parser = Parser(prog="muslfix")
     parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
-    each: type[argparse.ArgumentParser] = CommandParser
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=each)
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
     named = [name for name in _COMMANDS if words[:1] == [name]]
     needs_all = named in ([], ["completion"]) and words not in (["-V"], ["--version"])
     for name in _COMMANDS if needs_all else named:  # completion tells about all
@@ -156,8 +169,28 @@ def _parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace:
     """Parse the words. Options may be between the names of files, as with pip.
 
     ``argparse`` supports that only for one command at a time, and not after ``--``.
+
+    :raises UsageError: if they make no sense
     """
+    _check_command(words)
     command = parser.command(words[0])
     if command is None or words[0] == "run" or "--" in words:
         return parser.parse_args(words)
+    command.words = words[1:]
     return command.parse_intermixed_args(words[1:])
+
+
+def _check_command(words: Sequence[str]) -> None:
+    """Refuse a first word that is no command, and options that belong behind the command.
+
+    :raises UsageError: with what is probably meant
+    """
+    first, *others = words
+    command = next((word for word in others if word in _COMMANDS), None)
+    if first.startswith("-") and command is not None:
+        reason = f"options of a command go behind it, and {first} is before {command}"
+        raise UsageError(None, reason, f"muslfix {command} {first} ...")
+    if not first.startswith("-") and first not in _COMMANDS:
+        tip = _FROM_PIP.get(first) or did_you_mean(first, _COMMANDS, "muslfix ")
+        all_of_them = f"the commands are {', '.join(_COMMANDS)}"
+        raise UsageError(None, f"{first!r:.60} is not a command of muslfix", tip or all_of_them)

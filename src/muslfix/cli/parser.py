@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 from muslfix.errors import UsageError
@@ -33,26 +33,82 @@ do; 1 refused or failed, or something was found; 2 usage error.
 """
 
 
+# Options of 'pip install' that 'muslfix install' lacks, because it downloads nothing.
+_OF_PIP = frozenset(
+    {
+        "-c", "--constraint", "-e", "--editable", "-f", "--find-links", "-i", "--index-url",
+        "--extra-index-url", "--no-index", "-r", "--requirement", "-U", "--upgrade", "--user",
+        "--pre", "--no-deps", "--no-binary",
+        "--only-binary", "--no-cache-dir", "--no-build-isolation", "--require-hashes",
+    }
+)  # fmt: skip
+
+# Options that both have, apart from -v and -q.
+_OF_BOTH = frozenset(
+    {"--target", "--prefix", "--root", "--dry-run", "--force-reinstall", "--no-compile"}
+    | {"--break-system-packages"}
+)
+
+
 class CommandParser(argparse.ArgumentParser):
     """A parser whose errors are one sentence and a tip, without the list of options."""
+
+    #: The words that it parses, without the name of the command.
+    words: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
         """Raise the error, which is printed like any other.
 
         :raises UsageError: always
         """
-        tip = f"see '{self.prog} --help'"
+        raise self._error(message)
+
+    def _error(self, message: str) -> UsageError:
+        see = f"see '{self.prog} --help'"
         if message.startswith("ambiguous option: --target could match"):
-            tip = "use --path for a directory made by 'pip install --target'"
-        raise UsageError(None, message, tip)
+            return UsageError(None, message, "use --path for a directory made by 'pip install --target'")
+        of_pip = self._option_of_pip()
+        if of_pip is not None:
+            reason = f"{of_pip} is an option of pip, and muslfix downloads nothing"
+            return UsageError(None, reason, f"muslfix run -- pip install {self._for_pip()}")
+        about, _, unknown = message.partition(": ")
+        if about != "unrecognized arguments":
+            return UsageError(None, message, see)
+        option = unknown.split()[0].partition("=")[0]
+        return UsageError(None, message, did_you_mean(option, self._option_string_actions) or see)
+
+    def _option_of_pip(self) -> str | None:
+        """The first word that is an option of ``pip install`` alone; ``None`` for other commands."""
+        words = self.words if self.prog == "muslfix install" else ()
+        options = (word.partition("=")[0] if word.startswith("--") else word[:2] for word in words)
+        return next((option for option in options if option in _OF_PIP), None)
+
+    def _for_pip(self) -> str:
+        """The words as they are typed behind ``pip install``, or dots if some are not for pip."""
+        from shlex import join
+
+        given = {word.partition("=")[0] for word in self.words if word.startswith("--")}
+        return "..." if given & self._option_string_actions.keys() - _OF_BOTH else join(self.words)
+
+
+def did_you_mean(word: str, words: Iterable[str], before: str = "") -> str | None:
+    """The tip about a misspelled word, or ``None`` where none is like it.
+
+    :param words: those that are known
+    :param before: what is typed before it
+    """
+    from difflib import get_close_matches  # only a mistake needs it
+
+    found = get_close_matches(word, list(words), 1)
+    return f"did you mean '{before}{found[0]}'?" if found else None
 
 
 class Parser(CommandParser):
     """The parser of the whole command line; :attr:`commands` holds those of the commands."""
 
-    commands: argparse._SubParsersAction[argparse.ArgumentParser] | None = None
+    commands: argparse._SubParsersAction[CommandParser] | None = None
 
-    def command(self, name: str) -> argparse.ArgumentParser | None:
+    def command(self, name: str) -> CommandParser | None:
         """The parser of a command, or ``None`` if there is no such command."""
         return None if self.commands is None else self.commands.choices.get(name)
 

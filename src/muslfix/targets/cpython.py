@@ -78,6 +78,16 @@ ALSO_RUN = {("x86_64", "386"), ("aarch64", "arm")}
 # Some distributions have their own word for a CPU.
 _OF_APK = {"x86": "i686", "armhf": "armv6l", "armv7": "armv7l"}
 
+#: What Docker, Debian and Alpine call CPUs. Not armhf, which is another one in each of the last two.
+ALIASES = {
+    "amd64": "x86_64",
+    "arm64": "aarch64",
+    "armv7": "armv7l",
+    "i386": "i686",
+    "ppc64el": "ppc64le",
+    "x86": "i686",
+}
+
 
 def cpu_named(name: str) -> Cpu | None:
     """The CPU of a name as in ``uname -m``, or ``None``."""

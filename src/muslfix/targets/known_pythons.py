@@ -94,6 +94,7 @@ _ALPINE = (
     ("3.20", 12, "1.2.5"),
     ("3.21", 12, "1.2.5"),
     ("3.22", 12, "1.2.5"),
+    ("3.23", 12, "1.2.5"),
 )
 
 # The release of python-build-standalone with which the spelling changed, and the last one before it.

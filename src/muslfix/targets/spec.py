@@ -13,9 +13,9 @@ specification                                   the target
 =============================================== ==========================================================
 
 In order: the interpreter tag with the ABI flags; the libc that the names of its extension modules spell; the
-CPU as in compatibility tags; the libc that it runs on. The last part can be left out only if there is no
-choice: no Python on glibc says ``-musl``. Nothing is guessed: what is needed later and is not in the
-specification must be given by name.
+CPU as in compatibility tags, or as Docker calls it (``amd64``, ``arm64``); the libc that it runs on. The last
+part can be left out only if there is no choice: no Python on glibc says ``-musl``. Nothing is guessed: what
+is needed later and is not in the specification must be given by name.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from collections.abc import Mapping
 
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import Libc
-from muslfix.targets.cpython import CPUS, Cpu, cpu_named, directories_of, scheme_at, suffixes_of
+from muslfix.targets.cpython import ALIASES, CPUS, Cpu, cpu_named, directories_of, scheme_at, suffixes_of
 from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of, version_of
-from muslfix.targets.known_pythons import KnownPython, known_named
+from muslfix.targets.known_pythons import KNOWN, KnownPython, known_named
 from muslfix.targets.target import OLDEST, OLDEST_VERSION, Source, Target
 
-_CPUS = "|".join(cpu.name for cpu in CPUS)
+_CPUS = "|".join([*(cpu.name for cpu in CPUS), *ALIASES])
 _LIBC = r"(?:-(?P<libc>[a-z]+)(?P<libc_version>\d{1,3}(?:\.\d{1,3}){1,2})?)?"
 _SPEC = re.compile(
     rf"cp3(?P<minor>\d{{1,3}})(?P<flags>[a-z]*)-(?P<spelling>gnu|musl|none)-(?P<cpu>{_CPUS}){_LIBC}", re.ASCII
@@ -72,6 +72,10 @@ def _what_is_wrong(text: str) -> str:
     match = re.fullmatch(r"(?:cp3\d+[a-z]*-(?:gnu|musl|none)|(?P<name>.+?))-(?P<cpu>\w+)", text)
     if match is not None and (match["name"] is None or known_named(match["name"]) is not None):
         return f"names the CPU {match['cpu']!r}; known are {cpus}"
+    release = re.fullmatch(r"alpine-(?P<release>\d+\.\d+)(?:-\w+)?", text)
+    if release is not None:
+        known = [known.name for known in KNOWN if known.name.startswith("alpine-")]
+        return f"is Alpine {release['release']}, which is not known here; known are {known[0]} to {known[-1]}"
     return "is not a target specification"
 
 
@@ -152,7 +156,7 @@ def _check_flags(text: str, version: tuple[int, int], flags: str) -> None:
 
 
 def _cpu(match: re.Match[str]) -> Cpu:
-    cpu = cpu_named(match["cpu"])
+    cpu = cpu_named(ALIASES.get(match["cpu"], match["cpu"]))
     if cpu is None:
         raise InvalidTarget(match[0], f"names the CPU {match['cpu']!r}")
     return cpu

@@ -19,6 +19,7 @@ from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import report_installed
 from muslfix.verbs.selection import Selection
+from muslfix.verbs.subjects import projects_named
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
     :raises MuslfixError: if the directories cannot be worked on
     """
     options = options or FixOptions()
+    projects = projects_named("fix", projects)
     selection = Selection(
         projects,
         target,

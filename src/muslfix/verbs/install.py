@@ -22,6 +22,7 @@ from muslfix.targets.compatibility import check_requires_python, check_tags, unm
 from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
+from muslfix.verbs.subjects import wheels_to_install
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheels
@@ -76,6 +77,7 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
     :raises MuslfixError: if the environment does not allow it
     """
     options = options or InstallOptions()
+    wheels = wheels_to_install(wheels, target, options.folder)
     layout = _layout(target, options)
     with open_wheels(wheels, options.limits, ignore_record=options.ignore_record) as opened:
         _check_wheels(opened, target)

@@ -21,6 +21,7 @@ from muslfix.rewheel.wheel_plan import plan_for_targets
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.transaction.directories import make_directories, remove_directories
+from muslfix.verbs.subjects import wheels_to_repair
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
@@ -89,6 +90,7 @@ def repair(
     :raises DestinationError: if the directory cannot be made
     """
     check_repair_options(options)
+    wheels = wheels_to_repair(wheels)
     if not targets:
         raise UsageError(None, "there is no target to repair wheels for")
     paths = list(dict.fromkeys(wheels))

@@ -16,6 +16,7 @@ from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.reports import report_installed
 from muslfix.verbs.selection import Selection
+from muslfix.verbs.subjects import projects_named
 from muslfix.verdicts import Mode
 
 
@@ -49,6 +50,7 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
     :raises MuslfixError: if the directories cannot be worked on
     """
     options = options or UndoOptions()
+    projects = projects_named("undo", projects)
     selection = Selection(
         projects,
         target,

@@ -17,6 +17,7 @@ from muslfix.targets.paths import PathMap, paths_of
 from muslfix.targets.target import Target
 from muslfix.verbs.reports import report_installed
 from muslfix.verbs.selection import Selection
+from muslfix.verbs.subjects import projects_named
 
 # Hashing lets other threads run.
 _THREADS = len(os.sched_getaffinity(0))
@@ -44,6 +45,7 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
     :raises MuslfixError: if the directories cannot be read
     """
     options = options or VerifyOptions()
+    projects = projects_named("verify", projects)
     selection = Selection(projects, target, options.paths, progress=options.progress)
     paths = paths_of(target)
     own = () if options.paths or target.prefix is None else (paths.locate(target.prefix),)

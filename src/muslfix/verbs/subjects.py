@@ -1,0 +1,189 @@
+"""Words of a call that cannot be what the command works on, and the call that is probably meant.
+
+muslfix works on wheel files and on installed projects. People who come from pip or uv also type requirements,
+addresses, source archives and directories: each is refused with the command that does what they mean.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from muslfix.errors import UsageError
+
+if TYPE_CHECKING:
+    from muslfix.targets.target import Target
+
+_SOURCE_ARCHIVES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
+_BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+
+# https://packaging.python.org/en/latest/specifications/name-normalization/ and, behind the name, what a
+# requirement adds: https://packaging.python.org/en/latest/specifications/dependency-specifiers/
+_NAME = r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
+_REQUIREMENT = _NAME + r"\s*(?:\[[^]]*\])?\s*(?:[=<>!~@;(].*)?"
+
+
+def wheels_to_install(
+    wheels: Iterable[str | os.PathLike[str]], target: Target, folder: str | None = None
+) -> list[str]:
+    """The wheels that ``install`` was called for.
+
+    :param wheels: paths of wheel files
+    :param target: the Python that will import
+    :param folder: the flat directory to install to, or ``None``
+    :raises UsageError: if one is no wheel file; the tip is a command that installs all of them
+    """
+    words = words_of(wheels, "wheels")
+    for word in words:
+        if not _is_wheel(word):
+            raise UsageError(word, _what_it_is(word), _wheels_inside(word) or _by_pip(words, target, folder))
+    return words
+
+
+def wheels_to_repair(wheels: Iterable[str | os.PathLike[str]]) -> list[str]:
+    """The wheels that ``repair`` was called for.
+
+    :param wheels: paths of wheel files
+    :raises UsageError: if one is no wheel file
+    """
+    words = words_of(wheels, "wheels")
+    for word in words:
+        if not _is_wheel(word):
+            tip = _wheels_inside(word) or _way_into("fix", word) or "'muslfix fix' fixes what is installed"
+            raise UsageError(word, _what_it_is(word), tip)
+    return words
+
+
+def projects_named(command: str, projects: Iterable[str]) -> list[str]:
+    """The names of installed projects that a command was called for.
+
+    :param command: its name, for the tip
+    :param projects: names of projects
+    :raises UsageError: if one cannot be such a name; the tip is the command that is probably meant
+    """
+    words = words_of(projects, "projects")
+    if all(word.isidentifier() and word.isascii() for word in words):
+        return words
+    import re  # most names are identifiers
+
+    for word in words:
+        if re.fullmatch(_NAME, word) and not word.endswith((".whl", *_SOURCE_ARCHIVES)):
+            continue
+        requirement = None if os.path.exists(word) else re.fullmatch(_REQUIREMENT, word)
+        if requirement is not None and not _is_wheel(word):
+            names = [found["name"] if (found := re.fullmatch(_REQUIREMENT, w)) else w for w in words]
+            raise UsageError(
+                word,
+                f"{command} takes the name of an installed project, without version or extras",
+                f"muslfix {command} {_shell(names)}",
+            )
+        reason = f"{_what_it_is(word)}; {command} takes names of installed projects"
+        raise UsageError(
+            word, reason, _way_into(command, word) or f"name a project, or none: muslfix {command}"
+        )
+    return words
+
+
+def words_of(given: Iterable[str | os.PathLike[str]], what: str) -> list[str]:
+    """What was given as a list, as ``str``.
+
+    :param given: paths or names
+    :param what: the name of the parameter
+    :raises UsageError: if it is a single string, which is a list of letters to Python, or holds other values
+    """
+    if isinstance(given, (str, bytes, os.PathLike)):
+        raise UsageError(None, f"{what} is {given!r:.80}, but must be a list", f"write [{given!r:.80}]")
+    return [path_of(word, f"an item of {what}") for word in given]
+
+
+def path_of(given: str | os.PathLike[str], what: str) -> str:
+    """A path as ``str``.
+
+    :param what: the name of the parameter
+    :raises UsageError: if it is another value
+    """
+    path = given if isinstance(given, str) else getattr(type(given), "__fspath__", type)(given)
+    if not isinstance(path, str):
+        raise UsageError(None, f"{what} is {given!r:.80}, but must be a str or an os.PathLike")
+    return path
+
+
+def _is_wheel(word: str) -> bool:
+    return word.endswith(".whl") and "://" not in word
+
+
+def _what_it_is(word: str) -> str:
+    """What is wrong with a word that is given as a wheel file."""
+    is_file = os.path.isfile(word)
+    reasons = {
+        "is an address, and muslfix downloads nothing": "://" in word,
+        "is a directory": os.path.isdir(word),
+        "is a source archive, and muslfix builds nothing": word.endswith(_SOURCE_ARCHIVES),
+        "is a list of requirements, and muslfix downloads nothing": _is_requirements_file(word),
+        "is a wheel file": is_file and _is_wheel(word),
+        "is not a wheel file": is_file,
+        "does not exist": _is_wheel(word) or word.startswith((".", os.sep)),
+        "is not a wheel file, and muslfix downloads nothing": True,
+    }
+    return next(reason for reason, applies in reasons.items() if applies)
+
+
+def _is_requirements_file(word: str) -> bool:
+    return word.endswith((".txt", ".in")) and os.path.isfile(word)
+
+
+def _wheels_inside(word: str) -> str | None:
+    """The tip about a directory of wheels, or ``None``."""
+    if not os.path.isdir(word) or not any(name.endswith(".whl") for name in _names_in(word)):
+        return None
+    return f"name the wheels in it: {_shell([os.path.join(word, '')])}*.whl"
+
+
+def _way_into(command: str, word: str) -> str | None:
+    """The command that works on a directory or a wheel, or ``None``."""
+    if word.endswith(".whl"):
+        wheel = _shell([word])
+        return f"muslfix install {wheel}, or to write a new wheel: muslfix repair {wheel} -w DIR"
+    names = _names_in(word)
+    if "pyvenv.cfg" in names:
+        return f"muslfix {command} --python {_shell([word])}"
+    if any(name.endswith(".dist-info") for name in names):
+        return f"muslfix {command} --path {_shell([word])}"
+    return None
+
+
+def _by_pip(words: Sequence[str], target: Target, folder: str | None) -> str:
+    """The tip to let pip install, into the environment that was meant."""
+    if not target.runs_here:
+        return "get its wheel first, for example with 'pip download', and give the path of that file"
+    if any(os.path.isdir(word) and not set(_BUILD_FILES) & set(_names_in(word)) for word in words):
+        return "give the path of a wheel file"
+    where = [] if folder is None else ["--target", folder]
+    subjects = [part for word in words for part in (["-r", word] if _is_requirements_file(word) else [word])]
+    return f"muslfix run -- {_shell([*_installer(str(target.executable)), *where, *subjects])}"
+
+
+def _installer(python: str) -> list[str]:
+    """The command that downloads and installs into the environment of an interpreter."""
+    import shutil
+
+    pip = shutil.which("pip")
+    if pip is None and shutil.which("uv") is not None:
+        return ["uv", "pip", "install", "--python", python]
+    is_its_own = python == sys.executable or os.path.dirname(pip or "") == os.path.dirname(python)
+    return ["pip", "install"] if is_its_own else ["pip", "--python", python, "install"]
+
+
+def _names_in(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _shell(words: Sequence[str]) -> str:
+    import shlex  # only errors need it
+
+    return shlex.join(words)
