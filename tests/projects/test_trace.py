@@ -17,13 +17,14 @@ from muslfix import __version__
 from muslfix.errors import InvalidProject, InvalidRecord
 from muslfix.projects.trace import (
     Change,
+    apply_changes,
     changed_rows,
     changes_from_json,
-    record_after,
-    record_before,
+    take_back_changes,
     trace_to_json,
 )
-from muslfix.record import Record, RecordRow
+from muslfix.record.edit import RecordEdit
+from muslfix.record.rows import Record, RecordRow
 from muslfix.verdicts import Mode
 
 OLD, NEW = f"demo/_speed{WRONG}", f"demo/_speed{RIGHT}"
@@ -196,6 +197,30 @@ def test_rows_of_a_record_that_is_being_made() -> None:
     assert list(changed_rows(rows, [Change("absent.so", NEW, Mode.COPY)])) == rows
 
 
+def record_after(record: Record, changes: list[Change]) -> Record:
+    edit = RecordEdit(record)
+    apply_changes(edit, changes)
+    return edit.finish()
+
+
+def record_before(record: Record, changes: list[Change]) -> Record:
+    edit = RecordEdit(record)
+    take_back_changes(edit, changes)
+    return edit.finish()
+
+
+def added(record: Record, row: RecordRow) -> Record:
+    edit = RecordEdit(record)
+    edit.add(row)
+    return edit.finish()
+
+
+def removed(record: Record, row: RecordRow) -> Record:
+    edit = RecordEdit(record)
+    edit.remove(row.path)
+    return edit.finish()
+
+
 @pytest.mark.parametrize("mode", Mode)
 def test_a_record_without_the_file_cannot_be_changed(mode: Mode) -> None:
     record = Record.parse("a,,\n")
@@ -273,12 +298,12 @@ def test_back_is_the_way_there_whatever_record_looks_like(
         names = [name for name in names if name != old or mode is not Mode.RENAME] + [new]
         changes.append(change)
     trace = RecordRow("demo-1.0.dist-info/muslfix.json", "sha256=YWI", "2")
-    now = now.with_row_added(trace)
+    now = added(now, trace)
 
     assert {row.path for row in now.rows} >= {*names, trace.path}
-    assert record_after(Record.parse(text), changes).with_row_added(trace).text == now.text
+    assert added(record_after(Record.parse(text), changes), trace).text == now.text
     reread = Record.parse(now.text)
-    assert record_before(reread, changes).without_row(trace.path).text == text
+    assert removed(record_before(reread, changes), trace).text == text
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

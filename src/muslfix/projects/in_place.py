@@ -16,8 +16,9 @@ from muslfix.errors import InvalidProject, InvalidRecord, destination_errors, sp
 from muslfix.files import TRACE, hash_file, read_regular, write_new_file
 from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.project import MAX_OTHER, InstalledProject, is_inside
-from muslfix.projects.trace import Change, changes_from_json, record_after, record_before, trace_to_json
-from muslfix.record import Record, RecordRow
+from muslfix.projects.trace import Change, apply_changes, changes_from_json, take_back_changes, trace_to_json
+from muslfix.record.edit import RecordEdit
+from muslfix.record.rows import Record, RecordRow
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
 from muslfix.verdicts import Mode
@@ -47,11 +48,11 @@ def fix_in_place(
     with transaction.together():
         changes = tuple(_give_name(project, record, decision, transaction) for decision in plan.changes)
         trace = trace_to_json((*_without_lost(before, changes), *changes), target).encode()
-        new_record = record_after(record, changes).with_row_added(
-            RecordRow.of(_trace_path(project), hashlib.sha256(trace).digest(), len(trace))
-        )
+        edit = RecordEdit(record)
+        apply_changes(edit, changes)
+        edit.add(RecordRow.of(_trace_path(project), hashlib.sha256(trace).digest(), len(trace)))
         _put(project, TRACE, trace, transaction)
-        _put(project, "RECORD", _encode(new_record), transaction)
+        _put(project, "RECORD", _encode(edit.finish()), transaction)
         for change in changes:
             if change.mode is Mode.RENAME:
                 transaction.move_out(project.locate(change.old))
@@ -103,10 +104,12 @@ def find_way_back(project: InstalledProject) -> WayBack:
     try:
         _check_listed(project, record, _trace_path(project))
         coming, going = _retrace(project, record, changes)
-        before = record_before(record, changes).without_row(_trace_path(project))
+        edit = RecordEdit(record)
+        take_back_changes(edit, changes)
+        edit.remove(_trace_path(project))
     except InvalidRecord as error:
         raise InvalidProject(project.record_path, error.reason, _REINSTALL) from error
-    return WayBack(changes, coming, going, before)
+    return WayBack(changes, coming, going, edit.finish())
 
 
 def undo_in_place(project: InstalledProject, transaction: Transaction) -> tuple[Change, ...]:
@@ -187,10 +190,14 @@ def _place(staged: str, path: str, transaction: Transaction) -> None:
 def _without_lost(before: Sequence[Change], changes: Sequence[Change]) -> Iterator[Change]:
     """The earlier changes, without those whose new name was removed since and is now made again."""
     made = {change.new for change in changes}
-    for number, change in enumerate(before, 1):
-        renamed = any(c.old == change.new and c.mode is Mode.RENAME for c in before[number:])
-        if change.mode is Mode.RENAME or renamed or change.new not in made:
-            yield change
+    renamed: set[str] = set()  # by a later change
+    kept = []
+    for change in reversed(before):
+        if change.mode is Mode.RENAME or change.new in renamed or change.new not in made:
+            kept.append(change)
+        if change.mode is Mode.RENAME:
+            renamed.add(change.old)
+    yield from reversed(kept)
 
 
 def _retrace(
@@ -201,7 +208,7 @@ def _retrace(
     :return: the names to restore and those to remove, as in :class:`WayBack`
     :raises InvalidProject: if a file is missing, or not what it was
     """
-    going: list[str] = []
+    going: dict[str, None] = {}
     coming: dict[str, str] = {}
 
     def find(path: str) -> str:
@@ -212,7 +219,7 @@ def _retrace(
     for change in reversed(changes):
         present = find(change.new)
         if coming.pop(change.new, None) is None:
-            going.append(present)
+            going[present] = None
         if change.mode is Mode.RENAME:
             if change.old not in going and os.path.lexists(project.locate(change.old)):
                 raise InvalidProject(

@@ -8,7 +8,7 @@ from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import DiskTree
 from muslfix.projects.project import InstalledProject, is_inside
-from muslfix.record import Record
+from muslfix.record.rows import Record
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
 

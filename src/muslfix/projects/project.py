@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
 from muslfix.files import JsonObject, parse_json, read_regular
-from muslfix.record import Record
+from muslfix.record.rows import Record
 
 # What the package managers of distributions write into INSTALLER.
 _PACKAGE_MANAGERS = frozenset(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from muslfix._version import __version__
 from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
 from muslfix.files import JsonObject, parse_json
-from muslfix.record import Record, RecordRow
+from muslfix.record.edit import RecordEdit
+from muslfix.record.rows import RecordRow
 from muslfix.suffix import ExtensionFilename
 from muslfix.verdicts import Mode
 
@@ -116,38 +117,39 @@ def changed_rows(rows: Iterable[RecordRow], changes: Iterable[Change]) -> Iterat
             yield RecordRow(change.new, row.hash, row.size)
 
 
-def record_after(record: Record, changes: Iterable[Change]) -> Record:
-    """An existing RECORD with the changes; every other byte stays.
+def apply_changes(edit: RecordEdit, changes: Iterable[Change]) -> None:
+    """Let a RECORD say what changes have made of the files; every other byte stays.
 
     :raises InvalidRecord: if it does not list a file that was changed
     """
     for change in changes:
-        row = record.get(change.old)
-        if row is None:
-            raise InvalidRecord(None, f"has no row for {change.old}")
+        row = _row_of(edit, change.old)
         new_row = RecordRow(change.new, row.hash, row.size)
         if change.mode is Mode.RENAME:
-            record = record.with_row_changed(change.old, new_row)
+            edit.change(change.old, new_row)
         else:
-            record = record.with_row_after(change.old, new_row)
-    return record
+            edit.add_after(change.old, new_row)
 
 
-def record_before(record: Record, changes: Iterable[Change]) -> Record:
-    """The RECORD that :func:`record_after` was given.
+def take_back_changes(edit: RecordEdit, changes: Iterable[Change]) -> None:
+    """Let a RECORD say what it said before :func:`apply_changes`.
 
     :raises InvalidRecord: if it does not list a file that was changed, or a saved row is of another file
     """
     for change in reversed(tuple(changes)):
-        row = record.get(change.new)
-        if row is None:
-            raise InvalidRecord(None, f"has no row for {change.new}")
+        row = _row_of(edit, change.new)
         if change.mode is not Mode.RENAME:
-            record = record.without_row(change.new)
+            edit.remove(change.new)
             continue
-        record = record.with_row_changed(change.new, RecordRow(change.old, row.hash, row.size))
+        edit.change(change.new, RecordRow(change.old, row.hash, row.size))
         if change.row is not None:
-            record = record.with_text(change.old, change.row)
-            if record.get(change.old) is None:
+            edit.set_text(change.old, change.row)
+            if edit.get(change.old) is None:
                 raise InvalidRecord(None, f"cannot hold {change.row!r:.200} as the row of {change.old}")
-    return record
+
+
+def _row_of(edit: RecordEdit, path: str) -> RecordRow:
+    row = edit.get(path)
+    if row is None:
+        raise InvalidRecord(None, f"has no row for {path}")
+    return row

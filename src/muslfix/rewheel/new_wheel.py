@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from muslfix.errors import InvalidProject, InvalidWheel
 from muslfix.files import TRACE
 from muslfix.modules.plan import Decision, Plan
-from muslfix.projects.trace import Change, changes_from_json, record_after, trace_to_json
-from muslfix.record import RecordRow
+from muslfix.projects.trace import Change, apply_changes, changes_from_json, trace_to_json
+from muslfix.record.edit import RecordEdit
+from muslfix.record.rows import RecordRow
 from muslfix.rewheel.new_file import write_whole_file
 from muslfix.rewheel.new_zip import Edits, Piece, edit_zip
 from muslfix.targets.target import Target
@@ -116,13 +117,15 @@ def _edits(wheel: Wheel, new: NewWheel) -> Edits:
     if new.build_tag is not None:
         path = f"{facts.dist_info}/WHEEL"
         contents[path] = _with_build_tag(read_text(archive, path), new.build_tag)
-    record = record_after(facts.record, changes)
+    record = RecordEdit(facts.record)
+    apply_changes(record, changes)
     for path in dropped:
-        record = record.without_row(path) if record.get(path) else record
+        if record.get(path) is not None:
+            record.remove(path)
     for path, text in contents.items():
         content = text.encode()
-        record = record.with_row_added(RecordRow.of(path, hashlib.sha256(content).digest(), len(content)))
-    contents[record_path] = record.text
+        record.add(RecordRow.of(path, hashlib.sha256(content).digest(), len(content)))
+    contents[record_path] = record.finish().text
     return Edits(
         names={**names, **dict.fromkeys(dropped, ())},
         contents={path: text.encode() for path, text in contents.items()},

@@ -23,7 +23,7 @@ from muslfix.loader.musl_floor import MuslFloor, find_floor
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import names_by_directory
-from muslfix.record import RecordRow
+from muslfix.record.rows import RecordRow
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
 from muslfix.wheels.archive import Member

@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from muslfix.errors import InterpreterError, destination_errors
 from muslfix.parallel.threads import Background
 from muslfix.progress import Progress, silent
-from muslfix.record import RecordRow
+from muslfix.record.rows import RecordRow
 from muslfix.staging.tree import StagedFile, StagedWheel
 
 # Runs in the target, from Python 3.6 on. The processes share an open file, and with it the position up to

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.errors import InvalidWheel, destination_errors
 from muslfix.files import write_new_file
-from muslfix.record import RecordRow, text_of_rows
+from muslfix.record.rows import RecordRow, text_of_rows
 from muslfix.targets.schemes import Layout, for_project
 from muslfix.transaction.transaction import Transaction
 from muslfix.wheels.metadata import WheelFacts

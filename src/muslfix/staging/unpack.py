@@ -22,7 +22,7 @@ from muslfix.errors import InvalidTarget, InvalidWheel, destination_errors
 from muslfix.files import write_new_file
 from muslfix.parallel.threads import THREADS, Background, Pool
 from muslfix.progress import Progress, silent
-from muslfix.record import RecordRow
+from muslfix.record.rows import RecordRow
 from muslfix.staging.tree import NewTree, StagedFile, StagedWheel
 from muslfix.targets.schemes import Layout
 from muslfix.transaction.transaction import Transaction

@@ -11,7 +11,7 @@ from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_
 from muslfix.files import hash_file
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, scan_projects
-from muslfix.record import RecordRow
+from muslfix.record.rows import RecordRow
 from muslfix.report.report import FileReport, ProjectReport, Report
 from muslfix.targets.paths import PathMap, paths_of
 from muslfix.targets.target import Target

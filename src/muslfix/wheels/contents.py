@@ -17,7 +17,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord, InvalidWheel
-from muslfix.record import Record, RecordRow
+from muslfix.record.rows import Record, RecordRow
 from muslfix.wheels.archive import Archive, Member, read_text
 from muslfix.wheels.texts import EntryPoint, parse_entry_points
 

@@ -20,7 +20,7 @@ from packaging.version import Version
 
 from muslfix.errors import InvalidWheel
 from muslfix.files import STAGING_PREFIX, TRACE
-from muslfix.record import Record
+from muslfix.record.rows import Record
 from muslfix.wheels.archive import Archive, read_text
 from muslfix.wheels.contents import SIGNATURES, Scripts, judge_record, judge_scripts
 from muslfix.wheels.texts import Headers, parse_tags

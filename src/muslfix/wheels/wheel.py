@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 from installer.sources import WheelSource
 
 from muslfix.errors import InvalidWheel
-from muslfix.record import RecordRow
+from muslfix.record.rows import RecordRow
 from muslfix.wheels.archive import STANDARD, Archive, Codec, Member, open_archive, read_text
 from muslfix.wheels.contents import RECORD_TIP
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits

@@ -28,6 +28,8 @@ from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord
 
+# A file of 64 MiB can have 16 million rows, which take gigabytes. CRLF counts twice.
+_MOST_LINES = 1_000_000
 _BASE64 = re.compile(r"([A-Za-z0-9_-]+)={0,2}")
 _HEXADECIMAL = {"sha256": 64, "sha384": 96, "sha512": 128}  # digits
 
@@ -97,20 +99,15 @@ class RecordRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    r"""A RECORD, which never changes: each edit returns another one.
+    """A RECORD, which never changes: :class:`~muslfix.record.edit.RecordEdit` makes another one.
 
-    A path may stand in several rows; an edit then goes for all of them, and no edit makes a second row for
-    a path that has one.
-
-    >>> record = Record.parse("pkg/a.so,sha256=YQ,1\r\npkg-1.dist-info/RECORD,,\r\n")
-    >>> record.with_row_after("pkg/a.so", RecordRow.listed("pkg/b,c.so")).text
-    'pkg/a.so,sha256=YQ,1\r\n"pkg/b,c.so",,\r\npkg-1.dist-info/RECORD,,\r\n'
+    A path may stand in several rows.
     """
 
     # The text of each row with its line end (a quoted field may span several lines), and its path; a blank
     # line has none. All else is read from the text where it is asked for: most runs look at few rows.
-    _texts: tuple[str, ...] = ()
-    _paths: tuple[str | None, ...] = ()
+    texts: tuple[str, ...] = ()
+    paths: tuple[str | None, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Record:
@@ -118,23 +115,24 @@ class Record:
 
         :param text: the whole file, decoded without touching its line ends
         :raises InvalidRecord: if a row has not three fields or no path, a quote is not closed or not followed
-            by the end of its field, or there is a NUL; the reason names the line, and the path is ``None``
+            by the end of its field, there is a NUL, or there are too many lines; the reason names the line,
+            and the path is ``None``
         """
-        return cls(*_parse(text))
+        return cls(*parse_rows(text))
 
     @cached_property
     def text(self) -> str:
         """The whole file."""
-        return "".join(self._texts)
+        return "".join(self.texts)
 
     @cached_property
     def rows(self) -> tuple[RecordRow, ...]:
         """The rows in their order; blank lines are none."""
-        return tuple(RecordRow(*fields) for fields in csv.reader(self._texts) if fields)
+        return tuple(RecordRow(*fields) for fields in csv.reader(self.texts) if fields)
 
     @cached_property
     def _text_of_path(self) -> dict[str | None, str]:
-        return dict(zip(reversed(self._paths), reversed(self._texts)))
+        return dict(zip(reversed(self.paths), reversed(self.texts)))
 
     def get(self, path: str) -> RecordRow | None:
         """The row of a path, the first where it has several, or ``None``.
@@ -144,105 +142,15 @@ class Record:
         text = self._text_of_path.get(path)
         return None if text is None else RecordRow(*next(csv.reader([text])))
 
-    def with_row_changed(self, path: str, new_row: RecordRow) -> Record:
-        """Another row in place of the one of a path; its line end stays.
-
-        :param path: of the row to change
-        :param new_row: may have another path; a row that this path has elsewhere goes
-        :raises InvalidRecord: if the path has no row, or the new row cannot be written
-        """
-        self._position(path)
-        if new_row.path != path and new_row.path in self._paths:
-            return self.without_row(new_row.path).with_row_changed(path, new_row)
-        texts, paths, fields = list(self._texts), list(self._paths), _as_csv(new_row)
-        for at, its_path in enumerate(self._paths):
-            if its_path == path:
-                texts[at], paths[at] = fields + _line_end(texts[at]), new_row.path
-        return Record(tuple(texts), tuple(paths))
-
     def text_of(self, path: str) -> str:
         """The row of a path as the file has it, with its line end.
 
         :raises InvalidRecord: if the path has no row
         """
-        return self._texts[self._position(path)]
-
-    def with_text(self, path: str, text: str) -> Record:
-        """Another text in place of the row of a path: what :meth:`text_of` gave before an edit.
-
-        :param path: of the row to change
-        :param text: one row, with its line end; where it has none, and is not the last, it gets that of the
-            row before the change
-        :raises InvalidRecord: if the path has no row, or the text is not one row
-        """
-        at = self._position(path)
-        _, paths = _parse(text)
-        if len(paths) != 1 or paths[0] is None:
-            raise InvalidRecord(None, f"cannot hold {text!r:.200} as the row of {path}")
-        if not _line_end(text) and at + 1 < len(self._texts):
-            text += _line_end(self._texts[at])
-        return Record(
-            (*self._texts[:at], text, *self._texts[at + 1 :]),
-            (*self._paths[:at], *paths, *self._paths[at + 1 :]),
-        )
-
-    def with_row_after(self, path: str, new_row: RecordRow) -> Record:
-        """A new row behind the one of a path; where the new row's path has one already, that is changed.
-
-        :param path: of the row that it is to follow
-        :param new_row: gets that row's line end
-        :raises InvalidRecord: if the path has no row, or the new row cannot be written
-        """
-        at = self._position(path) + 1
-        if new_row.path in self._paths:
-            return self.with_row_changed(new_row.path, new_row)
-        return self._with_row_at(at, new_row)
-
-    def with_row_added(self, new_row: RecordRow) -> Record:
-        """A new row at the end, before RECORD's own; where its path has a row already, that is changed.
-
-        :param new_row: gets the line end of the row before it
-        :raises InvalidRecord: if the new row cannot be written
-        """
-        if new_row.path in self._paths:
-            return self.with_row_changed(new_row.path, new_row)
-        at = len(self._paths)
-        while at and self._paths[at - 1] is None:  # blank lines at the end stay there
-            at -= 1
-        last = self._paths[at - 1] if at else None
-        if last is not None and last.endswith(".dist-info/RECORD"):
-            at -= 1
-        return self._with_row_at(at, new_row)
-
-    def without_row(self, path: str) -> Record:
-        """The same without the row of a path.
-
-        :param path: as the row spells it
-        :raises InvalidRecord: if the path has no row
-        """
-        self._position(path)
-        kept = [(text, its_path) for text, its_path in zip(self._texts, self._paths) if its_path != path]
-        texts = [text for text, _ in kept]
-        if texts and not _line_end(self._texts[-1]):
-            texts[-1] = texts[-1].rstrip("\r\n")  # the last line has no end, as before
-        return Record(tuple(texts), tuple(its_path for _, its_path in kept))
-
-    def _position(self, path: str) -> int:
-        try:
-            return self._paths.index(path)
-        except ValueError:
-            raise InvalidRecord(None, f"has no row for {path}") from None
-
-    def _with_row_at(self, at: int, row: RecordRow) -> Record:
-        texts, fields = self._texts, _as_csv(row)
-        before, behind = texts[:at], texts[at:]
-        end = _line_end(before[-1]) if before else ""
-        general_end = end or (_line_end(texts[0]) if texts else "") or "\n"
-        if before and not end:  # a last line without an end: the new one takes its place
-            texts = (*before[:-1], before[-1] + general_end, fields)
-        else:
-            texts = (*before, fields + general_end, *behind)
-        return Record(texts, (*self._paths[:at], row.path, *self._paths[at:]))
+        text = self._text_of_path.get(path)
+        if text is None:
+            raise InvalidRecord(None, f"has no row for {path}")
+        return text
 
 
 def text_of_rows(rows: Iterable[RecordRow]) -> str:
@@ -255,11 +163,13 @@ def text_of_rows(rows: Iterable[RecordRow]) -> str:
     return text.getvalue()
 
 
-def _parse(text: str) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+def parse_rows(text: str) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
     """The text and the path of each row; a blank line has no path."""
     if "\0" in text:
         number = len(_split(text[: text.index("\0") + 1]))
         raise InvalidRecord(None, f"has a NUL in line {number}")
+    if text.count("\n") + text.count("\r") > _MOST_LINES:
+        raise InvalidRecord(None, f"has more than {_MOST_LINES} line ends")
     lines = _split(text)
     reader = csv.reader(lines, strict=True)
     texts: list[str] = []
@@ -281,7 +191,7 @@ def _split(text: str) -> list[str]:
     return list(io.StringIO(text, newline=""))
 
 
-def _line_end(text: str) -> str:
+def line_end(text: str) -> str:
     """The line end of a row; empty for a last one that has none."""
     return next((end for end in ("\r\n", "\n", "\r") if text.endswith(end)), "")
 
@@ -297,7 +207,7 @@ def _path(fields: list[str], number: int) -> str | None:
     return fields[0]
 
 
-def _as_csv(row: RecordRow) -> str:
+def as_csv(row: RecordRow) -> str:
     """The text of a row without its line end."""
     if not row.path or "\0" in row.path + row.hash + row.size:
         raise InvalidRecord(None, f"cannot hold a row for the path {row.path!r}")
