@@ -17,7 +17,6 @@ Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import stat
 import zlib
@@ -29,6 +28,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from muslfix.errors import InvalidWheel
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
+from muslfix.wheels.zip_bytes import ZipBytes
 from muslfix.wheels.zip_directory import read_directory
 from muslfix.wheels.zip_members import Member, ZipLayout, locate_members
 from muslfix.wheels.zip_names import judge_entries
@@ -81,8 +81,7 @@ def fastest() -> Codec:
 class Archive:
     """An open archive, safe to read from several threads.
 
-    Members are read, not mapped: that is as fast, takes memory only while the bytes are used, and a file that
-    becomes shorter meanwhile raises an error instead of ending the process.
+    Members are read, not mapped, as all of it (:mod:`~muslfix.wheels.zip_bytes`).
 
     :param path: the file
     :param descriptor: by which it is read
@@ -204,10 +203,10 @@ def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive
             raise InvalidWheel(path, "is not a regular file")
         if status.st_size == 0:
             raise InvalidWheel(path, "is empty")
-        with mmap.mmap(file.fileno(), status.st_size, access=mmap.ACCESS_READ) as data:
-            directory = read_directory(path, data, limits)
-            judge_entries(path, directory.entries, status.st_size, limits)
-            layout = locate_members(path, data, directory)
+        data = ZipBytes(path, file.fileno(), status.st_size)
+        directory = read_directory(path, data, limits)
+        judge_entries(path, directory.entries, status.st_size, limits)
+        layout = locate_members(path, data, directory)
         yield Archive(path, file.fileno(), layout)
 
 

@@ -9,13 +9,13 @@ Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT; numb
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel
 from muslfix.wheels.limits import Limits
+from muslfix.wheels.zip_bytes import ZipBytes
 from muslfix.wheels.zip_format import (
     DIRECTORY_HEADER,
     DIRECTORY_SIGNATURE,
@@ -37,8 +37,9 @@ from muslfix.wheels.zip_format import (
     parse_extra,
 )
 
-#: The bytes of an archive.
-Data = Union[bytes, mmap.mmap]
+# In bytes: what a directory may have, and for each possible entry; real ones have 100 to 200.
+_LEAST_DIRECTORY = 16 * 1024 * 1024
+_LONG_ENTRY = 256
 
 _SIGNATURES = (LOCAL_SIGNATURE, DIRECTORY_SIGNATURE, END_SIGNATURE, END64_SIGNATURE, LOCATOR64_SIGNATURE)
 
@@ -106,7 +107,7 @@ class _Ends(NamedTuple):
     end: int
 
 
-def read_directory(path: str, data: Data, limits: Limits) -> Directory:
+def read_directory(path: str, data: ZipBytes, limits: Limits) -> Directory:
     """Read the central directory of an archive.
 
     :param path: of the archive, for the error
@@ -122,6 +123,8 @@ def read_directory(path: str, data: Data, limits: Limits) -> Directory:
             tip="raise the limit with --max-entries if you trust it",
         )
     _check_place(path, data, ends)
+    if ends.size > _LEAST_DIRECTORY + limits.entries * _LONG_ENTRY:  # all of it is held in memory
+        raise InvalidWheel(path, f"has a central directory of {ends.size} bytes, which is too large")
     entries = list(_read_entries(path, data, ends))
     if len(entries) != ends.entries:
         raise InvalidWheel(
@@ -138,26 +141,28 @@ def read_directory(path: str, data: Data, limits: Limits) -> Directory:
     )
 
 
-def _read_ends(path: str, data: Data) -> _Ends:
+def _read_ends(path: str, data: ZipBytes) -> _Ends:
     """Find the one end record, which must be the last thing in the file except for its own comment."""
-    at = data.rfind(END_SIGNATURE, max(0, len(data) - END.size - FULL_16))
-    if at < 0:
+    first = max(0, len(data) - END.size - FULL_16)
+    tail = data[first : len(data)]
+    at = first + tail.rfind(END_SIGNATURE)
+    if at < first:
         if data[:4] == LOCAL_SIGNATURE:
             raise InvalidWheel(path, "is cut off, or has too much after its end: it has no end record")
         raise InvalidWheel(path, "is not a zip archive")
     if at + END.size > len(data):
         raise InvalidWheel(path, "is cut off in its end record")
-    end = End._make(END.unpack_from(data, at))
+    end = End._make(END.unpack(data[at : at + END.size]))
     _check_comment(path, data, at, end.comment_length)
-    locator = max(0, at - LOCATOR64.size)
-    if data[locator : locator + 4] == LOCATOR64_SIGNATURE:
+    locator = at - LOCATOR64.size
+    if locator >= 0 and data[locator : locator + 4] == LOCATOR64_SIGNATURE:
         return _read_end64(path, data, end, at)
     if end.entries_on_disk != end.entries or end.disk or end.directory_disk:
         raise InvalidWheel(path, "is one part of a multi-part archive")
     return _Ends(end.entries, end.directory_size, end.directory_offset, at, at)
 
 
-def _check_comment(path: str, data: Data, at: int, length: int) -> None:
+def _check_comment(path: str, data: ZipBytes, at: int, length: int) -> None:
     """Refuse a comment that a reader could take for an archive, and anything after the comment."""
     behind = len(data) - at - END.size - length
     if behind < 0:
@@ -166,30 +171,30 @@ def _check_comment(path: str, data: Data, at: int, length: int) -> None:
         raise InvalidWheel(path, "has an archive in its comment: two end records end where it ends")
     if behind:
         raise InvalidWheel(path, f"has {behind} bytes after its end")
-    comment = data[at + END.size :]
+    comment = data[at + END.size : len(data)]
     if any(signature in comment for signature in _SIGNATURES):
         raise InvalidWheel(path, "has parts of an archive in its comment")
 
 
-def _has_outer_end(data: Data, inner: int) -> bool:
+def _has_outer_end(data: ZipBytes, inner: int) -> bool:
     """Whether there is another end record whose comment holds this one and ends where the file does."""
-    first = max(0, len(data) - END.size - FULL_16)
-    at = data.rfind(END_SIGNATURE, first, inner)
+    tail = data[max(0, len(data) - END.size - FULL_16) : len(data)]
+    at = tail.rfind(END_SIGNATURE, 0, len(tail) - len(data) + inner)
     while at >= 0:
-        if at + END.size <= len(data) and at + END.size + END.unpack_from(data, at)[-1] == len(data):
+        if at + END.size <= len(tail) and at + END.size + END.unpack_from(tail, at)[-1] == len(tail):
             return True
-        at = data.rfind(END_SIGNATURE, first, at)
+        at = tail.rfind(END_SIGNATURE, 0, at)
     return False
 
 
-def _read_end64(path: str, data: Data, end: End, end_at: int) -> _Ends:
+def _read_end64(path: str, data: ZipBytes, end: End, end_at: int) -> _Ends:
     """Follow the zip64 locator; both end records must say the same."""
     locator_at = end_at - LOCATOR64.size
-    locator = Locator64._make(LOCATOR64.unpack_from(data, locator_at))
+    locator = Locator64._make(LOCATOR64.unpack(data[locator_at:end_at]))
     at = locator.end64_offset
     if at + END64.size > locator_at or data[at : at + 4] != END64_SIGNATURE:
         raise InvalidWheel(path, "is damaged: its zip64 end record is not where it should be")
-    large = End64._make(END64.unpack_from(data, at))
+    large = End64._make(END64.unpack(data[at : at + END64.size]))
     disks = locator.disk, large.disk, large.directory_disk
     if any(disks) or locator.disks > 1 or large.entries_on_disk != large.entries:
         raise InvalidWheel(path, "is one part of a multi-part archive")
@@ -203,7 +208,7 @@ def _read_end64(path: str, data: Data, end: End, end_at: int) -> _Ends:
     return _Ends(large.entries, large.directory_size, large.directory_offset, at, end_at)
 
 
-def _check_place(path: str, data: Data, ends: _Ends) -> None:
+def _check_place(path: str, data: ZipBytes, ends: _Ends) -> None:
     """The directory must lie directly before the end records, where these say that it is."""
     start = ends.start - ends.size
     if start == ends.offset:
@@ -221,7 +226,7 @@ def _check_place(path: str, data: Data, ends: _Ends) -> None:
     raise InvalidWheel(path, "is damaged: its central directory is not where its end record says")
 
 
-def _read_entries(path: str, data: Data, ends: _Ends) -> Iterator[Entry]:
+def _read_entries(path: str, data: ZipBytes, ends: _Ends) -> Iterator[Entry]:
     """The entries of the directory; together they must fill it."""
     directory = data[ends.offset : ends.start]
     at, stop = 0, len(directory)

@@ -9,13 +9,13 @@ Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT; numb
 
 from __future__ import annotations
 
-import mmap
 import stat
 import struct
 from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel
-from muslfix.wheels.zip_directory import Data, Directory, Entry
+from muslfix.wheels.zip_bytes import ZipBytes
+from muslfix.wheels.zip_directory import Directory, Entry
 from muslfix.wheels.zip_format import (
     DEFLATED,
     DESCRIPTOR_SIGNATURE,
@@ -27,9 +27,6 @@ from muslfix.wheels.zip_format import (
     LocalHeader,
     parse_extra,
 )
-
-# Members.
-_FORGET_AFTER = 500
 
 
 class Member(NamedTuple):
@@ -108,7 +105,7 @@ class ZipLayout(NamedTuple):
     directory: Directory
 
 
-def locate_members(path: str, data: Data, directory: Directory) -> ZipLayout:
+def locate_members(path: str, data: ZipBytes, directory: Directory) -> ZipLayout:
     """Find the data of each entry behind its local header.
 
     :param path: of the archive, for the error
@@ -124,14 +121,12 @@ def locate_members(path: str, data: Data, directory: Directory) -> ZipLayout:
     return ZipLayout(tuple(found[entry.header_offset] for entry in directory.entries), directory)
 
 
-def _locate(path: str, data: Data, directory: Directory) -> dict[int, Member]:
+def _locate(path: str, data: ZipBytes, directory: Directory) -> dict[int, Member]:
     """The members by where their headers begin, found in the order of the archive."""
     found: dict[int, Member] = {}
     limit = directory.span.start
     end, previous = 0, ""
-    for number, entry in enumerate(sorted(directory.entries, key=lambda entry: entry.header_offset)):
-        if number % _FORGET_AFTER == 0:
-            _forget(data)
+    for entry in sorted(directory.entries, key=lambda entry: entry.header_offset):
         if entry.header_offset < end:  # how an archive becomes larger than any disk
             raise InvalidWheel(path, f"has an entry whose data overlap what follows: {previous!r:.200}")
         offset = _check_local_header(path, data, entry)
@@ -151,10 +146,8 @@ def _locate(path: str, data: Data, directory: Directory) -> dict[int, Member]:
     return found
 
 
-def _check_signatures(path: str, data: Data, entries: list[Entry]) -> None:
-    for number, entry in enumerate(entries):
-        if number % _FORGET_AFTER == 0:
-            _forget(data)
+def _check_signatures(path: str, data: ZipBytes, entries: list[Entry]) -> None:
+    for entry in entries:
         _check_signature(path, data[entry.header_offset : entry.header_offset + 4], entry)
 
 
@@ -163,24 +156,18 @@ def _check_signature(path: str, signature: bytes, entry: Entry) -> None:
         raise InvalidWheel(path, f"is damaged: there is no header where {entry.name!r:.200} should begin")
 
 
-def _forget(data: Data) -> None:
-    """Release pages that were looked at: they are spread over the archive, and count as memory."""
-    if isinstance(data, mmap.mmap):
-        data.madvise(mmap.MADV_DONTNEED)
-
-
 def _refuse_gap(path: str, length: int, previous: str) -> None:
     if not previous:
         raise InvalidWheel(path, f"has {length} bytes before the archive that are not part of it")
     raise InvalidWheel(path, f"has {length} bytes after {previous!r:.200} that belong to no entry")
 
 
-def _check_local_header(path: str, data: Data, entry: Entry) -> int:
+def _check_local_header(path: str, data: ZipBytes, entry: Entry) -> int:
     """Compare the local header with the directory; return where the data begin."""
     at = entry.header_offset
     if at + LOCAL_HEADER.size > len(data):
         raise InvalidWheel(path, f"ends before the end of {entry.name!r:.200}")
-    header = LocalHeader._make(LOCAL_HEADER.unpack_from(data, at))
+    header = LocalHeader._make(LOCAL_HEADER.unpack(data[at : at + LOCAL_HEADER.size]))
     _check_signature(path, header.signature, entry)
     at += LOCAL_HEADER.size
     raw_name = data[at : at + header.name_length]
@@ -237,7 +224,7 @@ def _differing_sizes(entry: Entry, extra: dict[int, bytes], header: LocalHeader)
     }
 
 
-def _descriptor_length(path: str, data: Data, entry: Entry, at: int) -> int:
+def _descriptor_length(path: str, data: ZipBytes, entry: Entry, at: int) -> int:
     """The length of the data descriptor, with or without signature, of 32 or of 64 bits (4.3.9)."""
     sizes = entry.compressed_size, entry.size
     bodies = [struct.pack("<L2Q", entry.crc, *sizes)]
