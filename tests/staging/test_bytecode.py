@@ -16,6 +16,7 @@ import pytest
 from faults import Work, forked
 
 from muslfix.errors import InterpreterError
+from muslfix.staging import bytecode
 from muslfix.staging.bytecode import _SCRIPT, _WORTH_A_PROCESS, compile_sources
 
 
@@ -60,14 +61,50 @@ def test_each_file_has_its_bytecode_or_none(tmp_path: Path) -> None:
     sources_there = sources[:-1]
     made = compile_sources(sys.executable, sources_there)
     bad = {"template.py", "no_text.py", "nul.py"}
-    for (path, seen), bytecode in zip(sources_there, made):
+    for (path, seen), compiled in zip(sources_there, made):
         if os.path.basename(path) in bad:
-            assert bytecode is None
+            assert compiled is None
         else:
-            assert bytecode == cache_from_source(path)
-            code = marshal.loads(Path(bytecode).read_bytes()[16:])
+            assert compiled == cache_from_source(path)
+            code = marshal.loads(Path(compiled).read_bytes()[16:])
             assert code.co_filename == seen
     assert set(os.listdir(tmp_path)) == {os.path.basename(path) for path, _ in sources} | {"__pycache__"}
+
+
+#: Each level doubles what is compiled.
+DEEP = "".join("  " * n + "try: a\n" + "  " * n + "finally:\n" for n in range(32)) + "  " * 32 + "b\n"
+
+
+def test_a_file_that_takes_too_much_has_no_bytecode_and_the_others_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bytecode, "_SECONDS", 1)
+    monkeypatch.setattr(bytecode, "_MEMORY", 64 * 1024 * 1024)
+    monkeypatch.setattr(bytecode, "_MEMORY_PER_BYTE", 0)
+    texts = {"a.py": "x = 1\n", "deep.py": DEEP, "large.py": f"x = [{'1, ' * 900_000}]\n", "z.py": ""}
+    sources = [written(tmp_path, name, text) for name, text in texts.items()]
+    made = compile_sources(sys.executable, sources)
+    assert [bool(path) for path in made] == [True, False, False, True]
+    assert made[1:3] == [bytecode.TOO_MUCH] * 2
+    assert set(os.listdir(tmp_path / "__pycache__")) == {os.path.basename(made[n] or "") for n in (0, 3)}
+
+
+def test_what_a_killed_process_has_written_goes(tmp_path: Path) -> None:
+    cache = tmp_path / "__pycache__"
+    cache.mkdir()
+    others = ["a.b.cpython-311.pyc", "ab.cpython-311.pyc", "a.txt"]
+    for name in (*others, "a.cpython-311.pyc", "a.cpython-311.pyc.1234"):
+        (cache / name).touch()
+    bytecode._remove_bytecode(str(tmp_path / "a.py"))
+    assert set(os.listdir(cache)) == set(others)
+
+
+def test_an_interpreter_that_takes_too_much_with_every_file(tmp_path: Path) -> None:
+    path = tmp_path / "python"
+    path.write_text("#!/bin/sh\ncat >/dev/null\necho '[0]'\nkill -9 $$\n")
+    path.chmod(0o755)
+    with pytest.raises(InterpreterError, match="5 of them take too much memory or time"):
+        compile_sources(str(path), [written(tmp_path, "a.py", "")])
 
 
 def test_after_an_interrupt_nothing_is_compiled_any_more(tmp_path: Path) -> None:
@@ -132,7 +169,7 @@ def logged(source, **more):
         file.write(source + "\\n")
     return compile(source, **more)
 py_compile.compile = logged
-sys.argv = ["-c", sys.argv[-1]]
+sys.argv = ["-c", *sys.argv[-4:]]
 exec({_SCRIPT!r})
 """
     (tmp_path / "program.py").write_text(program)
@@ -187,11 +224,22 @@ def test_processes_end_with_the_one_that_has_started_them(tmp_path: Path) -> Non
         (None, "No such file or directory"),
         ("exit 3", "returned non-zero exit status 3"),
         ("echo no JSON", "Expecting value"),
-        ("echo 5", "object is not iterable"),
-        ("echo '[[7,\"x\"]]'", "files that it was not given"),
+        ("echo 5", "int object"),
+        ("echo '[7,\"x\"]'", "files that it was not given"),
+        ("echo '[7]'", "files that it was not given"),
+        ("echo '[0,7]'", "expected str"),
         ("kill -9 $$", "died with <Signals.SIGKILL: 9>"),
     ],
-    ids=["missing", "fails", "prints something else", "prints a number", "prints another file", "is killed"],
+    ids=[
+        "missing",
+        "fails",
+        "prints something else",
+        "prints a number",
+        "prints another file",
+        "takes another file",
+        "prints no path",
+        "is killed",
+    ],
 )
 def test_an_interpreter_that_fails(tmp_path: Path, program: str | None, reason: str) -> None:
     path = tmp_path / "python"

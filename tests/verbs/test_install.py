@@ -248,6 +248,20 @@ def test_python_finds_the_bytecode_good(cli: Cli, environment: Path, tmp_path: P
     assert snapshot(environment) == before
 
 
+def test_a_file_that_compiles_to_too_much_comes_without_bytecode_and_is_named(
+    cli: Cli, environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muslfix.staging.bytecode._MEMORY", 64 * 1024 * 1024)
+    deep = "".join("  " * n + "try: a\n" + "  " * n + "finally:\n" for n in range(19)) + "  " * 19 + "b\n"
+    files = {"p/__init__.py": b"", "p/deep.py": deep.encode()}
+    result = cli("install", make_wheel(tmp_path / "p-1.0-py3-none-any.whl", files), "--python", environment)
+    assert result.status == 0
+    assert "p/deep.py has no bytecode: compiling it takes too much memory or time" in result.out + result.err
+    (site,) = environment.glob("lib/python3*/site-packages")
+    assert [path.name.split(".")[0] for path in (site / "p/__pycache__").iterdir()] == ["__init__"]
+    assert cli("verify", "p", "--python", environment).status == 0
+
+
 def test_without_bytecode(cli: Cli, environment: Path, tmp_path: Path) -> None:
     before = set(snapshot(environment))
     assert cli("install", make_rich(tmp_path), "--python", environment, "--no-compile").status == 0

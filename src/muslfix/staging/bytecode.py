@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from tempfile import TemporaryFile
 
@@ -23,23 +26,50 @@ from muslfix.staging.tree import StagedFile, StagedWheel
 # Runs in the target, from Python 3.6 on. The processes share an open file, and with it the position up to
 # which it has been read, so each gets the numbers of files that no other has. A file that does not compile
 # (a template, code for another Python) has no bytecode and is no error: pip and uv treat it in the same way.
-# When muslfix is killed they end too, or they would go on writing to a directory that the next run removes.
+# One that takes all memory or time ends the process (some hundred bytes can compile to gigabytes), so each is
+# named before it is compiled. When muslfix is killed they end too, or they would go on writing to a directory
+# that the next run removes.
 _SCRIPT = """\
-import json, os, py_compile, struct, sys
-parent = os.getppid()
-sources, made = json.load(sys.stdin), []
+import json, os, py_compile, signal, struct, sys
+parent, seconds, least, factor = os.getppid(), *map(int, sys.argv[2:])
+try:
+    import resource
+    with open("/proc/self/statm") as file:
+        least += int(file.read().split()[0]) * resource.getpagesize()
+except (ImportError, OSError):
+    resource = None
+sources = json.load(sys.stdin)
 while os.getppid() == parent:
     taken = os.read(int(sys.argv[1]), 4)
     if not taken:
         break
     number, = struct.unpack("=L", taken)
     source, seen = sources[number]
+    os.write(1, b"[%d]\\n" % number)
+    made = None
     try:
-        made.append((number, py_compile.compile(source, dfile=seen, doraise=True)))
-    except Exception:
-        pass
-sys.stdout.write(json.dumps(made))
+        if resource is not None:
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            soft = least + factor * os.path.getsize(source)
+            resource.setrlimit(resource.RLIMIT_AS, (soft if hard < 0 else min(soft, hard), hard))
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        made = py_compile.compile(source, dfile=seen, doraise=True)
+    except Exception as error:
+        if isinstance(getattr(error, "exc_value", error), MemoryError):
+            raise
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    os.write(1, (json.dumps([number, made]) + "\\n").encode())
 """
+
+# Of processor time for one file, in seconds; of memory, in bytes, and more of it for each byte of source.
+_SECONDS = 30
+_MEMORY, _MEMORY_PER_BYTE = 512 * 1024 * 1024, 128
+# So many processes may be lost by one job.
+_MOST_LOST = 5
+
+#: In place of the path of bytecode: compiling the file takes more memory or time than it may.
+TOO_MUCH = ""
+_TOO_MUCH = "compiling it takes too much memory or time"
 
 # Starting a process costs about as much as compiling this many bytes of source.
 _WORTH_A_PROCESS = 200_000
@@ -64,12 +94,18 @@ def compile_wheels(
     with destination_errors(wheels[0].layout.scheme.platlib):
         made = compile_sources(executable, paths)
     bytecode: dict[str, list[StagedFile]] = {wheel.facts.key: [] for wheel in wheels}
+    warnings: dict[str, list[str]] = {wheel.facts.key: [] for wheel in wheels}
     for (wheel, file), (path, _), compiled in zip(sources, paths, made):
-        if compiled is not None:
+        if compiled is TOO_MUCH:
+            warnings[wheel.facts.key].append(f"{file.row.path} has no bytecode: {_TOO_MUCH}")
+        elif compiled is not None:
             beside = os.path.relpath(compiled, os.path.dirname(path))
             listed = RecordRow.listed(os.path.join(os.path.dirname(file.row.path), beside))
             bytecode[wheel.facts.key].append(file.beside(beside, listed))
-    return [wheel.with_files(bytecode[wheel.facts.key]) for wheel in wheels]
+    return [
+        replace(wheel.with_files(bytecode[wheel.facts.key]), warnings=tuple(warnings[wheel.facts.key]))
+        for wheel in wheels
+    ]
 
 
 def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list[str | None]:
@@ -77,7 +113,8 @@ def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list
 
     :param executable: the target interpreter
     :param sources: for each file its path here, and the path under which the target will see it; at least one
-    :return: for each file the path of its bytecode here, or ``None`` where it does not compile
+    :return: for each file the path of its bytecode here, ``None`` where it does not compile, or
+        :data:`TOO_MUCH`
     :raises InterpreterError: if the interpreter fails
     :raises OSError: if a temporary file beside the sources cannot be written
     """
@@ -99,27 +136,61 @@ def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list
     return [bytecode.get(number) for number in range(len(sources))]
 
 
-def _compile_some(executable: str, sources: Sequence[tuple[str, str]], numbers: int) -> dict[int, str]:
-    """Let one process compile files until none is left.
+def _compile_some(executable: str, sources: Sequence[tuple[str, str]], numbers: int) -> dict[int, str | None]:
+    """Let one process after the other compile files until none is left; each ends where a file is too much.
 
     :param numbers: descriptor of the file from which the processes take numbers of files
-    :return: the paths of bytecode by the number of the source
+    :return: the paths of bytecode by the number of the source, or :data:`TOO_MUCH`
     """
+    limits = map(str, (_SECONDS, _MEMORY, _MEMORY_PER_BYTE))
+    command = [executable, "-I", "-S", "-W", "ignore", "-c", _SCRIPT, str(numbers), *limits]
+    made: dict[int, str | None] = {}
     try:
-        done = subprocess.run(
-            [executable, "-I", "-S", "-W", "ignore", "-c", _SCRIPT, str(numbers)],
-            input=json.dumps(sources).encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[numbers],
-            check=True,
-        )
-        made = {number: os.fspath(path) for number, path in json.loads(done.stdout)}
-        if not made.keys() <= set(range(len(sources))):
-            raise ValueError("it names files that it was not given")
+        for _ in range(_MOST_LOST):
+            done = subprocess.run(
+                command,
+                input=json.dumps(sources).encode(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[numbers],
+                check=False,
+            )
+            taken = _read_answer(done.stdout, made)
+            if not made.keys() | set(taken) <= set(range(len(sources))):
+                raise ValueError("it names files that it was not given")
+            if not taken:
+                done.check_returncode()
+                return made
+            for number in taken:
+                made[number] = TOO_MUCH
+                _remove_bytecode(sources[number][0])
+        raise ValueError(f"{_MOST_LOST} of them take too much memory or time")
     except (OSError, subprocess.CalledProcessError, ValueError, TypeError) as error:
         os.lseek(numbers, 0, os.SEEK_END)  # the other processes take no more files
         raise InterpreterError(
             executable, f"could not compile the modules ({error})", tip="install with --no-compile"
         ) from error
-    return made
+
+
+def _read_answer(answer: bytes, made: dict[int, str | None]) -> list[int]:
+    """Note the files that a process has finished; return the one that it has not, if there is one."""
+    taken: dict[int, None] = {}
+    for line in filter(None, answer.split(b"\n")):
+        number, *path = json.loads(line)
+        if not path:
+            taken[number] = None
+            continue
+        taken.pop(number, None)
+        made[number] = None if path[0] is None else os.fspath(path[0])
+    return list(taken)
+
+
+def _remove_bytecode(source: str) -> None:
+    """Remove what a process that was killed may have written of the bytecode of a file."""
+    directory, name = os.path.split(source)
+    cache = os.path.join(directory, "__pycache__")
+    own = re.compile(re.escape(name[: -len(".py")]) + r"\.[^.]+\.pyc(\.[0-9]+)?")
+    with suppress(FileNotFoundError):
+        for entry in os.listdir(cache):
+            if own.fullmatch(entry):
+                os.unlink(os.path.join(cache, entry))

@@ -61,6 +61,7 @@ class StagedWheel:
     :param files: its files by their path in RECORD; RECORD itself is listed, and written last
     :param modules: what was found out about its extension modules
     :param left_out: paths of files that are not moved, since the same content is there or comes anyway
+    :param warnings: what is odd about its files, each a sentence
     """
 
     facts: WheelFacts
@@ -69,6 +70,7 @@ class StagedWheel:
     files: Mapping[str, StagedFile]
     modules: tuple[ModuleReport, ...] = ()
     left_out: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
 
     @property
     def root_scheme(self) -> str:

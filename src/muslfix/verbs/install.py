@@ -275,5 +275,5 @@ def _report_project(
         action="kept" if staged is None else "replaced" if previous else "installed",
         previous=previous.version if previous else None,
         modules=staged.modules if staged else (),
-        warnings=warnings,
+        warnings=(*warnings, *staged.warnings) if staged else warnings,
     )
