@@ -18,6 +18,7 @@ class Verdict(str, Enum):
     OTHER_LIBC = "other-libc"  #: linked to the other libc, or to both
     OTHER_MACHINE = "other-machine"  #: for another CPU or calling convention
     OCCUPIED = "occupied"  #: the name that it needs is taken by another file
+    LIBRARY = "library"  #: no module but a shared library, which the target can load
     NOT_ELF = "not-elf"  #: not a readable ELF shared object
     CRASHES = "crashes"  #: loading it would end the process, or can never succeed
     FOREIGN_LIBRARY = "foreign-library"  #: a shared library that it needs is for another libc or CPU

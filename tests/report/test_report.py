@@ -17,7 +17,7 @@ from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.loader.facts import LoadResult, Problem
 from muslfix.loader.musl_floor import MuslFloor
-from muslfix.modules.plan import Candidate, Decision, plan
+from muslfix.modules.plan import Candidate, Decision, judge_library, plan
 from muslfix.report.modules import report_module
 from muslfix.report.report import (
     ACTIONS,
@@ -214,6 +214,19 @@ SENTENCES: dict[str, tuple[list[tuple[str, str | None]], list[tuple[str, str | N
                 f"m{GNU_SUFFIX}: missing-symbol: m.so needs x0, which nothing defines; the target looks for"
                 f" m{MUSL_SUFFIX}, which would link to it",
                 "do it",
+            )
+        ],
+    ),
+    "library": (
+        [
+            (str(report_module(judge_library(one, MUSL), MUSL)), None)
+            for one in [replace(candidate(f"m{MUSL_SUFFIX}", "x86_64-musl.so"), is_library=True)]
+        ],
+        [
+            (
+                f"m{MUSL_SUFFIX}: library: it is a shared library and no extension module, for"
+                " x86_64 64-bit little-endian and musl",
+                None,
             )
         ],
     ),

@@ -134,5 +134,6 @@ def test_what_is_nothing_of_the_kind(cli: Cli, environment: Path, tmp_path: Path
     missing = tmp_path / "missing"
     result = cli("check", "--python", environment, missing, "absent")
     assert result.status == 1
-    assert "neither a wheel, nor a directory, nor the name of an installed project" in result.out
+    assert f"{missing}: failed: it does not exist\n" in result.out
+    assert "tip: name wheels, shared libraries, directories, or installed projects\n" in result.out
     assert "absent: failed: it is not installed\n" in result.out

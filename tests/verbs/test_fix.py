@@ -605,6 +605,7 @@ def test_the_report_as_json(tmp_path: Path, cli: Cli) -> None:
         "loads": True,
         "problems": [],
         "not_known": [],
+        "is_library": False,
     }
     assert by_name["demo"]["source"] == str(site / "demo-1.0.dist-info")
     assert by_name["demo"]["location"] == str(site)

@@ -730,6 +730,7 @@ def test_a_report_as_json(cli: Cli, environment: Path, tmp_path: Path) -> None:
         "loads": True,
         "problems": [],
         "not_known": [],
+        "is_library": False,
     }
     assert would["projects"][0]["modules"][1]["sentence"].endswith("which would link to it")
     assert {**pure, "modules": None} == {

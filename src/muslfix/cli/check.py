@@ -49,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "subjects",
         metavar="WHEEL|PROJECT|DIR",
         nargs="*",
-        help="a wheel file, the name of an installed project, or a directory of modules"
+        help="a wheel file, the name of an installed project, a shared library, or a directory of any of them"
         " (default: all installed projects)",
     )
     add_common_options(parser, mode=True)

@@ -12,11 +12,20 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from muslfix.elf.facts import ElfFacts
-from muslfix.modules.plan import Candidate, Plan, is_judged, is_loadable, plan, undecided
+from muslfix.modules.plan import (
+    Candidate,
+    Decision,
+    Plan,
+    is_judged,
+    is_loadable,
+    judge_library,
+    plan,
+    undecided,
+)
 from muslfix.modules.tree import Tree
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.target import Target
-from muslfix.verdicts import Mode
+from muslfix.verdicts import Mode, Verdict
 
 
 def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:
@@ -71,6 +80,19 @@ def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, t
     if mode is not Mode.RENAME or not planned.changes:
         return planned
     return plan(candidates, target, mode, taken=taken, needed=_needed_names(listed, tree))
+
+
+def plan_libraries(paths: Iterable[str], tree: Tree, target: Target) -> list[Decision]:
+    """Judge shared libraries that are no modules, such as those that a program loads with ``ctypes``."""
+    decisions = []
+    for path in sorted(paths):
+        name = ExtensionFilename(os.path.basename(path), "")
+        library = Candidate(path, name, tree.examine(path), is_library=True)
+        decision = judge_library(library, target)
+        if decision.verdict is Verdict.LIBRARY:
+            decision = judge_library(replace(library, load=tree.load(path)), target)
+        decisions.append(decision)
+    return decisions
 
 
 def _twins(

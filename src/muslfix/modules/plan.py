@@ -34,6 +34,7 @@ class Candidate:
     :param elf: its ELF facts; a sentence if it is not a readable ELF file; ``None`` if it was not read
     :param has_source: whether a ``.py`` of the same module is beside it
     :param load: what the target's loader will do with it; ``None`` if that was not checked
+    :param is_library: whether it is no module but a shared library, which a program loads by its path
     """
 
     path: str
@@ -41,6 +42,7 @@ class Candidate:
     elf: ElfFacts | str | None = None
     has_source: bool = False
     load: LoadResult | None = None
+    is_library: bool = False
 
     @property
     def directory(self) -> str:
@@ -161,6 +163,17 @@ def plan(
             for decision in sorted(decisions, key=lambda decision: decision.candidate.path)
         )
     )
+
+
+def judge_library(library: Candidate, target: Target) -> Decision:
+    """Decide what a shared library that is no module is to the target.
+
+    :param library: with its ELF facts, and what the loader will do with it if that is known
+    """
+    foreign = None if library.elf is None else _foreign_verdict(library.elf, target)
+    verdict = foreign or _trouble_of(library) or Verdict.LIBRARY
+    is_strict = library.load is not None and library.load.strict
+    return Decision(library, verdict, refused=verdict in _FOREIGN or (is_strict and verdict in _MISSING))
 
 
 def _plan_module(files: list[Candidate], target: Target, occupied: Collection[str]) -> list[Decision]:

@@ -57,6 +57,7 @@ def report_module(
         problems=load.problems,
         not_known=load.unknown,
         was_slow=is_named and decision.candidate.has_source,
+        is_library=decision.candidate.is_library,
     )
 
 
@@ -74,6 +75,10 @@ def _deed(decision: Decision, mode: Mode, *, dry_run: bool) -> str:
 
 def _importable(decision: Decision, _target: Target) -> tuple[str, None]:
     return f"the target imports names that end in {decision.candidate.name.suffix}", None
+
+
+def _library(_decision: Decision, target: Target) -> tuple[str, None]:
+    return f"it is a shared library and no extension module, for {target.machine} and {target.libc}", None
 
 
 def _served(decision: Decision, _target: Target) -> tuple[str, None]:
@@ -128,6 +133,8 @@ def _occupied(decision: Decision, _target: Target) -> tuple[str, str]:
 def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
     elf = decision.candidate.elf
     reason = elf if isinstance(elf, str) else "is a program, not a shared object"
+    if decision.candidate.is_library:
+        return f"it {reason}", "take a library that was built for the target"
     return f"it {reason}", "the wheel is damaged or not for Linux; use another one"
 
 
@@ -151,6 +158,7 @@ _SENTENCES = {
     Verdict.OTHER_LIBC: _other_libc,
     Verdict.OTHER_MACHINE: _other_machine,
     Verdict.OCCUPIED: _occupied,
+    Verdict.LIBRARY: _library,
     Verdict.NOT_ELF: _not_elf,
     Verdict.CRASHES: _not_loading,
     Verdict.FOREIGN_LIBRARY: _not_loading,

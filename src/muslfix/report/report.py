@@ -64,6 +64,7 @@ class ModuleReport:
     :param problems: what goes wrong when it is loaded, the worst first
     :param not_known: what could not be checked about that, each a sentence
     :param was_slow: whether Python imports a ``.py`` in its place unless it is given a name
+    :param is_library: whether it is no extension module but a shared library
     """
 
     path: str
@@ -77,6 +78,7 @@ class ModuleReport:
     problems: tuple[Problem, ...] = ()
     not_known: tuple[str, ...] = ()
     was_slow: bool = False
+    is_library: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.verdict}: {self.sentence}"

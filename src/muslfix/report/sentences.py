@@ -43,6 +43,7 @@ _KINDS = {
     _FIXED: "good",
     "importable": "good",
     "served": "good",
+    "library": "good",
     "other-abi": "",
     "misnamed": "odd",
     "removed": "good",
@@ -123,9 +124,9 @@ def _summary(report: Report) -> Line:
     refused = any(module.refused for project in report.projects for module in project.modules)
     kind = "bad" if refused or actions["failed"] else "odd" if parts and report.dry_run else "good"
     where = _count(len(report.projects), noun)
-    count = _modules_where(report.projects, lambda _: True)
-    if count:
-        where = f"{_count(count, 'extension module')} in {where}"
+    found = _modules_and_libraries(report.projects)
+    if found:
+        where = f"{found} in {where}"
     return Line(head=f"{where}: {', '.join(parts) or 'nothing to fix'}.", kind=kind)
 
 
@@ -194,7 +195,7 @@ def _describe(project: ProjectReport, report: Report) -> str:
         if project.action in ("checked", "fixed", "unchanged"):
             del words[0]  # the count of modules says it
         found = ", ".join(_parts([project], report)) or "nothing to fix"
-        words.append(f"{_count(_modules_where([project], lambda _: True), 'extension module')}: {found}")
+        words.append(f"{_modules_and_libraries([project])}: {found}")
     return ", ".join(words)
 
 
@@ -244,6 +245,17 @@ def _modules_where(projects: Iterable[ProjectReport], is_counted: Callable[[Modu
         len({_module_of(module.path) for module in project.modules if is_counted(module)})
         for project in projects
     )
+
+
+def _modules_and_libraries(projects: Iterable[ProjectReport]) -> str:
+    """How many there are; empty if there are none."""
+    projects = list(projects)
+    modules = _modules_where(projects, lambda module: not module.is_library)
+    libraries = sum(module.is_library for project in projects for module in project.modules)
+    parts = [_count(modules, "extension module")] if modules else []
+    if libraries:
+        parts.append("1 shared library" if libraries == 1 else f"{libraries} shared libraries")
+    return " and ".join(parts)
 
 
 def _module_of(path: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
+from typing import NamedTuple
 
 from muslfix.errors import IncompatibleWheel, MuslfixError, spelling_errors
 from muslfix.loader.check import LoadCheck
-from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan
-from muslfix.modules.tree import DiskTree
 from muslfix.parallel.executors import for_each
 from muslfix.progress import Progress, silent
 from muslfix.projects.plan import plan_project
@@ -23,11 +22,15 @@ from muslfix.report.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
+from muslfix.verbs.check_paths import Contents, check_directory, check_file, is_shared_object, look_into
 from muslfix.verbs.reports import report_installed, report_missing
 from muslfix.verbs.selection import Selection
+from muslfix.verbs.subjects import projects_named, what_it_is, words_of
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import open_wheel
+
+_TIP = "name wheels, shared libraries, directories, or installed projects"
 
 
 @dataclass(frozen=True)
@@ -60,24 +63,54 @@ def check(
 ) -> Report:
     """Report on each extension module whether the target can import it, reading its ELF file.
 
-    :param subjects: wheel files, directories, or names of installed projects; none: all installed projects
+    :param subjects: wheel files, directories, shared libraries, or names of installed projects; none: all
+        installed projects. Of a directory of wheels, the wheels are checked
     :param target: the Python that will import
     :param options: what to check
     :param executor: checks the wheels, given their paths; ``None``: one process for each processor
     :raises MuslfixError: if the directories cannot be read
     """
     options = options or CheckOptions()
-    wheels = [subject for subject in subjects if _is_wheel(subject)]
-    directories = [subject for subject in subjects if not _is_wheel(subject) and os.path.isdir(subject)]
-    others = [subject for subject in subjects if subject not in wheels and subject not in directories]
-    names = [subject for subject in others if os.sep not in subject]
+    wheels, directories, files, names, lost = _sort(words_of(subjects, "subjects"))
     reports = _check_wheels(wheels, target, options, executor)
-    reports += [_check_directory(path, target, options) for path in directories]
+    for path, contents in directories:
+        load_check = _load_check(target, options, [path])
+        reports.append(check_directory(path, contents, target, options.mode, load_check))
+    for path in files:
+        load_check = _load_check(target, options, [os.path.dirname(os.path.abspath(path))])
+        reports.append(check_file(path, target, options.mode, load_check))
     if names or not subjects:
-        reports += _check_installed(names, target, options)
-    problem = "it is neither a wheel, nor a directory, nor the name of an installed project"
-    reports += [report_missing(subject, problem) for subject in others if os.sep in subject]
+        reports += _check_installed(projects_named("check", names), target, options)
+    reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
     return Report("check", dry_run=True, projects=tuple(reports), source=target.source)
+
+
+class _Subjects(NamedTuple):
+    """What was given, by kind; a directory of wheels stands for these."""
+
+    wheels: list[str]
+    directories: list[tuple[str, Contents]]
+    files: list[str]
+    names: list[str]
+    lost: list[str]
+
+
+def _sort(subjects: Sequence[str]) -> _Subjects:
+    sorted_ = _Subjects([], [], [], [], [])
+    for subject in subjects:
+        if os.path.isdir(subject):
+            contents = look_into(subject)
+            sorted_.wheels.extend(os.path.join(subject, wheel) for wheel in contents.wheels)
+            if contents.shared_objects or not contents.wheels:
+                sorted_.directories.append((subject, contents))
+        elif subject.endswith(".whl") and "://" not in subject:
+            sorted_.wheels.append(subject)
+        elif os.path.isfile(subject):
+            (sorted_.files if is_shared_object(subject) else sorted_.lost).append(subject)
+        else:
+            is_path = os.sep in subject or is_shared_object(subject)
+            (sorted_.lost if is_path else sorted_.names).append(subject)
+    return sorted_
 
 
 @spelling_errors()
@@ -97,10 +130,6 @@ def _check_musl(path: str, limits: Limits) -> ProjectReport:
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
     return ProjectReport(facts.name, str(facts.version), path, None, "checked", None, musl=floor)
-
-
-def _is_wheel(subject: str) -> bool:
-    return subject.endswith(".whl") or os.path.isfile(subject)
 
 
 def _check_wheels(
@@ -139,21 +168,6 @@ def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectRepo
 
 def _load_check(target: Target, options: CheckOptions, directories: Sequence[str] = ()) -> LoadCheck | None:
     return LoadCheck(target, directories=directories, strict=options.strict) if options.load_check else None
-
-
-def _check_directory(directory: str, target: Target, options: CheckOptions) -> ProjectReport:
-    """Check a directory as a tree of modules, whichever projects they belong to."""
-    root = os.path.abspath(directory)
-    tree = DiskTree(partial(os.path.join, root), _load_check(target, options, [root]))
-    plan = plan_tree(_files_below(root), tree, target, options.mode, thorough=True)
-    return _with_modules(ProjectReport(directory, None, root, root, "checked", None), plan, target)
-
-
-def _files_below(root: str) -> Iterator[str]:
-    for directory, _, names in os.walk(root):
-        for name in names:
-            if name.endswith((".py", ".so")):
-                yield os.path.relpath(os.path.join(directory, name), root)
 
 
 def _check_installed(names: Sequence[str], target: Target, options: CheckOptions) -> Sequence[ProjectReport]:

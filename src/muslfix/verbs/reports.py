@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 
 from muslfix.errors import MuslfixError
 from muslfix.projects.project import InstalledProject, normalize_name
@@ -77,16 +77,16 @@ def report_legacy(key: str, path: str) -> ProjectReport:
     )
 
 
-def report_missing(name: str, problem: str = "it is not installed") -> ProjectReport:
+def report_missing(name: str, problem: str = "it is not installed", tip: str | None = None) -> ProjectReport:
     """A report on something that the user named and that was not found."""
-    return ProjectReport(name, None, None, None, "failed", None, problem=problem)
+    return ProjectReport(name, None, None, None, "failed", None, problem=problem, tip=tip)
 
 
-def reports_on_missing(keys: Collection[str], reports: Iterable[ProjectReport]) -> list[ProjectReport]:
+def reports_on_missing(names: Mapping[str, str], reports: Iterable[ProjectReport]) -> list[ProjectReport]:
     """Reports on the projects that the user named and that no other report is about.
 
-    :param keys: normalised names
+    :param names: normalised names, and how the user has spelled each
     :param reports: on all projects that were found
     """
     found = {normalize_name(report.name) for report in reports}
-    return [report_missing(key) for key in sorted(set(keys) - found)]
+    return [report_missing(names[key]) for key in sorted(names.keys() - found)]

@@ -65,7 +65,7 @@ class Selection:
         progress: Progress = silent,
     ) -> None:
         self._target = target
-        self._keys = frozenset(normalize_name(name) for name in names)
+        self._keys = {normalize_name(name): name for name in reversed(names)}
         self._may_change = may_change
         self._break_system_packages = break_system_packages
         self._mention_passed_over = mention_passed_over

@@ -38,7 +38,7 @@ def wheels_to_install(
     words = words_of(wheels, "wheels")
     for word in words:
         if not _is_wheel(word):
-            raise UsageError(word, _what_it_is(word), _wheels_inside(word) or _by_pip(words, target, folder))
+            raise UsageError(word, what_it_is(word), _wheels_inside(word) or _by_pip(words, target, folder))
     return words
 
 
@@ -52,7 +52,7 @@ def wheels_to_repair(wheels: Iterable[str | os.PathLike[str]]) -> list[str]:
     for word in words:
         if not _is_wheel(word):
             tip = _wheels_inside(word) or _way_into("fix", word) or "'muslfix fix' fixes what is installed"
-            raise UsageError(word, _what_it_is(word), tip)
+            raise UsageError(word, what_it_is(word), tip)
     return words
 
 
@@ -79,7 +79,7 @@ def projects_named(command: str, projects: Iterable[str]) -> list[str]:
                 f"{command} takes the name of an installed project, without version or extras",
                 f"muslfix {command} {_shell(names)}",
             )
-        reason = f"{_what_it_is(word)}; {command} takes names of installed projects"
+        reason = f"{what_it_is(word)}; {command} takes names of installed projects"
         raise UsageError(
             word, reason, _way_into(command, word) or f"name a project, or none: muslfix {command}"
         )
@@ -114,7 +114,7 @@ def _is_wheel(word: str) -> bool:
     return word.endswith(".whl") and "://" not in word
 
 
-def _what_it_is(word: str) -> str:
+def what_it_is(word: str) -> str:
     """What is wrong with a word that is given as a wheel file."""
     is_file = os.path.isfile(word)
     reasons = {
@@ -124,7 +124,7 @@ def _what_it_is(word: str) -> str:
         "is a list of requirements, and muslfix downloads nothing": _is_requirements_file(word),
         "is a wheel file": is_file and _is_wheel(word),
         "is not a wheel file": is_file,
-        "does not exist": _is_wheel(word) or word.startswith((".", os.sep)),
+        "does not exist": os.sep in word or word.endswith((".whl", ".so")),
         "is not a wheel file, and muslfix downloads nothing": True,
     }
     return next(reason for reason, applies in reasons.items() if applies)

@@ -1,0 +1,105 @@
+"""What ``muslfix check`` finds in a directory, or of a single file, whichever project it belongs to."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from muslfix.files import open_regular
+from muslfix.loader.check import LoadCheck
+from muslfix.modules.candidates import plan_libraries, plan_tree
+from muslfix.modules.tree import DiskTree
+from muslfix.report.modules import report_module
+from muslfix.report.report import ModuleReport, ProjectReport
+from muslfix.targets.target import Target
+from muslfix.verdicts import Mode
+
+_SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$", re.ASCII)
+
+
+class Contents(NamedTuple):
+    """The files in and below a directory that can be checked, relative to it.
+
+    :param wheels: those directly in it; if it holds nothing else, all below it
+    :param others: sources, extension modules and shared libraries
+    """
+
+    wheels: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def shared_objects(self) -> bool:
+        """Whether there are extension modules or shared libraries."""
+        return any(_SHARED_OBJECT.search(path) for path in self.others)
+
+
+def look_into(directory: str) -> Contents:
+    """Find what can be checked in a directory."""
+    found = [
+        os.path.relpath(os.path.join(parent, name), directory)
+        for parent, _, names in os.walk(directory)
+        for name in names
+        if name.endswith((".py", ".whl")) or _SHARED_OBJECT.search(name)
+    ]
+    others = tuple(path for path in found if not path.endswith(".whl"))
+    wheels = tuple(
+        sorted(path for path in found if path.endswith(".whl") and (not others or "/" not in path))
+    )
+    return Contents(wheels, others)
+
+
+def is_shared_object(path: str) -> bool:
+    """Whether a file is, or is named like, an extension module or a shared library."""
+    if _SHARED_OBJECT.search(path):
+        return True
+    try:
+        with open_regular(path) as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
+
+
+def check_directory(
+    directory: str, contents: Contents, target: Target, mode: Mode, load_check: LoadCheck | None
+) -> ProjectReport:
+    """Check a directory as a tree of extension modules and shared libraries.
+
+    :param contents: what it holds
+    :param load_check: may read the files of the directory
+    """
+    root = os.path.abspath(directory)
+    report = ProjectReport(directory, None, root, root, "checked", None)
+    if not contents.shared_objects:
+        return replace(report, warnings=("it holds no wheel, no extension module and no shared library",))
+    tree = DiskTree(partial(os.path.join, root), load_check)
+    return replace(report, modules=_modules(contents.others, tree, target, mode))
+
+
+def check_file(path: str, target: Target, mode: Mode, load_check: LoadCheck | None) -> ProjectReport:
+    """Check one extension module, as one of the files in its directory, or one shared library.
+
+    :param load_check: may read the files of its directory
+    """
+    directory, name = os.path.split(os.path.abspath(path))
+    tree = DiskTree(partial(os.path.join, directory), load_check)
+    beside = [file for file in os.listdir(directory) if file.partition(".")[0] == name.partition(".")[0]]
+    modules = _modules(beside if _SHARED_OBJECT.search(name) else [], tree, target, mode)
+    itself = [module for module in modules if module.path == name]
+    if not itself:
+        itself = [report_module(one, target, dry_run=True) for one in plan_libraries([name], tree, target)]
+    source = os.path.join(directory, name)
+    return ProjectReport(path, None, source, directory, "checked", None, modules=tuple(itself))
+
+
+def _modules(files: Sequence[str], tree: DiskTree, target: Target, mode: Mode) -> tuple[ModuleReport, ...]:
+    """The reports on the modules, and on shared libraries that are none, among some files."""
+    modules = plan_tree(files, tree, target, mode, thorough=True).decisions
+    judged = {decision.candidate.path for decision in modules}
+    others = [path for path in files if _SHARED_OBJECT.search(path) and path not in judged]
+    # Those in *.libs/ are looked at when a module needs them.
+    libraries = plan_libraries([path for path in others if ".libs/" not in path], tree, target)
+    return tuple(report_module(decision, target, dry_run=True) for decision in (*modules, *libraries))

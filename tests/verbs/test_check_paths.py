@@ -1,0 +1,171 @@
+"""``muslfix check`` with paths: directories of wheels, shared libraries that are no modules, single files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from checkout import FIXTURES
+from commands import Cli, Result
+from elfmaker import make_elf
+
+WHEELS = FIXTURES / "wheels"
+WHEEL = "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+PURE = "pure-1.0-py3-none-any.whl"
+
+WRONG, RIGHT = ".cpython-39-x86_64-linux-gnu.so", ".cpython-39-x86_64-linux-musl.so"
+TARGET = ("--target-spec", "cp39-musl-x86_64")
+LIBRARY = make_elf(functions=("demo",))
+OF_GLIBC = make_elf(functions=("demo",), needed=("libc.so.6",))
+MODULE = make_elf(functions=("PyInit_mod",))
+
+
+def check(cli: Cli, *subjects: str | Path) -> Result:
+    return cli("check", *TARGET, *subjects)
+
+
+def verdicts(cli: Cli, *subjects: str | Path) -> dict[str, str]:
+    """The verdict on each file, by its path."""
+    report = json.loads(cli("check", "--json", *TARGET, *subjects).out)
+    return {module["path"]: module["verdict"] for one in report["projects"] for module in one["modules"]}
+
+
+def lay(folder: Path, **files: bytes) -> Path:
+    """Make a directory of files; ``__`` in a name stands for a dot."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_bytes(content)
+    return folder
+
+
+# -- directories ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", ["", "simple/misnamed"])
+def test_the_wheels_in_a_directory(cli: Cli, tmp_path: Path, depth: str) -> None:
+    place = tmp_path / "wheelhouse" / depth
+    place.mkdir(parents=True)
+    for name in (WHEEL, PURE):
+        shutil.copy(WHEELS / name, place)
+    result = check(cli, tmp_path / "wheelhouse")
+    assert result.status == 1
+    assert result.out.startswith("1 extension module in 2 projects: 1 misnamed")
+    each = check(cli, *sorted(place.iterdir()))
+    assert result == each
+
+
+def test_wheels_beside_other_files(cli: Cli, tmp_path: Path) -> None:
+    """Those of a tool that lies deeper (virtualenv has some of pip) are none of the user's."""
+    place = lay(tmp_path / "both", lib__so=OF_GLIBC)
+    (place / "deeper").mkdir()
+    for name in (WHEEL, f"deeper/{PURE}"):
+        shutil.copy(WHEELS / Path(name).name, place / name)
+    report = json.loads(cli("check", "--json", *TARGET, place).out)
+    assert [project["name"] for project in report["projects"]] == ["misnamed", str(place)]
+
+
+def test_a_directory_that_holds_nothing(cli: Cli, tmp_path: Path) -> None:
+    place = lay(tmp_path / "sources", a__py=b"", b__txt=b"")
+    result = check(cli, place)
+    assert result.status == 0
+    assert result.err == f"warning: {place}: it holds no wheel, no extension module and no shared library\n"
+
+
+@pytest.mark.parametrize("name", ["libdemo.so", "libdemo.so.1", "libdemo.so.1.2.3", "demo-1a2b.so", "mod.so"])
+def test_a_library_in_a_directory_is_judged(cli: Cli, tmp_path: Path, name: str) -> None:
+    place = lay(tmp_path / "ctypes")
+    (place / name).write_bytes(LIBRARY)
+    assert verdicts(cli, place) == {name: "library"}
+    assert check(cli, place).status == 0
+    (place / name).write_bytes(OF_GLIBC)
+    result = check(cli, place)
+    assert result.status == 1
+    assert result.out.startswith("1 shared library in 1 project: 1 refused.\n")
+    assert f"{name}: other-libc: it is linked to glibc (needs libc.so.6)" in result.out
+
+
+def test_modules_and_libraries_of_one_directory(cli: Cli, tmp_path: Path) -> None:
+    place = lay(tmp_path / "site", libdemo__so=LIBRARY)
+    (place / f"mod{WRONG}").write_bytes(MODULE)
+    (place / "demo.libs").mkdir()
+    (place / "demo.libs/libx-1a2b.so.1").write_bytes(OF_GLIBC)
+    found = verdicts(cli, place)
+    assert found["libdemo.so"] == "library"
+    assert [verdict for path, verdict in found.items() if path.startswith("mod")] == ["misnamed"]
+    assert "demo.libs/libx-1a2b.so.1" not in found
+    assert check(cli, place).out.startswith("1 extension module and 1 shared library in 1 project: ")
+
+
+# -- single files -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "verdict", "status"),
+    [
+        ("libdemo.so", LIBRARY, "library", 0),
+        ("libdemo.so.1", LIBRARY, "library", 0),
+        ("plugin", LIBRARY, "library", 0),
+        ("libdemo.so", OF_GLIBC, "other-libc", 1),
+        ("libdemo.so", make_elf("aarch64", functions=("demo",)), "other-machine", 1),
+        ("libdemo.so", b"no", "not-elf", 1),
+        (f"mod{WRONG}", MODULE, "misnamed", 1),
+        (f"mod{RIGHT}", MODULE, "importable", 0),
+        ("mod.cpython-38-x86_64-linux-gnu.so", MODULE, "other-abi", 0),
+        ("mod.so", MODULE, "importable", 0),
+    ],
+)
+def test_a_file(
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes,
+    verdict: str,
+    status: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "libother.so").write_bytes(OF_GLIBC)
+    assert verdicts(cli, name) == {name: verdict}
+    assert check(cli, name).status == status
+    assert check(cli, tmp_path / name).status == status
+
+
+def test_a_module_is_judged_with_those_beside_it(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / f"mod{WRONG}").write_bytes(MODULE)
+    (tmp_path / f"mod{RIGHT}").write_bytes(MODULE)
+    assert verdicts(cli, tmp_path / f"mod{WRONG}") == {f"mod{WRONG}": "served"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "problem"),
+    [
+        ("./nosuch/", "it does not exist"),
+        ("nosuch.so", "it does not exist"),
+        ("requirements.txt", "it is a list of requirements, and muslfix downloads nothing"),
+        ("https://files.example.org/a-1-py3-none-any.whl", "it is an address, and muslfix downloads nothing"),
+        ("notes", "it is not a wheel file"),
+    ],
+)
+def test_what_cannot_be_checked(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subject: str, problem: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("requirements.txt", "notes"):
+        (tmp_path / name).write_text("six\n")
+    result = check(cli, subject)
+    assert (result.status, result.err) == (1, "")
+    assert f"{subject}: failed: {problem}\n" in result.out
+
+
+def test_a_requirement(cli: Cli) -> None:
+    result = check(cli, "ujson==5.11.0")
+    assert (result.status, result.out) == (2, "")
+    assert "tip: muslfix check ujson\n" in result.err
+
+
+@pytest.mark.parametrize("command", ["check", "fix", "undo", "verify"])
+def test_a_name_is_repeated_as_it_was_typed(cli: Cli, tmp_path: Path, command: str) -> None:
+    assert "Not_There: failed: it is not installed\n" in cli(command, "--path", tmp_path, "Not_There").out
