@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from checkout import FIXTURES
+from limits import within_limits
 
 from muslfix.elf.dynamic import DynamicFacts, Image, VersionNeed, read_image
 from muslfix.elf.facts import ElfFacts, Machine
 from muslfix.elf.symbols import Exports, References
+from muslfix.loader.check import LoadCheck
 from muslfix.loader.dlopen import check_load, start
 from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System
+from muslfix.loader.files import remembered
 from muslfix.suffix import Libc
+from muslfix.targets.interpreter import read_target_file
 from muslfix.verdicts import Verdict
 
 X86 = Machine("x86_64", 64, "little")
@@ -270,3 +274,55 @@ def test_exports_survive_as_texts(tmp_path: Path) -> None:
         frozenset({"V1", "V2"}),
     )
     assert Exports.of_texts(full.to_texts()) == full
+
+
+# -- what would take too long ----------------------------------------------------------------------
+
+PATHS = ":".join(f"/d{number}" for number in range(1300))
+NAMES = tuple(f"lib{number}.so" for number in range(9900))
+
+
+@pytest.mark.parametrize("system", [MUSL, GLIBC], ids=["musl", "glibc"])
+@pytest.mark.parametrize("runpath", [PATHS, None], ids=["many directories", "no directories"])
+def test_names_times_directories_are_not_all_looked_for(system: System, runpath: str | None) -> None:
+    module = image(needed=NAMES, runpath=runpath)
+    said = within_limits(lambda: load(module, system), megabytes=60)
+    assert said.count("LoadResult(") == 1
+    assert "MISSING_LIBRARY" not in said
+    assert f"unknown=('{MODULE} and its libraries name more than 10000 libraries and places" in said
+
+
+def test_a_chain_of_libraries_is_followed_only_so_far() -> None:
+    class Endless:
+        def open(self, path: str) -> LoadedFile | Absence:
+            digits = path.rpartition("/")[2].partition(".")[0][3:]
+            number = int(digits) + 1 if digits.isdigit() else 0
+            return LoadedFile(path, path, image(needed=(f"lib{number}.so",)))
+
+    result = within_limits(lambda: check_load(MODULE, MUSL, Endless()).unknown, megabytes=100)
+    assert "and places to look for them" in result
+
+
+def test_of_many_directories_the_first_are_named() -> None:
+    (problem,) = load(image(needed=("libx.so",), runpath=PATHS)).problems
+    assert problem.reason.endswith("/d18, /d19 and 1282 more directories")
+
+
+def test_a_program_that_needs_too_much_is_not_known() -> None:
+    files = FakeFiles({"/python": image(needed=NAMES, runpath=PATHS)})
+    assert within_limits(lambda: start("/python", MUSL._replace(started=Started()), files).program) == "None"
+
+
+def test_what_was_looked_for_is_forgotten_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muslfix.loader.files._MOST_REMEMBERED", 3)
+    found: dict[str, str] = {}
+    assert [remembered(found, path, str.upper) for path in "abcabcd"] == list("ABCABCD")
+    assert found == {"d": "D"}
+
+
+def test_after_many_such_modules_no_other_is_looked_at(tmp_path: Path) -> None:
+    target = read_target_file(str(FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"))
+    check = LoadCheck(target, directories=[str(tmp_path)])
+    loads = check.in_wheel(lambda _: image(needed=NAMES))
+    said = [str(loads(f"m{number}.so").unknown) for number in range(22)]
+    assert ["was not looked at, since others" in one for one in said] == [False] * 20 + [True] * 2

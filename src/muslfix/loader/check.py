@@ -10,7 +10,7 @@ from functools import cache, cached_property
 
 from muslfix.elf.dynamic import Image
 from muslfix.errors import InvalidTarget
-from muslfix.loader.dlopen import check_load
+from muslfix.loader.dlopen import TOO_MANY, check_load
 from muslfix.loader.facts import Files, LoadedFile, LoadResult, System
 from muslfix.loader.files import ElfImages, OverlaidFiles, TargetFiles
 from muslfix.loader.system import exported_symbols, system_of
@@ -22,6 +22,9 @@ Loads = Callable[[str], LoadResult]
 
 #: From the path of a file, as RECORD spells it, to where it is on this machine.
 Locate = Callable[[str], str]
+
+# After so many modules for which too much would have to be looked for, none is looked at any more.
+_MOST_TOO_MANY = 20
 
 # Where the files of a wheel are taken to be, if the target does not tell its own directory.
 _SITE = "/site-packages"
@@ -52,6 +55,7 @@ class LoadCheck:
         self._target = target
         self._strict = strict
         self._directories = tuple(os.path.join(os.path.abspath(directory), "") for directory in directories)
+        self._too_many = 0
         self._files = TargetFiles(self.images, self._locate)
 
     @cached_property
@@ -148,4 +152,8 @@ class LoadCheck:
         return lambda path: self._check(os.path.normpath(prefix + path), files)
 
     def _check(self, path: str, files: Files) -> LoadResult:
-        return check_load(path, self.system, files)._replace(strict=self._strict)
+        if self._too_many >= _MOST_TOO_MANY:
+            return LoadResult(unknown=(f"{path} was not looked at, since others {TOO_MANY}",))
+        result = check_load(path, self.system, files)
+        self._too_many += any(sentence.endswith(TOO_MANY) for sentence in result.unknown)
+        return result._replace(strict=self._strict)

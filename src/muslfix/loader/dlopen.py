@@ -30,6 +30,17 @@ _RELR_SINCE = {Libc.MUSL: (1, 2, 4), Libc.GLIBC: (2, 36)}
 # csu/libc-tls.c and elf/dl-tls.c: at most so much, and less once other libraries have used some of it.
 _GLIBC_SURPLUS = 1664
 
+# Names and paths that are looked for because of one module; real ones take some hundred.
+_MOST_LOOK_UPS = 10_000
+
+#: What is said of a module for which too much would have to be looked for.
+TOO_MANY = f"and its libraries name more than {_MOST_LOOK_UPS} libraries and places to look for them"
+
+# Files in a process; what is done for one can take a time that grows with the number of the others.
+_MOST_LOADED = 1000
+# Missing symbols of one file that are named.
+_MOST_SYMBOLS = 1000
+
 _REBUILD = "take another version of the wheel, or build it from source for the target"
 
 
@@ -40,7 +51,10 @@ def check_load(path: str, system: System, files: Files) -> LoadResult:
     :param system: the loader and its settings
     :param files: what it can open
     """
-    return _Process(system, files).load(path)
+    try:
+        return _Process(system, files).load(path)
+    except _TooMany:
+        return LoadResult(unknown=(f"{path} {TOO_MANY}",))
 
 
 def start(path: str, system: System, files: Files) -> Started:
@@ -50,7 +64,10 @@ def start(path: str, system: System, files: Files) -> Started:
     :param system: with nothing started
     """
     process = _Process(system, files)
-    process.open(path)
+    try:
+        process.open(path)
+    except _TooMany:
+        return Started()
     libc = files.open(system.loader) if system.libc is Libc.MUSL and system.loader else None
     loaded = [item.file for item in process.objects if item.file.identity != process.rules.libc_identity]
     return Started(
@@ -60,13 +77,46 @@ def start(path: str, system: System, files: Files) -> Started:
     )
 
 
+class _TooMany(Exception):
+    """A module needs more libraries, or in more directories, than are looked for."""
+
+
+class _CountedFiles:
+    """Files of which only so many are looked for: names and search paths multiply.
+
+    :param files: where they are looked for
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._left = _MOST_LOOK_UPS
+
+    def open(self, path: str) -> LoadedFile | Absence:
+        """See :class:`~muslfix.loader.facts.Files`.
+
+        :raises _TooMany: if there are too many
+        """
+        self.count()
+        return self._files.open(path)
+
+    def count(self) -> None:
+        """Count one thing that is looked for.
+
+        :raises _TooMany: if there are too many
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise _TooMany
+
+
 class _Process:
     """One process: what it has loaded so far, and what went wrong."""
 
     def __init__(self, system: System, files: Files) -> None:
         self.system = system
         rules = MuslRules if system.libc is Libc.MUSL else GlibcRules
-        self.rules: Rules = rules(system, files)
+        self._files = _CountedFiles(files)
+        self.rules: Rules = rules(system, self._files)
         self.objects = self.rules.objects
         self._first_new = self.rules.started_count
         self._problems: list[Problem] = []
@@ -101,6 +151,7 @@ class _Process:
         return True
 
     def _need(self, name: str, needed_by: Object) -> None:
+        self._files.count()
         found = self.rules.find(name, needed_by)
         self._problems += found.problems
         for sentence in found.unknown:
@@ -127,6 +178,8 @@ class _Process:
             reason = f"is damaged: it {image.dynamic}"
             self._problems.append(Problem(Verdict.CRASHES, path, needed_by, reason, _REBUILD, fatal=True))
             return
+        if len(self.objects) >= _MOST_LOADED:
+            raise _TooMany
         self.objects.append(item)
 
     def _judge(self) -> None:
@@ -161,7 +214,7 @@ class _Process:
 
     def _check_symbols(self, item: Object, *, complete: bool) -> None:
         missing = self._undefined(item.file.dynamic.references)
-        for reference in missing:
+        for reference in missing[:_MOST_SYMBOLS]:
             since = self.rules.brought_by(reference)
             if since is not None or (complete and self.rules.knows_all_symbols):
                 self._problems.append(self._missing_symbol(reference, item, since))

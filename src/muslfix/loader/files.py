@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from muslfix.elf.dynamic import Image, read_image
 from muslfix.elf.facts import ElfFacts
@@ -18,6 +18,7 @@ from muslfix.errors import InvalidElf
 from muslfix.files import open_regular
 from muslfix.loader.facts import Absence, Files, LoadedFile
 
+_MOST_REMEMBERED = 100_000
 _MAX_CONFIGURATION = 4 * 1024 * 1024
 
 # path_open in musl's ldso/dynlink.c: with these the loader looks in the next directory.
@@ -69,6 +70,18 @@ def image_of(stream: BinaryIO) -> Image | str:
         return error.reason
 
 
+_Value = TypeVar("_Value")
+
+
+def remembered(found: dict[str, _Value], path: str, find: Callable[[str], _Value]) -> _Value:
+    """What is found for a path, from the last time; there are as many paths as a hostile file wants."""
+    if path not in found:
+        if len(found) >= _MOST_REMEMBERED:
+            found.clear()
+        found[path] = find(path)
+    return found[path]
+
+
 class TargetFiles:
     """The :class:`~muslfix.loader.facts.Files` of a target.
 
@@ -84,9 +97,7 @@ class TargetFiles:
 
     def open(self, path: str) -> LoadedFile | Absence:
         """See :class:`~muslfix.loader.facts.Files`."""
-        if path not in self._opened:
-            self._opened[path] = self._open(path)
-        return self._opened[path]
+        return remembered(self._opened, path, self._open)
 
     def _open(self, path: str) -> LoadedFile | Absence:
         try:
@@ -133,9 +144,7 @@ class OverlaidFiles:
 
     def open(self, path: str) -> LoadedFile | Absence:
         """See :class:`~muslfix.loader.facts.Files`."""
-        if path not in self._opened:
-            self._opened[path] = self._open(path)
-        return self._opened[path]
+        return remembered(self._opened, path, self._open)
 
     def _open(self, path: str) -> LoadedFile | Absence:
         found = self._overlay(os.path.normpath(path))

@@ -10,6 +10,7 @@ from muslfix.elf.symbols import Exports, Reference
 from muslfix.loader.facts import Files, LoadedFile, Problem, System
 from muslfix.verdicts import Verdict
 
+_MOST_NAMED = 20
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 
 
@@ -70,11 +71,11 @@ class Rules:
     def not_found(self, name: str, needed_by: Object, looked: list[str], unseen: list[str]) -> Finding:
         """The answer for a library that is in none of the directories searched."""
         if unseen:
-            where = ", ".join(dict.fromkeys(unseen))
+            where = _named(unseen)
             return Finding(
                 unknown=[f"whether the target has {name} is not known ({where} cannot be looked at)"]
             )
-        places = ", ".join(dict.fromkeys(looked)) or "any directory"
+        places = _named(looked) or "any directory"
         problem = Problem(
             Verdict.MISSING_LIBRARY,
             name,
@@ -114,6 +115,13 @@ class Rules:
     def refuses_relative_relocations(self, item: Object) -> bool:  # noqa: ARG002
         """Whether the file itself tells older loaders to refuse it."""
         return False
+
+
+def _named(directories: list[str]) -> str:
+    """Directories in a sentence, each once; a file can name thousands."""
+    first = list(dict.fromkeys(directories))
+    rest = len(first) - _MOST_NAMED
+    return ", ".join(first[:_MOST_NAMED]) + (f" and {rest} more directories" if rest > 0 else "")
 
 
 def with_origin(path: str, directory: str) -> str:
