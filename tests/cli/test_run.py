@@ -16,10 +16,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from commands import Cli
-from environments import make_environment, site_packages
+from commands import Cli, Result, read_only
+from environments import make_environment, make_prefix, site_packages
 from misnamed import FOREIGN, RIGHT, WRONG, lay, make_demo, served_by, speed
-from real_tools import environment_with_muslfix, muslfix_command, process_environment
+from real_tools import environment_with_muslfix, muslfix_command, process_environment, run
 from trees import snapshot
 
 import muslfix
@@ -207,72 +207,230 @@ def test_a_dry_run_runs_nothing(cli: Cli, environment: Path, site: Path) -> None
     assert snapshot(environment) == before
 
 
-# -- the environment --------------------------------------------------------------------------------
+# -- the places that the command changes ------------------------------------------------------------
+
+PYTHON = "python{}.{}".format(*sys.version_info)
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three environments with a misnamed project in each: active, of a project, named by the command."""
-    for name in ("active", "project/.venv", "named"):
-        lay(site_packages(make_environment(tmp_path / name)), name.partition("/")[0])
-    for tool in ("pip", "uv", "poetry"):
-        program = tmp_path / "named" / "bin" / tool
-        program.write_text(f"#!{tmp_path}/named/bin/python\n")
-        program.chmod(0o755)
+    """Three environments: an active one, that of the project that is worked in, and another."""
+    for name in ("active", "project/.venv", "other"):
+        make_environment(tmp_path / name)
+    lay(tmp_path / "demo")
     (tmp_path / "project" / "sub").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "named" / "bin"), prepend=os.pathsep)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.chdir(tmp_path / "project" / "sub")
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("words", "active", "fixed"),
-    [
-        (["--python", "@/project/.venv", "--", "@/named/bin/pip"], True, "project"),
-        (["--", "@/named/bin/python", "-m", "pip", "--version"], True, "named"),
-        (["--", "pip", "install"], True, "named"),
-        (["--", "uv", "pip", "install"], True, "active"),
-        (["--", "uv", "pip", "install"], False, "project"),
-        (["--", "uv", "sync"], True, "project"),
-        (["--", "poetry", "install"], True, "active"),
-        (["--", "poetry", "install"], False, "project"),
-        (["--", "true"], True, "active"),
-    ],
-)
-def test_the_environment_that_the_command_works_in(
-    cli: Cli, world: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], active: bool, fixed: str
-) -> None:
-    if "-m" in words:  # no environment here has pip
-        (site_packages(world / "named") / "pip.py").write_text("")
-    if active:
-        monkeypatch.setenv("VIRTUAL_ENV", str(world / "active"))
-    done = cli("run", *(word.replace("@", str(world)) for word in words))
+def installer(world: Path, *destinations: Path, end: str = "") -> Path:
+    """A program whose words tell nothing: like ``make``, it knows by itself what to do."""
+    path = world / "install.sh"
+    copies = [f"mkdir -p '{to}' && cp -R '{world}/demo/.' '{to}'\n" for to in destinations]
+    path.write_text("#!/bin/sh\n" + "".join(copies) + end)
+    path.chmod(0o755)
+    return path
+
+
+def changed(result: Result) -> list[str]:
+    """The places that are said to have changed."""
+    return [line.partition(" ")[2] for line in result.out.splitlines() if line.startswith("changed: ")]
+
+
+@pytest.mark.parametrize("name", ["active", "project/.venv"])
+def test_what_has_changed_is_fixed_and_nothing_else(cli: Cli, world: Path, name: str) -> None:
+    """The words do not tell, and each of the two would be a good guess."""
+    sites = {each: site_packages(world / each) for each in ("active", "project/.venv", "other")}
+    changed_site = sites.pop(name)
+    for site in sites.values():
+        lay(site, "before")
+    done = cli("run", "--", installer(world, changed_site))
     assert (done.status, done.err) == (0, "")
-    assert done.out.split("\n")[1] == f"{fixed} 1.0: 1 extension module: 1 fixed"
-    assert len(done.out.splitlines()) == 2
+    assert changed(done) == [f"{changed_site} of {world / name}/bin/{PYTHON}"]
+    assert done.out.splitlines()[-1] == "demo 1.0: 1 extension module: 1 fixed"
+    assert len(speed(changed_site)) == 2
+    assert [len(speed(site, "before")) for site in sites.values()] == [1, 1]
 
 
-def test_the_environment_may_be_made_by_the_command(cli: Cli, tmp_path: Path) -> None:
+def test_both_of_two_that_have_changed(cli: Cli, world: Path) -> None:
+    sites = [site_packages(world / name) for name in ("active", "project/.venv")]
+    done = cli("run", "--", installer(world, *sites))
+    assert (done.status, len(changed(done))) == (0, 2)
+    assert [len(speed(site)) for site in sites] == [2, 2]
+
+
+def test_two_that_have_changed_are_one_json_document(cli: Cli, world: Path) -> None:
+    sites = [site_packages(world / name) for name in ("active", "project/.venv")]
+    done = cli("run", "--json", "--", installer(world, *sites))
+    report = json.loads(done.out)
+    jsonschema.validate(report, SCHEMA)
+    assert [project["action"] for project in report["projects"]] == ["fixed", "fixed"]
+    assert [(place["state"], place["directories"]) for place in report["places"]] == [
+        ("changed", [str(site)]) for site in sites
+    ]
+
+
+def test_the_environment_may_be_made_by_the_command(cli: Cli, world: Path) -> None:
+    site = site_packages(world / "other").relative_to(world / "other")
+    script = world / "make.sh"
+    script.write_text(f"mv '{world}/other' .venv && cp -R '{world}/demo/.' .venv/{site}\n")
+    done = cli("run", "--", "sh", script)
+    assert (done.status, len(changed(done)), done.err) == (0, 1, "")
+    assert len(speed(world / "project" / "sub" / ".venv" / site)) == 2
+
+
+def test_an_environment_that_is_named_may_be_made_by_the_command(cli: Cli, tmp_path: Path) -> None:
     code = f"import venv; venv.create({str(tmp_path / 'new')!r}, symlinks=True)"
     done = cli("run", "--python", tmp_path / "new", *python(code))
     assert (done.status, done.out, done.err) == (0, NOTHING, "")
 
 
-def test_a_folder_as_destination(cli: Cli, world: Path, tmp_path: Path) -> None:
-    lay(tmp_path / "lib", "inside")
-    done = cli("run", "--", "pip", "install", "--target", tmp_path / "lib", "x")
-    assert "\ninside 1.0: 1 extension module: 1 fixed\n" in done.out
-    assert len(done.out.splitlines()) == 2
+def test_a_directory_as_destination(cli: Cli, world: Path) -> None:
+    """It is for the Python that the command names, or else for the one that tools would choose."""
+    lib = world / "lib"
+    done = cli("run", "--", installer(world, lib), "--python", world / "other", "--target", lib)
+    assert changed(done) == [f"{lib} of {world}/other/bin/python3"]
+    assert len(speed(lib)) == 2
 
 
-def test_doubt_is_a_warning_unless_the_place_is_named(cli: Cli, world: Path, tmp_path: Path) -> None:
-    done = cli("run", "--", "pip", "install", "--user", "x")
-    assert done.status == 0
-    assert done.err.startswith(
-        "warning: with --user the command installs to a place that muslfix does not look at; "
+def test_a_directory_that_may_be_for_any_of_two(cli: Cli, world: Path) -> None:
+    """A guess could give the names of the other libc."""
+    lib = world / "lib"
+    done = cli("run", "-q", "--", installer(world, lib), "--target", lib)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.splitlines() == [
+        f"error: {lib}: was changed by the command, and muslfix cannot tell which Python imports from it",
+        f"tip: run 'muslfix fix --python PYTHON --path {lib}' with the Python that will import from it",
+    ]
+    assert len(speed(lib)) == 1
+    words = done.err.splitlines()[1].split("'")[1].replace("PYTHON", str(world / "other")).split()
+    assert cli(*words[1:]).status == 0
+    assert len(speed(lib)) == 2
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_nothing_has_changed(cli: Cli, world: Path, quiet: list[str]) -> None:
+    """As when ``uv sync`` is repeated. What is near to the command is named, with -q too."""
+    done = cli("run", *quiet, "--", "true")
+    assert (done.status, done.out) == (0, "")
+    assert done.err == f"note: the command has changed nothing in {world}/active, {world}/project/.venv\n"
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_nothing_has_changed_that_is_known(
+    cli: Cli, world: Path, monkeypatch: pytest.MonkeyPatch, quiet: list[str]
+) -> None:
+    """Where no place is near to the command, nobody knows where to look."""
+    monkeypatch.delenv("VIRTUAL_ENV")
+    monkeypatch.chdir(world)
+    done = cli("run", *quiet, "--", "true")
+    assert (done.status, done.out) == (1, "")
+    assert done.err == (
+        "warning: the command has changed no environment that muslfix knows of, so nothing was fixed, and it"
+        " is not known where it has installed anything; name the environment with --python, or a directory of"
+        " modules with --path\n"
     )
-    assert cli("run", "--path", tmp_path, "--", "pip", "install", "--user", "x").err == ""
-    assert cli("run", "--python", world / "named", "--", "uv", "tool", "install", "x").err == ""
+
+
+def test_nothing_has_changed_in_a_broken_environment(cli: Cli, world: Path) -> None:
+    """No installer would mend it, and that nothing has changed would sound like an all-clear."""
+    lay(site_packages(world / "active"))
+    done = cli("run", "--", "true")
+    assert done.status == 1
+    assert done.out.splitlines()[0] == "1 extension module in 1 project: 1 misnamed."
+    tip = done.out.splitlines()[-1]
+    assert tip == f"To fix it: muslfix fix --python {world}/active/bin/{PYTHON}"
+    assert cli(*tip.split()[4:]).status == 0
+    assert cli("run", "--", "true").status == 0
+
+
+def test_what_a_command_that_fails_has_changed_is_said(cli: Cli, world: Path) -> None:
+    site = site_packages(world / "active")
+    done = cli("run", "--", installer(world, site, end="exit 3\n"))
+    assert (done.status, len(changed(done)), len(speed(site))) == (3, 1, 1)
+    assert "\nTo fix it: muslfix fix --python " in done.out
+    done = cli("run", "--json", "--", installer(world, site, end="exit 3\n"))
+    report = json.loads(done.out)
+    jsonschema.validate(report, SCHEMA)
+    assert (done.status, report["dry_run"], len(report["projects"])) == (3, True, 1)
+
+
+def test_what_has_changed_beside_the_place_that_is_named(cli: Cli, world: Path) -> None:
+    site = site_packages(world / "active")
+    done = cli("run", "--python", world / "other", "--", installer(world, site))
+    assert done.status == 1
+    assert done.err == (
+        f"warning: the command has changed {site}, which --python and --path do not name, so it was not"
+        " looked at\n"
+    )
+    assert cli("run", "--python", world / "active", "--", installer(world, site)).status == 0
+    assert len(speed(site)) == 2
+
+
+def test_what_has_been_removed(cli: Cli, world: Path) -> None:
+    site = site_packages(world / "project" / ".venv")
+    script = world / "remove.sh"
+    script.write_text(f"rm -r '{world}/project/.venv'\n")
+    done = cli("run", "--", "sh", script)
+    assert (done.status, done.out, done.err) == (0, f"removed: {site}\n", "")
+
+
+def test_a_change_in_what_another_tool_manages(cli: Cli, tmp_path: Path) -> None:
+    """It is refused only where there is something to fix (PEP 668)."""
+    prefix = make_prefix(tmp_path / "own")
+    (library,) = prefix.glob("lib*/python3*")
+    (library / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
+    site = lay(library / "site-packages", "pure", {"pure.py": b""})
+    named = ("env", f"PYTHON={prefix}")
+    done = cli("run", "--", *named, "touch", site / "pure-1.0.dist-info" / "RECORD")
+    assert (done.status, len(changed(done)), done.err) == (0, 1, "")
+
+    lay(tmp_path / "demo")
+    done = cli("run", "-q", "--", *named, installer(tmp_path, site))
+    assert (done.status, len(speed(site))) == (1, 1)
+    assert f"error: {library}/EXTERNALLY-MANAGED: says that another tool manages" in done.err
+    assert cli("run", "--break-system-packages", "--", *named, installer(tmp_path, site)).status == 0
+    assert len(speed(site)) == 2
+
+
+def test_a_change_in_what_may_not_be_written(tmp_path: Path) -> None:
+    """It is said, and the other environment is fixed all the same."""
+    sites = [site_packages(make_environment(tmp_path / name)) for name in ("closed", "open")]
+    lay(tmp_path / "demo")
+    (tmp_path / "any").mkdir()
+    end = f"mount --bind '{sites[0]}' '{sites[0]}' && mount -o remount,bind,ro '{sites[0]}'\n"
+    named = ("env", f"A={tmp_path}/closed", f"B={tmp_path}/open")
+    done = run(
+        [
+            *read_only(tmp_path / "any"),
+            *muslfix_command(),
+            "run",
+            "--",
+            *named,
+            installer(tmp_path, *sites, end=end),
+        ],
+        tmp_path,
+    )
+    assert (done.status, len(changed(done))) == (1, 2)
+    assert [len(speed(site)) for site in sites] == [1, 2]
+    (error,) = done.err.splitlines()
+    assert error.startswith(f"error: {sites[0]}")
+    assert error.endswith("cannot be written: the file system is read-only")
+
+
+def test_the_python_of_an_environment_is_gone(cli: Cli, world: Path) -> None:
+    """No other takes its place: it may be for the other libc."""
+    for name in ("python", "python3", PYTHON):
+        (world / "active" / "bin" / name).unlink(missing_ok=True)
+    site = site_packages(world / "active")
+    done = cli("run", "--", installer(world, site))
+    assert (done.status, len(speed(site))) == (1, 1)
+    assert done.err.startswith(
+        f"error: {site}: was changed by the command, and muslfix cannot tell which Python"
+    )
 
 
 # -- how it ends ------------------------------------------------------------------------------------

@@ -25,6 +25,25 @@ def make_environment(folder: Path, python: str = sys.executable) -> Path:
     return folder
 
 
+def make_prefix(prefix: Path) -> Path:
+    """The prefix of a Python of its own: a copy of the program, and a library that is links to the real one.
+
+    The library has no bytecode yet.
+    """
+    library = Path(os.__file__).parent
+    copy = prefix / library.relative_to(sys.base_prefix)
+    copy.mkdir(parents=True)
+    for entry in library.iterdir():
+        if entry.name not in ("__pycache__", "site-packages", "json", "EXTERNALLY-MANAGED"):
+            (copy / entry.name).symlink_to(entry)
+    (copy / "json").mkdir()
+    for module in (library / "json").glob("*.py"):
+        (copy / "json" / module.name).symlink_to(module)
+    (prefix / "bin").mkdir()
+    shutil.copy(os.path.realpath(sys.executable), prefix / "bin" / "python3")
+    return prefix
+
+
 def site_packages(environment: Path) -> Path:
     """The folder of modules of a virtual environment."""
     (found,) = environment.glob("lib/python*/site-packages")

@@ -26,6 +26,7 @@ from muslfix.report.report import (
     Failure,
     FileReport,
     ModuleReport,
+    PlaceReport,
     ProjectReport,
     Report,
     report_lost_wheel,
@@ -353,10 +354,11 @@ def test_the_schema_knows_no_more_than_there_is() -> None:
         "mode": {mode.value for mode in Mode} | {None},
         "finding": set(FINDINGS),
         "trouble": {trouble.value for trouble in LOADER_VERDICTS},
+        "state": {"changed", "removed", "unchanged", "named"},
     }
     kinds = {
         "project": ProjectReport, "module": ModuleReport, "file": FileReport, "problem": Problem,
-        "musl": MuslFloor, "error": Failure,
+        "musl": MuslFloor, "error": Failure, "place": PlaceReport,
     }  # fmt: skip
     assert definitions.keys() == kinds.keys()
     for name, kind in kinds.items():

@@ -8,7 +8,6 @@ import os
 import re
 import select
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from elfmaker import make_elf
+from environments import make_prefix
 from real_pythons import HOST_PYTHONS, packaging_folder, tell
 
 import muslfix.targets._probe
@@ -286,22 +286,8 @@ def test_the_probe_is_syntax_of_the_oldest_python_that_may_meet_it() -> None:
 
 @pytest.fixture
 def own_prefix(tmp_path: Path) -> Path:
-    """The prefix of a Python of its own: a copy of the program, and a library that is links to the real one.
-
-    The library has no bytecode yet.
-    """
-    prefix, library = tmp_path / "prefix", Path(os.__file__).parent
-    copy = prefix / library.relative_to(sys.base_prefix)
-    copy.mkdir(parents=True)
-    for entry in library.iterdir():
-        if entry.name not in ("__pycache__", "site-packages", "json", "EXTERNALLY-MANAGED"):
-            (copy / entry.name).symlink_to(entry)
-    (copy / "json").mkdir()
-    for module in (library / "json").glob("*.py"):
-        (copy / "json" / module.name).symlink_to(module)
-    (prefix / "bin").mkdir()
-    shutil.copy(os.path.realpath(sys.executable), prefix / "bin" / "python3")
-    return prefix
+    """The prefix of a Python of its own, without bytecode yet."""
+    return make_prefix(tmp_path / "prefix")
 
 
 def test_the_probe_writes_nothing_into_the_target(own_prefix: Path) -> None:

@@ -173,6 +173,25 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class PlaceReport:
+    """A place that ``muslfix run`` has looked at after the command.
+
+    :param state: ``changed`` or ``removed`` by the command; ``unchanged``, where it has changed nothing at
+        all; ``named`` by the options
+    :param directories: the directories of installed projects
+    :param interpreter: path of the interpreter that imports from them, if one was asked
+    :param problem: why it could not be fixed, or ``None``
+    :param tip: what the user can do about that, or ``None``
+    """
+
+    state: str
+    directories: tuple[str, ...]
+    interpreter: str | None = None
+    problem: str | None = None
+    tip: str | None = None
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of one command.
 
@@ -183,6 +202,7 @@ class Report:
     :param notes: what is good to know about the whole, each a sentence
     :param source: where the facts of the target come from, if known
     :param error: why there is no result; ``None`` if there is one
+    :param places: what ``muslfix run`` has looked at, place by place; empty for other commands
     """
 
     command: str | None
@@ -192,6 +212,7 @@ class Report:
     notes: tuple[str, ...] = ()
     source: Source | None = None
     error: Failure | None = None
+    places: tuple[PlaceReport, ...] = ()
 
     @property
     def is_well(self) -> bool:

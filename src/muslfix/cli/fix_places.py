@@ -1,0 +1,236 @@
+"""What ``muslfix run`` does after the command: fix each place that it has changed, and say so of each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from muslfix.cli.fix import fix_options
+from muslfix.cli.install_places import Place, Tie
+from muslfix.cli.options import mode_words
+from muslfix.cli.output import Output
+from muslfix.cli.progress import show_progress
+from muslfix.cli.site_python import find_site_python
+from muslfix.cli.snapshots import Site, Snapshot, find_changed, find_removed
+from muslfix.cli.targets import find_target, names_foreign_target
+from muslfix.errors import MuslfixError, UsageError
+from muslfix.report.lines import Line
+from muslfix.report.report import PlaceReport, Report
+from muslfix.targets.schemes import layout_of
+from muslfix.targets.target import Target
+from muslfix.verbs.fix import fix
+from muslfix.verbs.selection import site_directories
+
+_NAME_IT = "name the environment with --python, or a directory of modules with --path"
+
+
+class FixPlaces:
+    """The places of one command, and what is found and done there.
+
+    :param options: those of ``fix``; with ``dry_run`` places are only looked at
+    :param output: where it is said
+    :param places: where the command may have installed something, the nearest first
+    """
+
+    def __init__(self, options: argparse.Namespace, output: Output, places: Sequence[Place]) -> None:
+        self._options = options
+        self._output = output
+        self._places = places
+        self._reports: list[Report] = []
+        self._looked_at: list[PlaceReport] = []
+        self._doubts: list[str] = []
+        self._is_well = True
+
+    def fix(self, before: Snapshot, after: Snapshot) -> None:
+        """Fix what has changed, or the place that the options name.
+
+        :param before: the places before the command
+        :param after: the same after it
+        """
+        changed, removed = find_changed(before, after), find_removed(before, after)
+        if self._options.python or self._options.path or names_foreign_target(self._options):
+            if changed or not self._options.dry_run:
+                self._fix_named(changed)
+            return
+        for sites in _grouped(changed):
+            self._fix_sites(sites)
+        if changed or removed:
+            self._say_removed(removed)
+        elif not self._options.dry_run:  # a command that failed has said so itself
+            self._say_unchanged([site for site in after.sites.values() if site.tie is not Tie.WATCHED])
+
+    def finish(self) -> int:
+        """Print the JSON document, if it is asked for and there is anything to say in it.
+
+        :return: the exit status
+        """
+        if self._options.json and (self._looked_at or not self._is_well):
+            reports = self._reports
+            merged = Report(
+                "fix",
+                dry_run=self._options.dry_run,
+                projects=tuple(project for report in reports for project in report.projects),
+                warnings=(*(text for report in reports for text in report.warnings), *self._doubts),
+                source=reports[0].source if len(reports) == 1 else None,
+                places=tuple(self._looked_at),
+            )
+            self._output.data(merged.to_json())
+        return 0 if self._is_well else 1
+
+    # -- the place that the options name ------------------------------------------------------------
+
+    def _fix_named(self, changed: Iterable[Site]) -> None:
+        options = self._options
+        try:
+            target = find_target(options)
+            directories = site_directories(target, options.path, break_system_packages=True)
+            self._fix(target, options.path, directories, state="named")
+        except UsageError:
+            raise
+        except MuslfixError as error:
+            self._fail(error, [options.python or "."], "named")
+            return
+        looked_at = {os.path.realpath(directory) for directory in directories}
+        for site in changed:
+            if os.path.realpath(site.directory) not in looked_at:
+                self._doubt(
+                    f"the command has changed {site.directory}, which --python and --path do not name,"
+                    " so it was not looked at"
+                )
+
+    # -- places that have changed -------------------------------------------------------------------
+
+    def _fix_sites(self, sites: Sequence[Site]) -> None:
+        """Fix the directories of one place."""
+        directories = [site.directory for site in sites]
+        try:
+            target = find_site_python(sites[0], self._places, os.environ)
+            self._tell("changed:", f"{' '.join(directories)} of {target.executable}")
+            if self._may_change(target, directories):
+                self._fix(target, directories, directories)
+        except MuslfixError as error:
+            self._fail(error, directories, "changed")
+
+    def _may_change(self, target: Target, directories: Sequence[str]) -> bool:
+        """Whether no other tool manages the directories (:pep:`668`), or there is nothing to fix in them.
+
+        :raises EnvironmentRefused: if there is, after it has been said what
+        """
+        is_own = not set(layout_of(target).site_directories).isdisjoint(directories)
+        if not is_own or not target.externally_managed or self._options.break_system_packages:
+            return True
+        report = self._look(target, directories)
+        if report.changes:
+            self._say(report)
+            site_directories(target, (), break_system_packages=False)
+        return True
+
+    def _fix(
+        self, target: Target, paths: Sequence[str], directories: Sequence[str], state: str = "changed"
+    ) -> None:
+        options = self._options
+        with show_progress(self._output) as progress:
+            report = fix((), target, replace(fix_options(options, progress), paths=tuple(paths)))
+        self._say(report, self._command(target, paths) if report.dry_run and report.changes else None)
+        self._note(directories, target, state)
+
+    def _look(self, target: Target, paths: Sequence[str]) -> Report:
+        with show_progress(self._output) as progress:
+            options = fix_options(self._options, progress)
+            changed = replace(options, paths=tuple(paths), dry_run=True, break_system_packages=True)
+            return fix((), target, changed)
+
+    # -- nothing has changed ------------------------------------------------------------------------
+
+    def _say_removed(self, sites: Iterable[Site]) -> None:
+        for site in sites:
+            self._tell("removed:", site.directory)
+            self._note([site.directory], None, "removed")
+
+    def _say_unchanged(self, sites: Sequence[Site]) -> None:
+        """Say that there was nothing to install, or that it is not known where it has gone."""
+        if not sites:
+            self._doubt(
+                "the command has changed no environment that muslfix knows of, so nothing was fixed, and it"
+                f" is not known where it has installed anything; {_NAME_IT}"
+            )
+            return
+        for group in _grouped(sites):
+            self._look_at_unchanged(group)
+        names = dict.fromkeys(site.prefix if not site.place.below else str(site.place) for site in sites)
+        self._output.diagnostic(
+            f"the command has changed nothing in {', '.join(names)}", head="note:", kind="tip"
+        )
+
+    def _look_at_unchanged(self, sites: Sequence[Site]) -> None:
+        """Say it of an environment that was broken before and is still: no installer would mend it."""
+        directories = [site.directory for site in sites]
+        self._note(directories, None, "unchanged")
+        if sites[0].place.below:  # there may be hundreds
+            return
+        try:
+            target = find_site_python(sites[0], self._places, os.environ)
+            report = self._look(target, directories)
+        except MuslfixError:
+            return
+        if report.changes:
+            self._say(report, self._command(target, directories))
+            self._is_well = False
+
+    # -- what is said -------------------------------------------------------------------------------
+
+    def _tell(self, head: str, text: str) -> None:
+        if not self._options.json:
+            self._output.tell([Line(text, head=head, kind="strong")])
+
+    def _say(self, report: Report, command: str | None = None) -> None:
+        if not self._options.json:
+            self._output.report(report, as_json=False, command=command)
+        self._reports.append(report)
+        # Projects that were not looked at are no failure of the command.
+        self._is_well &= all(project.is_well or project.action == "skipped" for project in report.projects)
+
+    def _command(self, target: Target, paths: Sequence[str]) -> str:
+        """The command that fixes it."""
+        words = ["muslfix", "fix", "--python", target.executable or "PYTHON", *mode_words(self._options)]
+        own = site_directories(target, (), break_system_packages=True)
+        if not set(paths) <= set(own):
+            words += [word for path in paths for word in ("--path", path)]
+        return shlex.join(words)
+
+    def _fail(self, error: MuslfixError, directories: Sequence[str], state: str) -> None:
+        self._output.error(error)
+        self._note(directories, None, state, error)
+        self._is_well = False
+
+    def _doubt(self, sentence: str) -> None:
+        self._output.doubt(sentence)
+        self._doubts.append(sentence)
+        self._is_well = False
+
+    def _note(
+        self,
+        directories: Sequence[str],
+        target: Target | None,
+        state: str,
+        error: MuslfixError | None = None,
+    ) -> None:
+        place = PlaceReport(
+            state,
+            tuple(directories),
+            interpreter=None if target is None else target.executable,
+            problem=None if error is None else str(error),
+            tip=None if error is None else error.tip,
+        )
+        self._looked_at.append(place)
+
+
+def _grouped(sites: Iterable[Site]) -> list[list[Site]]:
+    """The directories of each place together: ``lib`` and ``lib64`` are one."""
+    groups: dict[tuple[str, str | None], list[Site]] = {}
+    for site in sites:
+        groups.setdefault((site.prefix, site.version), []).append(site)
+    return list(groups.values())
