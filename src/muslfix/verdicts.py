@@ -19,6 +19,7 @@ class Verdict(str, Enum):
     OTHER_MACHINE = "other-machine"  #: for another CPU or calling convention
     OCCUPIED = "occupied"  #: the name that it needs is taken by another file
     LIBRARY = "library"  #: no module but a shared library, which the target can load
+    MISSING = "missing"  #: RECORD lists it, but it does not exist
     NOT_ELF = "not-elf"  #: not a readable ELF shared object
     CRASHES = "crashes"  #: loading it would end the process, or can never succeed
     FOREIGN_LIBRARY = "foreign-library"  #: a shared library that it needs is for another libc or CPU

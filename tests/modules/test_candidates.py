@@ -145,7 +145,31 @@ def test_where_a_link_leads_to_keeps_its_name(files: Files) -> None:
 
 def test_a_folder_that_is_not_there(files: Files) -> None:
     plan = plan_tree([f"lost/a{GNU}"], files.tree, TARGET, Mode.COPY, thorough=False)
-    assert [decision.verdict for decision in plan.decisions] == [Verdict.NOT_ELF]
+    assert [decision.verdict for decision in plan.decisions] == [Verdict.MISSING]
+
+
+@pytest.mark.parametrize("gone", ["never there", "link"])
+@pytest.mark.parametrize("name", [f"a{GNU}", f"a{MUSL}", "a.so"])
+def test_a_listed_file_that_does_not_exist_is_missing(files: Files, name: str, gone: str) -> None:
+    """Whatever its name; what a link leads to may have gone too."""
+    files.write(f"p/b{MUSL}")
+    if gone == "link":
+        (files.folder / "p" / name).symlink_to("gone.so")
+    listed = [f"p/b{MUSL}", f"p/{name}"]
+    (decision, _) = plan_tree(listed, files.tree, TARGET, Mode.SYMLINK, thorough=True).decisions
+    assert (decision.verdict, decision.refused) == (Verdict.MISSING, True)
+
+
+def test_a_missing_file_takes_no_name_and_does_no_harm_to_another_of_its_module(files: Files) -> None:
+    """A link that somebody has removed is made again."""
+    files.write(f"p/a{GNU}")
+    listed = [f"p/a{GNU}", f"p/a{MUSL}"]
+    for thorough in (True, False):
+        plan = plan_tree(listed, files.tree, TARGET, Mode.SYMLINK, thorough=thorough)
+        assert [decision.new_path for decision in plan.changes] == [f"p/a{MUSL}"]
+        assert plan.refusals == ()
+    (missing,) = (d for d in plan_tree(listed, files.tree, TARGET, Mode.COPY, thorough=True).decisions[1:])
+    assert missing.verdict is Verdict.MISSING
 
 
 def test_without_modules_nothing_is_planned(files: Files) -> None:

@@ -370,7 +370,8 @@ def test_every_target_and_verdict_has_a_case() -> None:
     assert CASES.keys() == TARGETS.keys()
     verdicts = {file.verdict for cases in CASES.values() for files in cases.values() for file in files}
     of_the_loader = {trouble.value for trouble in LOADER_VERDICTS}  # which have tests of their own
-    assert verdicts - {None} == {verdict.value for verdict in Verdict} - of_the_loader - {"library"}
+    of_the_disk = {Verdict.MISSING.value, Verdict.LIBRARY.value}  # in test_candidates, test_check
+    assert verdicts - {None} == {verdict.value for verdict in Verdict} - of_the_loader - of_the_disk
 
 
 def test_words() -> None:
@@ -383,6 +384,7 @@ def test_words() -> None:
         "other-machine",
         "occupied",
         "library",
+        "missing",
         "not-elf",
         "crashes",
         "foreign-library",

@@ -231,6 +231,15 @@ SENTENCES: dict[str, tuple[list[tuple[str, str | None]], list[tuple[str, str | N
             )
         ],
     ),
+    "missing": (
+        said(replace(candidate(f"m{GNU_SUFFIX}", "no such fixture"), is_missing=True)),
+        [
+            (
+                f"m{GNU_SUFFIX}: missing: it does not exist, or is a link to a file that does not",
+                "install the project again",
+            )
+        ],
+    ),
     "program": (
         said(candidate(f"m{GNU_SUFFIX}", "x86_64-static-program")),
         [

@@ -111,6 +111,29 @@ def test_bare_folders(cli: Cli, tmp_path: Path, name: str, content: bytes, statu
     assert f"pkg/{name}: {verdict}: " in result.out
 
 
+@pytest.mark.parametrize("name", [f"m{RIGHT}", f"m{WRONG}", "m.so"])
+@pytest.mark.parametrize("command", ["check", "fix"])
+def test_a_listed_module_that_is_gone_is_missing(
+    cli: Cli, tmp_path: Path, environment: Path, command: str, name: str
+) -> None:
+    """``fix`` looks only for what it would give a name; nothing of this is for it to mend."""
+    site = site_packages(environment)
+    make_project(site, "good", {f"good/m{RIGHT}": MODULE})
+    make_project(site, "bad", {f"bad/{name}": MODULE})
+    (site / "bad" / name).unlink()
+    result = cli(command, "--json", "--python", environment)
+    bad, good = json.loads(result.out)["projects"]
+    assert [module["verdict"] for module in good["modules"]] == ["importable"]
+    if command == "check" or name == f"m{WRONG}":
+        (module,) = bad["modules"]
+        assert (result.status, module["verdict"], module["refused"]) == (1, "missing", True)
+        text = cli(command, "-q", "--python", environment)
+        assert f"bad/{name}: missing: it does not exist" in text.out
+        assert "1 missing" in text.out.split("\n")[0]
+    else:
+        assert result.status == 0
+
+
 def test_installed_projects(cli: Cli, environment: Path) -> None:
     site = site_packages(environment)
     make_project(site, "good", {f"good/m{RIGHT}": MODULE})

@@ -52,7 +52,16 @@ def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thoroug
         )
         for candidate in candidates
     ]
-    return [replace(c, load=tree.load(c.path)) if is_loadable(c, target) else c for c in read]
+    return [_completed(candidate, tree, target) for candidate in read]
+
+
+def _completed(candidate: Candidate, tree: Tree, target: Target) -> Candidate:
+    """A candidate that was read, with what else is to be known: the load check, or that there is no file."""
+    if is_loadable(candidate, target):
+        return replace(candidate, load=tree.load(candidate.path))
+    if isinstance(candidate.elf, str) and not tree.exists(candidate.path):
+        return replace(candidate, is_missing=True)
+    return candidate
 
 
 def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:

@@ -35,6 +35,7 @@ class Candidate:
     :param has_source: whether a ``.py`` of the same module is beside it
     :param load: what the target's loader will do with it; ``None`` if that was not checked
     :param is_library: whether it is no module but a shared library, which a program loads by its path
+    :param is_missing: whether it was to be read and does not exist
     """
 
     path: str
@@ -43,6 +44,7 @@ class Candidate:
     has_source: bool = False
     load: LoadResult | None = None
     is_library: bool = False
+    is_missing: bool = False
 
     @property
     def directory(self) -> str:
@@ -153,7 +155,7 @@ def plan(
     for candidate in sorted(candidates, key=lambda candidate: candidate.path):
         if not _is_plain_library(candidate, target):
             modules.setdefault(candidate.module, []).append(candidate)
-    occupied = {*taken, *(c.path for files in modules.values() for c in files)}
+    occupied = {*taken, *(c.path for files in modules.values() for c in files if not c.is_missing)}
     decisions = []
     for files in modules.values():
         decisions += _plan_module(files, target, occupied)
@@ -198,7 +200,7 @@ def _plan_module(files: list[Candidate], target: Target, occupied: Collection[st
             decisions[candidate] = Decision(candidate, Verdict.MISNAMED, new_path=new_path)
             server = candidate
     if server is None:
-        refusing = (*_FOREIGN, *_MISSING, Verdict.OCCUPIED)
+        refusing = (*_FOREIGN, *_MISSING, Verdict.OCCUPIED, Verdict.MISSING)
         return [replace(d, refused=d.verdict in refusing) for d in decisions.values()]
     return [_unless_served(decision, server, target) for decision in decisions.values()]
 
@@ -219,6 +221,8 @@ def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
     """What a file is to the target by itself, without the other files of its module."""
     if not _abi_fits(candidate, target):
         return Verdict.OTHER_ABI
+    if candidate.is_missing:
+        return Verdict.MISSING
     foreign = None if candidate.elf is None else _foreign_verdict(candidate.elf, target)
     if foreign is not None:
         return foreign
@@ -254,7 +258,7 @@ def _with_load(decision: Decision) -> Decision:
 
 def _is_plain_library(candidate: Candidate, target: Target) -> bool:
     """Whether ``m.so`` is a shared library that is only named like a module: it has no init function."""
-    if candidate.name.abi or candidate.elf is None:
+    if candidate.name.abi or candidate.elf is None or candidate.is_missing:
         return False
     if isinstance(candidate.elf, str):
         return True

@@ -130,6 +130,10 @@ def _occupied(decision: Decision, _target: Target) -> tuple[str, str]:
     )
 
 
+def _missing(_decision: Decision, _target: Target) -> tuple[str, str]:
+    return "it does not exist, or is a link to a file that does not", "install the project again"
+
+
 def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
     elf = decision.candidate.elf
     reason = elf if isinstance(elf, str) else "is a program, not a shared object"
@@ -159,6 +163,7 @@ _SENTENCES = {
     Verdict.OTHER_MACHINE: _other_machine,
     Verdict.OCCUPIED: _occupied,
     Verdict.LIBRARY: _library,
+    Verdict.MISSING: _missing,
     Verdict.NOT_ELF: _not_elf,
     Verdict.CRASHES: _not_loading,
     Verdict.FOREIGN_LIBRARY: _not_loading,

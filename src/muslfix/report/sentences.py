@@ -135,7 +135,8 @@ def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
     modules = [module for project in projects for module in project.modules]
     named = [module for module in modules if module.new_path is not None]
     slow = sum(module.was_slow for module in named)
-    refused = _modules_where(projects, lambda module: module.refused)
+    missing = _modules_where(projects, lambda module: module.verdict is Verdict.MISSING)
+    refused = _modules_where(projects, lambda m: m.refused and m.verdict is not Verdict.MISSING)
     lacking = _modules_where(projects, lambda m: m.verdict in LOADER_VERDICTS and not m.refused)
     unknown = _modules_where(projects, lambda module: bool(module.not_known))
     parts = []
@@ -145,6 +146,7 @@ def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
         aside = f" ({slow} {falls_back} to slower pure Python)" if slow else ""
         parts.append(f"{len(named)} {'misnamed' if report.dry_run else 'fixed'}{aside}")
     parts += [f"{refused} refused"] if refused else []
+    parts += [f"{missing} missing"] if missing else []
     parts += [f"{lacking} missing a library or symbol"] if lacking else []
     if unknown:
         found = [] if parts else ["nothing to fix"]
