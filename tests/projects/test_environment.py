@@ -162,7 +162,7 @@ def test_a_file_that_looks_like_leftovers_is_nobodys(tmp_path: Path) -> None:
 def _choose(
     site: Path, *keys: str, break_system_packages: bool = False
 ) -> tuple[list[str], dict[str, tuple[str, str | None]]]:
-    chosen, passed_over = choose(str(site), keys, break_system_packages=break_system_packages)
+    chosen, passed_over = choose(str(site), keys, running(), break_system_packages=break_system_packages)
     return (
         [project.name for project in chosen],
         {report.name: (report.action, report.problem) for report in passed_over},
@@ -181,7 +181,6 @@ def test_which_projects_are_chosen(tmp_path: Path) -> None:
     (site / ".dist-info").mkdir()
 
     distro = ("left-alone", "it belongs to the package manager apk")
-    linked = ("skipped", "it is an editable install, so RECORD does not list its modules")
     older = (
         "skipped",
         f"{site}/older.egg-info has no RECORD, so muslfix cannot tell which files belong to it",
@@ -190,13 +189,10 @@ def test_which_projects_are_chosen(tmp_path: Path) -> None:
         "skipped",
         f"{site}/older-dev.egg-link has no RECORD, so muslfix cannot tell which files belong to it",
     )
-    assert _choose(site) == (
-        ["Some_Name"],
-        {"distro": distro, "linked": linked, "older": older, "older-dev": link},
-    )
+    assert _choose(site) == (["Some_Name", "linked"], {"distro": distro, "older": older, "older-dev": link})
     assert _choose(site, "some-name", "older", "absent") == (["Some_Name"], {"older": older})
-    assert _choose(site, "distro", "linked") == ([], {"distro": distro, "linked": linked})
-    assert _choose(site, "distro", "linked", break_system_packages=True) == (["distro"], {"linked": linked})
+    assert _choose(site, "distro", "linked") == (["linked"], {"distro": distro})
+    assert _choose(site, "distro", "linked", break_system_packages=True) == (["distro", "linked"], {})
     assert _choose(tmp_path / "absent") == ([], {})
     assert _choose(site / "older-dev.egg-link") == ([], {})
 
@@ -251,10 +247,9 @@ def test_who_owns_a_project(tmp_path: Path, text: bytes | None, owner: str | Non
     assert project.package_manager == owner
 
 
-@pytest.mark.parametrize("name", ["INSTALLER", "direct_url.json"])
-def test_whose_a_project_is_must_be_known(tmp_path: Path, name: str) -> None:
+def test_whose_a_project_is_must_be_known(tmp_path: Path) -> None:
     site = lay(tmp_path)
-    path = dist_info(site) / name
+    path = dist_info(site) / "INSTALLER"
     path.unlink(missing_ok=True)
     os.mkfifo(path)
     assert _choose(site) == ([], {"demo": ("failed", f"{path}: cannot be read (not a regular file)")})

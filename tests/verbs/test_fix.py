@@ -733,13 +733,23 @@ def test_an_editable_installation(
         well(uv(environment, *words, "--editable", source))
     site = lay(site_packages(environment))
     before = states(dist_info(site, "edit"))
+    well_all = [cli(command, "--python", environment) for command in ("fix", "check", "verify", "undo")]
+    assert [told.status for told in well_all] == [0, 0, 0, 0]
+    note = f"note: edit 1.0 is an editable install: no extension module in {source} is misnamed"
+    assert [told.out.splitlines()[-1] == note for told in well_all] == [True, True, True, False]
+    (source / "src" / f"_edit{WRONG}").write_bytes(MODULE)
     told = cli("fix", "--python", environment)
     assert told.status == 1
-    assert told.out.splitlines()[1:3] == [
-        "edit 1.0: not looked at: it is an editable install, so RECORD does not list its modules",
-        "  tip: build its extension modules with the target interpreter, which gives them the right names",
+    assert told.out.splitlines() == [
+        "2 extension modules in 2 projects: 1 fixed, 1 misnamed in source trees.",
+        "edit 1.0: 1 extension module: 1 misnamed in source trees",
+        f"  {source}/src/_edit{WRONG}: misnamed: the target looks for _edit{RIGHT}",
+        f"  tip: build it again with the target interpreter, for example: pip install --editable {source}",
+        "demo 1.0: 1 extension module: 1 fixed",
     ]
     assert speed(site) == SPEED["symlink"]
+    assert [cli(command, "--python", environment).status for command in ("check", "verify")] == [1, 1]
+    assert os.listdir(source / "src") == [f"_edit{WRONG}"]
     assert states(dist_info(site, "edit")) == before
     assert cli("undo", "--python", environment).status == 0
 

@@ -1,6 +1,10 @@
-"""The plan for an installed project."""
+"""The plan for an installed project, and for the source tree of an editable one."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 
 from muslfix.errors import spelling_errors
 from muslfix.loader.check import LoadCheck
@@ -37,3 +41,25 @@ def plan_project(
     record = project.parse_record(content)
     inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
     return record, plan_tree(inside, DiskTree(project.locate, check), target, mode, thorough=thorough)
+
+
+@spelling_errors()
+def plan_sources(
+    modules: Sequence[str], target: Target, check: LoadCheck | None = None, *, thorough: bool = False
+) -> Plan:
+    """What the modules in a source tree are to the target. No name is planned: a misnamed one is refused.
+
+    :param modules: absolute paths
+    :param target: the Python that will import
+    :param check: the load check; ``None``: there is none
+    :param thorough: read also the ELF files of modules with a right name
+    """
+    found = plan_tree(modules, DiskTree(os.path.abspath, check), target, Mode.SYMLINK, thorough=thorough)
+    return Plan(
+        tuple(
+            decision
+            if decision.new_path is None
+            else replace(decision, new_path=None, mode=None, refused=True)
+            for decision in found.decisions
+        )
+    )

@@ -88,10 +88,23 @@ class InstalledProject(NamedTuple):
         :raises InvalidProject: if ``direct_url.json`` cannot be read
         """
         try:
-            url = JsonObject(parse_json(self._read("direct_url.json")))
-            return url.object("dir_info").value("editable") is True
+            return self._direct_url().object("dir_info").value("editable") is True
         except InvalidJson:
             return False
+
+    @property
+    def url(self) -> str:
+        """Where it was installed from, from its ``direct_url.json``; empty if that does not say.
+
+        :raises InvalidProject: if ``direct_url.json`` cannot be read
+        """
+        try:
+            return self._direct_url().text("url")
+        except InvalidJson:
+            return ""
+
+    def _direct_url(self) -> JsonObject:
+        return JsonObject(parse_json(self._read("direct_url.json")))
 
     def locate(self, path: str) -> str:
         """Where a file is.

@@ -119,6 +119,8 @@ class ProjectReport:
     :param tip: what the user can do about the problem, or ``None``
     :param output: path of the wheel that was written, or ``None``
     :param musl: the lowest musl that a wheel needs, where that was asked for
+    :param editable: the directory of the sources of an editable install, whose modules are among the others;
+        ``None`` for any other
     """
 
     name: str
@@ -134,6 +136,7 @@ class ProjectReport:
     tip: str | None = None
     output: str | None = None
     musl: MuslFloor | None = None
+    editable: str | None = None
 
     @property
     def changes(self) -> int:

@@ -36,6 +36,9 @@ _UNEVENTFUL = frozenset({"unchanged", "verified", "checked"})
 # The labels of files in a dry run, where nothing was done to them.
 _WOULD = {"removed": "would be removed", "put-back": "would be put back"}
 
+# Refused modules with one of these have a count of their own.
+_COUNTED_APART = (Verdict.MISSING, Verdict.MISNAMED)
+
 # The label of a file that has been given a name. Its verdict is what it was before.
 _FIXED = "fixed"
 
@@ -136,7 +139,8 @@ def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
     named = [module for module in modules if module.new_path is not None]
     slow = sum(module.was_slow for module in named)
     missing = _modules_where(projects, lambda module: module.verdict is Verdict.MISSING)
-    refused = _modules_where(projects, lambda m: m.refused and m.verdict is not Verdict.MISSING)
+    unbuilt = _modules_where(projects, lambda m: m.refused and m.verdict is Verdict.MISNAMED)
+    refused = _modules_where(projects, lambda m: m.refused and m.verdict not in _COUNTED_APART)
     lacking = _modules_where(projects, lambda m: m.verdict in LOADER_VERDICTS and not m.refused)
     unknown = _modules_where(projects, lambda module: bool(module.not_known))
     parts = []
@@ -147,6 +151,7 @@ def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
         parts.append(f"{len(named)} {'misnamed' if report.dry_run else 'fixed'}{aside}")
     parts += [f"{refused} refused"] if refused else []
     parts += [f"{missing} missing"] if missing else []
+    parts += [f"{unbuilt} misnamed in source trees"] if unbuilt else []
     parts += [f"{lacking} missing a library or symbol"] if lacking else []
     if unknown:
         found = [] if parts else ["nothing to fix"]
@@ -167,7 +172,8 @@ def _summary_of_projects(report: Report) -> Line:
     aside = f", {failed} could not be checked" if failed else ""
     differ = sum(project.action == "differs" for project in report.projects)
     said = f"{differ} not as RECORD says" if differ else "all files are as RECORD says"
-    return Line(head=f"{total}: {said}{aside}.", kind="bad" if differ or failed else "good")
+    aside += "".join(f", {part}" for part in _parts(report.projects, report))
+    return Line(head=f"{total}: {said}{aside}.", kind="good" if report.is_well else "bad")
 
 
 def _summary_of_floors(report: Report) -> Line:

@@ -23,7 +23,7 @@ from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.verbs.check_paths import Contents, check_directory, check_file, is_shared_object, look_into
-from muslfix.verbs.reports import report_installed, report_missing
+from muslfix.verbs.reports import notes_on_editable, report_installed, report_missing, with_sources
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import projects_named, what_it_is, words_of
 from muslfix.verdicts import Mode
@@ -82,7 +82,8 @@ def check(
     if names or not subjects:
         reports += _check_installed(projects_named("check", names), target, options)
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
-    return Report("check", dry_run=True, projects=tuple(reports), source=target.source)
+    notes = notes_on_editable(reports)
+    return Report("check", dry_run=True, projects=tuple(reports), notes=notes, source=target.source)
 
 
 class _Subjects(NamedTuple):
@@ -176,7 +177,8 @@ def _check_installed(names: Sequence[str], target: Target, options: CheckOptions
 
     def look(project: InstalledProject) -> ProjectReport:
         _, plan = plan_project(project, target, options.mode, load_check, thorough=True)
-        return _with_modules(report_installed(project, "checked"), plan, target)
+        report = _with_modules(report_installed(project, "checked"), plan, target)
+        return with_sources(report, project, target, load_check, thorough=True)
 
     for site in selection.sites():
         site.look("reading modules", look)

@@ -17,7 +17,7 @@ from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import recover_leftovers
-from muslfix.verbs.reports import report_installed
+from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import projects_named
 from muslfix.verdicts import Mode
@@ -121,4 +121,5 @@ class _Fix:
             for decision in plan.decisions
         )
         action = "fixed" if plan.changes else "unchanged"
-        return replace(report_installed(project, action), modules=tuple(modules))
+        report = replace(report_installed(project, action), modules=tuple(modules))
+        return with_sources(report, project, self._target, self._check)

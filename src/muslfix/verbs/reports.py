@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from shlex import quote
+from typing import TYPE_CHECKING
 
-from muslfix.errors import MuslfixError
+
+from muslfix.errors import InvalidProject, MuslfixError
 from muslfix.projects.project import InstalledProject, normalize_name
 from muslfix.report.report import ProjectReport
+from muslfix.targets.paths import paths_of
+from muslfix.targets.target import Target
+from muslfix.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from muslfix.loader.check import LoadCheck
+    from muslfix.projects.editable import Sources
 
 
 def report_installed(
@@ -49,23 +60,14 @@ def report_owned(project: InstalledProject, owner: str) -> ProjectReport:
     )
 
 
-def report_editable(project: InstalledProject) -> ProjectReport:
-    """A report on a project that is installed in editable mode."""
-    return report_installed(
-        project,
-        "skipped",
-        "it is an editable install, so RECORD does not list its modules",
-        "build its extension modules with the target interpreter, which gives them the right names",
-    )
-
-
-def report_legacy(key: str, path: str) -> ProjectReport:
+def report_legacy(key: str, path: str, target: Target) -> ProjectReport:
     """A report on a project without a ``.dist-info``.
 
     :param key: its normalised name
     :param path: of its ``.egg-info`` or ``.egg-link``
+    :param target: the Python that will import
     """
-    return ProjectReport(
+    report = ProjectReport(
         name=key,
         version=None,
         source=path,
@@ -75,6 +77,85 @@ def report_legacy(key: str, path: str) -> ProjectReport:
         problem=f"{path} has no RECORD, so muslfix cannot tell which files belong to it",
         tip="install the project again with pip or uv",
     )
+    if not path.endswith(".egg-link") or not os.path.isfile(path):
+        return report
+    from muslfix.projects.editable import find_linked_sources  # few projects are editable
+
+    try:
+        sources = find_linked_sources(path, paths_of(target))
+    except InvalidProject as error:
+        return replace(report, action="failed", problem=str(error))
+    if sources.directory is None:
+        return report
+    problem = "it is an editable install without RECORD"
+    left_alone = replace(report, action="left-alone", problem=problem, tip=None)
+    return _with_sources(left_alone, sources, target, None, thorough=False)
+
+
+def with_sources(
+    report: ProjectReport,
+    project: InstalledProject,
+    target: Target,
+    check: LoadCheck | None = None,
+    *,
+    thorough: bool = False,
+) -> ProjectReport:
+    """The report on an installed project, with the modules in its source tree if the install is editable.
+
+    These are only looked at: a build puts them there, and muslfix changes no source tree.
+
+    :param target: the Python that will import
+    :param check: the load check; ``None``: there is none
+    :param thorough: read also modules with a right name
+    :raises InvalidProject: if a file of the project that tells where they are cannot be read
+    """
+    if not project.is_editable:
+        return report
+    from muslfix.projects.editable import find_sources  # few projects are editable
+
+    return _with_sources(report, find_sources(project, paths_of(target)), target, check, thorough=thorough)
+
+
+def _with_sources(
+    report: ProjectReport, sources: Sources, target: Target, check: LoadCheck | None, *, thorough: bool
+) -> ProjectReport:
+    directory = sources.directory
+    if directory is None:
+        return _in_doubt(report, "its source tree was not found", "install the project again")
+    from muslfix.projects.plan import plan_sources  # verify and undo plan nothing else
+    from muslfix.report.modules import report_module
+
+    plan = plan_sources(sources.modules, target, check, thorough=thorough)
+    build = "build it again with the target interpreter, for example: pip install --editable "
+    found = (report_module(decision, target) for decision in plan.decisions)
+    modules = (
+        replace(module, tip=build + quote(directory))
+        if module.refused and module.verdict is Verdict.MISNAMED
+        else module
+        for module in found
+    )
+    report = replace(report, modules=(*report.modules, *modules), editable=directory)
+    if sources.is_whole:
+        return report
+    return _in_doubt(report, f"{directory} is too large to search", "look at its packages: muslfix check DIR")
+
+
+def _in_doubt(report: ProjectReport, reason: str, tip: str) -> ProjectReport:
+    return replace(report, action="skipped", problem=f"it is an editable install, and {reason}", tip=tip)
+
+
+def notes_on_editable(reports: Iterable[ProjectReport]) -> tuple[str, ...]:
+    """What is good to know about editable installs in which nothing is wrong."""
+    well = [report for report in reports if report.editable is not None and report.is_well]
+    if not well:
+        return ()
+    if len(well) == 1:
+        (report,) = well
+        return (
+            f"{report.label} is an editable install: no extension module in {report.editable} is misnamed",
+        )
+    names = ", ".join(report.name for report in well)
+    return (f"no extension module in the source trees of {len(well)} editable installs is misnamed: {names}",)
 
 
 def report_missing(name: str, problem: str = "it is not installed", tip: str | None = None) -> ProjectReport:

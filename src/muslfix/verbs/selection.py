@@ -25,7 +25,7 @@ from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import (
-    report_editable,
+    notes_on_editable,
     report_failed,
     report_legacy,
     report_owned,
@@ -84,7 +84,7 @@ class Selection:
             if self._may_change and recover_leftovers(directory):
                 self._warnings.append(f"{directory}: cleaned up after an interrupted muslfix")
             chosen, passed_over = choose(
-                directory, self._keys, break_system_packages=self._break_system_packages
+                directory, self._keys, self._target, break_system_packages=self._break_system_packages
             )
             site = Site(directory, chosen, passed_over if self._mention_passed_over else (), self._progress)
             self._sites.append(site)
@@ -98,7 +98,9 @@ class Selection:
         """
         reports = [report for site in self._sites for report in site.reports()]
         reports += reports_on_missing(self._keys, reports)
-        return Report(command, dry_run, tuple(reports), tuple(self._warnings), source=self._target.source)
+        notes = notes_on_editable(reports)
+        source = self._target.source
+        return Report(command, dry_run, tuple(reports), tuple(self._warnings), notes, source=source)
 
 
 class Site:
@@ -214,12 +216,13 @@ def _each_once(directories: Sequence[str]) -> tuple[str, ...]:
 
 
 def choose(
-    directory: str, keys: Collection[str], *, break_system_packages: bool
+    directory: str, keys: Collection[str], target: Target, *, break_system_packages: bool
 ) -> tuple[list[InstalledProject], list[ProjectReport]]:
     """Sort the projects of a site directory into those to work on and those to pass over.
 
     :param directory: holds ``.dist-info`` directories
     :param keys: normalised names; none: all projects
+    :param target: the Python whose environment it is
     :param break_system_packages: take projects that a package manager owns
     :return: the first, and a report on each of the others
     :raises InvalidProject: if the directory cannot be read
@@ -236,7 +239,7 @@ def choose(
             passed_over.append(report)
     for key, path in scan_legacy([directory]).items():
         if key not in found and (not keys or key in keys):
-            passed_over.append(report_legacy(key, path))
+            passed_over.append(report_legacy(key, path, target))
     return chosen, passed_over
 
 
@@ -244,8 +247,6 @@ def _pass_over(project: InstalledProject, *, break_system_packages: bool) -> Pro
     """The report on a project that is not to be worked on, or ``None``."""
     try:
         owner = None if break_system_packages else project.package_manager
-        if owner is not None:
-            return report_owned(project, owner)
-        return report_editable(project) if project.is_editable else None
     except InvalidProject as error:
         return report_failed(project, error)
+    return None if owner is None else report_owned(project, owner)

@@ -15,7 +15,7 @@ from muslfix.record.rows import RecordRow
 from muslfix.report.report import FileReport, ProjectReport, Report
 from muslfix.targets.paths import PathMap, paths_of
 from muslfix.targets.target import Target
-from muslfix.verbs.reports import report_installed
+from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import projects_named
 
@@ -52,7 +52,8 @@ def verify(projects: Sequence[str], target: Target, options: VerifyOptions | Non
     for site in selection.sites():
         listed = _listed_paths(scan_projects([site.directory]).values())
         view = _View(paths, site.directory, (site.directory, *own))
-        site.look("hashing files", partial(_verify, listed=listed, view=view), threads=_THREADS)
+        work = partial(_verify, listed=listed, view=view, target=target)
+        site.look("hashing files", work, threads=_THREADS)
     return selection.report("verify")
 
 
@@ -85,12 +86,13 @@ class _View:
         return path.startswith(self._roots)
 
 
-def _verify(project: InstalledProject, listed: frozenset[str], view: _View) -> ProjectReport:
+def _verify(project: InstalledProject, listed: frozenset[str], view: _View, target: Target) -> ProjectReport:
     rows = project.record().rows
     findings = [finding for row in rows for finding in _verify_row(row, view)]
     findings += _unlisted(project, rows, listed)
     files = tuple(sorted(findings, key=lambda file: file.path))
-    return replace(report_installed(project, "differs" if files else "verified"), files=files)
+    report = replace(report_installed(project, "differs" if files else "verified"), files=files)
+    return with_sources(report, project, target)
 
 
 def _verify_row(row: RecordRow, view: _View) -> Iterator[FileReport]:
