@@ -85,7 +85,7 @@ def _imported_from(project: InstalledProject, paths: PathMap) -> Iterator[str]:
     for row in project.record().rows:
         if "/" in row.path or not row.path.endswith(".pth"):
             continue
-        for line in _text(project.locate(row.path)).splitlines():
+        for line in re.split("[\r\n]+", _text(project.locate(row.path))):
             finder = _IMPORT.match(line)
             if finder is not None:
                 source = _text(project.locate(f"{finder[1]}.py"))
