@@ -8,7 +8,6 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-
 from muslfix.errors import InvalidProject, MuslfixError
 from muslfix.projects.project import InstalledProject, normalize_name
 from muslfix.report.report import ProjectReport
