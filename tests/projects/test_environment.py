@@ -19,6 +19,7 @@ import muslfix
 from muslfix.errors import EnvironmentRefused, InvalidProject, UsageError
 from muslfix.projects.environment import check_not_managed, versions_beside
 from muslfix.projects.project import InstalledProject, is_inside, normalize_name, scan_legacy, scan_projects
+from muslfix.transaction.journal import make_staging
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import report_installed, report_missing
 from muslfix.verbs.selection import choose, site_directories
@@ -145,7 +146,7 @@ def test_an_environment_of_another_tool(tmp_path: Path) -> None:
 def test_leftovers_are_put_right(tmp_path: Path) -> None:
     assert not recover_leftovers(str(tmp_path))
     assert not recover_leftovers(str(tmp_path / "absent"))
-    (tmp_path / ".muslfix-dead").mkdir()
+    make_staging(str(tmp_path / ".muslfix-dead"))
     assert recover_leftovers(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 

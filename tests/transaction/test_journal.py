@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from trees import snapshot
 
 from muslfix.errors import DestinationError
 from muslfix.files import STAGING_PREFIX
-from muslfix.transaction.journal import BELONGS_TO, JOURNAL, TAKEN_BACK, Journal
+from muslfix.transaction.journal import BELONGS_TO, JOURNAL, TAKEN_BACK, Journal, make_staging
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.steps import DONE, Step
 from muslfix.transaction.transaction import Transaction
@@ -35,9 +36,10 @@ class Tree:
         self.site = self.prefix / "lib" / "python3.9" / "site-packages"
         self.outside = base / "outside"
         self.staging = self.site / f"{STAGING_PREFIX}0123abcd"
-        for folder in (self.site / "pkg", self.prefix / "bin", self.outside / "sub", self.staging / "1"):
+        for folder in (self.site / "pkg", self.prefix / "bin", self.outside / "sub"):
             folder.mkdir(parents=True)
-        self.staging.chmod(0o700)
+        make_staging(str(self.staging))
+        (self.staging / "1").mkdir()
         for path in (self.site / "pkg" / "new.py", self.outside / "precious", self.staging / "1" / "old.py"):
             path.write_text(path.name)
         (self.site / "link").symlink_to(self.outside)
@@ -55,11 +57,18 @@ class Tree:
         return f"{folders[head]}/{tail}" if slash and head in folders else text
 
     def note(self, *steps: list[Any]) -> None:
-        """Write a journal with a right hash: ``[kind, mode, *paths]``."""
+        """Write a journal as a transaction does, but with any steps: ``[kind, mode, *paths]``."""
         values = [
             [*step[:2], *(self.path(p) if isinstance(p, str) else p for p in step[2:])] for step in steps
         ]
-        self.journal.write_bytes(line(values))
+        self.write(line(values))
+
+    def write(self, content: bytes) -> None:
+        """Let the journal begin as a transaction begins it, then be this."""
+        self.journal.unlink(missing_ok=True)
+        Journal(str(self.staging), str(self.site)).close()
+        with self.journal.open("ab") as file:
+            file.write(content)
 
     def refused(self) -> DestinationError:
         """Why the journal is not followed; nothing is touched then."""
@@ -100,7 +109,7 @@ def test_an_honest_journal_is_followed(tree: Tree) -> None:
     tree.note(
         ["mkdir", 0, "P/share"],
         ["rename", 0, "E/old.py", "S/1/old.py"],
-        ["rename", 0, "S/1/new.py", "E/inner/new.py"],
+        ["rename", 0, "S/1/new.py", "E/pkg/new.py"],
         ["rmdir", 0o700, "P/include"],
     )
     (tree.prefix / "share").mkdir()
@@ -112,7 +121,7 @@ def test_an_honest_journal_is_followed(tree: Tree) -> None:
 
 
 def test_what_is_done_is_only_tidied_up(tree: Tree) -> None:
-    with_journal = Journal(str(tree.staging))
+    with_journal = Journal(str(tree.staging), str(tree.site))
     with_journal.note([Step("rename", (str(tree.site / "old.py"), str(tree.staging / "1" / "old.py")))])
     with_journal.note([DONE], sync=True)
     with_journal.close()
@@ -148,8 +157,11 @@ def test_a_note_torn_by_a_power_cut_did_not_happen(
     tree: Tree, tear: Callable[[bytes], bytes], noted_before: bool
 ) -> None:
     tree.note(MOVE)
-    first = tree.journal.read_bytes() if noted_before else b""
-    tree.journal.write_bytes(first + tear(line([["done", 0]])))
+    first = tree.journal.read_bytes()
+    if not noted_before:
+        first = first.partition(b"\n")[0] + b"\n"
+    with tree.journal.open("wb") as file:
+        file.write(first + tear(line([["done", 0]])))
     assert recover_leftovers(str(tree.site))
     assert (tree.site / "old.py").exists() == noted_before
 
@@ -163,6 +175,10 @@ ESCAPES = {
     "dots that stay inside": ["rename", 0, "E/pkg/../x", "S/1/old.py"],
     "not absolute": ["rename", 0, "x", "S/1/old.py"],
     "empty": ["rename", 0, "", "S/1/old.py"],
+    "through a link that stays inside": ["rename", 0, "E/inner/x", "S/1/old.py"],
+    "an interpreter": ["rename", 0, "P/bin/python", "S/1/old.py"],
+    "an interpreter, to replace": ["replace", 0, "S/1/a", "P/bin/Python3.9", "S/1/b"],
+    "what configures an interpreter": ["rename", 0, "S/1/a", "P/pyvenv.cfg"],
     "through a link of the tree": ["rename", 0, "E/link/sub/x", "S/1/old.py"],
     "through a link in staging": ["rename", 0, "E/x", "S/link/precious"],
     "out of staging by dots": ["rename", 0, "E/x", "S/../pkg/new.py"],
@@ -190,7 +206,8 @@ def test_a_step_that_leads_out(tree: Tree, step: list[Any]) -> None:
     assert error.path == str(tree.journal)
     assert error.reason.startswith(f"leads elsewhere ({step[0]} ")
     assert error.reason.endswith("so the changes of an interrupted muslfix cannot be undone")
-    assert error.tip == f"check the environment and remove {tree.staging}"
+    assert error.tip is not None
+    assert f"remove {tree.staging}, and install these projects again" in error.tip
 
 
 @pytest.mark.parametrize(
@@ -204,11 +221,11 @@ def test_a_step_that_leads_out(tree: Tree, step: list[Any]) -> None:
     ids=itertools.count(),
 )  # fmt: skip
 def test_what_is_no_step(tree: Tree, value: object) -> None:
-    tree.journal.write_bytes(line(value))
+    tree.write(line(value))
     error = tree.refused()
     assert (error.path, error.reason) == (
         str(tree.journal),
-        "is damaged in line 1, so the changes of an interrupted muslfix cannot be undone",
+        "is damaged in line 2, so the changes of an interrupted muslfix cannot be undone",
     )
 
 
@@ -227,13 +244,13 @@ def test_what_is_no_step(tree: Tree, value: object) -> None:
 )
 def test_damage_that_no_power_cut_does(tree: Tree, content: bytes) -> None:
     for before, after in itertools.product((b"", line([])), repeat=2):
-        tree.journal.write_bytes(before + content + after)
+        tree.write(before + content + after)
         assert "is damaged in line" in tree.refused().reason
 
 
 def test_zeros_before_a_good_note(tree: Tree) -> None:
-    tree.journal.write_bytes(bytes(100) + b"\n" + line([]))
-    assert "is damaged in line 1" in tree.refused().reason
+    tree.write(bytes(100) + b"\n" + line([]))
+    assert "is damaged in line 2" in tree.refused().reason
 
 
 @pytest.mark.parametrize("name", [JOURNAL, TAKEN_BACK, BELONGS_TO])
@@ -265,9 +282,9 @@ def test_one_that_is_not_trusted_keeps_the_others_from_being_followed(tree: Tree
     tree.note(["rename", 0, "O/x", "S/1/old.py"])
     for name in ("00", "ff"):
         staging = tree.site / (STAGING_PREFIX + name)
-        staging.mkdir(0o700)
+        make_staging(str(staging))
         (staging / "old").write_text("")
-        journal = Journal(str(staging))
+        journal = Journal(str(staging), str(tree.site))
         journal.note([Step("rename", (str(tree.site / "new"), str(staging / "old")))])
         journal.close()
     tree.refused()
@@ -284,15 +301,61 @@ def test_a_link_in_the_place_of_a_staging_folder(tree: Tree) -> None:
 # -- somebody else's --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
-def test_a_staging_folder_that_others_may_write_to(tree: Tree, mode: int) -> None:
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o1755, 0o1720, 0o1702, 0o1777, 0o4700])
+def test_a_staging_folder_that_no_transaction_has_made(tree: Tree, mode: int) -> None:
+    """The first two are what installers make of a wheel's folder, by the umask, and what 1.0 made."""
     tree.note(MOVE)
     tree.staging.chmod(mode)
     error = tree.refused()
-    assert (error.path, error.reason) == (
-        str(tree.staging),
-        "was not created by a muslfix of this user, so it is left alone",
-    )
+    assert error.path == str(tree.staging)
+    assert error.reason.startswith("was not made by this muslfix: a wheel can bring such a directory")
+
+
+def test_a_staging_folder_that_inherits_its_group(tree: Tree) -> None:
+    tree.note(MOVE)
+    tree.staging.chmod(0o3700)
+    assert recover_leftovers(str(tree.site))
+
+
+def forged(tree: Tree, **changes: int) -> bytes:
+    """A journal with other inode numbers in its first line."""
+    first = json.loads(tree.journal.read_bytes().partition(b"\n")[0].partition(b" ")[2])
+    return line({**first, **changes}) + line([["done", 0]])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda tree: line([["done", 0]]),
+        lambda tree: line({}) + line([["done", 0]]),
+        *(lambda tree, name=name: forged(tree, **{name: 1}) for name in ("anchor", "staging", "journal")),
+        lambda tree: forged(tree, more=1),
+    ],
+    ids=["of 1.0", "empty", "other anchor", "other staging folder", "other journal", "more"],
+)
+@pytest.mark.parametrize("name", [JOURNAL, TAKEN_BACK])
+def test_a_journal_that_was_written_elsewhere(
+    tree: Tree, content: Callable[[Tree], bytes], name: str
+) -> None:
+    tree.note(MOVE)
+    tree.journal.write_bytes(content(tree))
+    tree.journal.rename(tree.staging / name)
+    error = tree.refused()
+    assert error.path == str(tree.staging / name)
+    assert error.reason.startswith("was not written here by muslfix")
+
+
+@pytest.mark.parametrize("what", ["tree", "staging folder", "journal"])
+def test_a_copy_is_not_followed(tree: Tree, what: str) -> None:
+    """As of an archive of the environment: it has all that was there, but other inodes."""
+    tree.note(MOVE)
+    original = {"tree": tree.site, "staging folder": tree.staging, "journal": tree.journal}[what]
+    away = original.rename(tree.base / "away")
+    if what == "journal":
+        shutil.copy2(away, original)
+    else:
+        shutil.copytree(away, original, symlinks=True)
+    assert tree.refused().reason.startswith("was not written here by muslfix")
 
 
 @pytest.mark.parametrize("name", ["staging", "journal"])
@@ -304,7 +367,7 @@ def test_what_is_of_another_user(tree: Tree, name: str) -> None:
     reason = tree.refused().reason
     assert reason.startswith(
         {
-            "staging": "was not created by a muslfix of this user",
+            "staging": f"belongs to the user with the number {NOBODY}, so",
             "journal": "cannot be read (it belongs",
         }[name]
     )
@@ -335,7 +398,7 @@ def test_what_another_folders_transaction_has_here_stays(tmp_path: Path) -> None
         assert not recover_leftovers(other)
         # When the one with the journal is gone, nobody will come for it.
         lost = Path(other, STAGING_PREFIX + "lost")
-        lost.mkdir(0o700)
+        make_staging(str(lost))
         (lost / BELONGS_TO).write_text(str(tmp_path / "gone"))
         assert recover_leftovers(other)
         assert os.listdir(other) == ["file"]

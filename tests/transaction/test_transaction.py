@@ -43,7 +43,7 @@ from muslfix.cli import main
 from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import STAGING_PREFIX
 from muslfix.parallel.threads import Background
-from muslfix.transaction.journal import Journal
+from muslfix.transaction.journal import Journal, make_staging
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.steps import Step
 from muslfix.transaction.transaction import Transaction
@@ -239,23 +239,23 @@ def test_the_power_is_cut_at_any_step(memory: Path, states: States, commit: bool
 @pytest.mark.parametrize("commit", [True, False], ids=["committed", "taken back"])
 def test_who_puts_it_right_can_be_killed_too(memory: Path, states: States, commit: bool) -> None:
     """Killed at some steps, then killed at a step of putting that right, then put right."""
-    tree, saved = memory / "tree", memory / "saved"
+    tree, status = memory / "tree", KILLED
     outcomes: list[bool] = []
     for number in itertools.count(1, 4):
-        make_tree(tree)
-        if forked(struck(lambda: change_tree(tree, commit=commit), number, kill)) == 0:
-            break
-        tree.rename(saved)
         for second in itertools.count(1 + len(outcomes) % 3, 3):  # all of them, in turns
-            shutil.copytree(saved, tree, symlinks=True)
-            status = forked(struck(lambda: put_right(tree), second, kill))
+            make_tree(tree)
+            status = forked(struck(lambda: change_tree(tree, commit=commit), number, kill))
+            if status == 0:
+                break
+            again = forked(struck(lambda: put_right(tree), second, kill))
             put_right(tree)
             assert snapshot(tree) in states, f"killed at step {number}, then at {second}"
             outcomes.append(snapshot(tree) == states[1])
             shutil.rmtree(tree)
-            if status == 0:
+            if again == 0:
                 break
-        shutil.rmtree(saved)
+        if status == 0:
+            break
     assert outcomes == sorted(outcomes)
     assert set(outcomes) == {False, commit}
 
@@ -265,7 +265,8 @@ def test_what_was_left_is_counted_and_nothing_else_is_touched(tmp_path: Path) ->
     (tmp_path / f"{STAGING_PREFIX}link").symlink_to("other")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "journal").write_text("no journal of ours")
-    (tmp_path / f"{STAGING_PREFIX}x" / "1").mkdir(parents=True)
+    make_staging(str(tmp_path / f"{STAGING_PREFIX}x"))
+    (tmp_path / f"{STAGING_PREFIX}x" / "1").mkdir()
     assert recover_leftovers(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == [f"{STAGING_PREFIX}file", f"{STAGING_PREFIX}link", "other"]
     assert not recover_leftovers(str(tmp_path))
@@ -557,7 +558,7 @@ def test_a_step_that_cannot_be_noted_is_not_done(tmp_path: Path, states: States)
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert journal.read_text() == noted
         transaction.move_out(str(tree / "mod.so"))
-        assert len(journal.read_text().splitlines()) == 2
+        assert len(journal.read_text().splitlines()) == 3
     assert snapshot(tree) == states[0]
 
 
@@ -579,10 +580,10 @@ def test_a_replacement_where_there_are_no_hard_links(
 def test_a_replacement_that_was_only_half_done(tmp_path: Path) -> None:
     """Where there are no hard links, the old file is away for a moment."""
     staging = tmp_path / f"{STAGING_PREFIX}x"
-    staging.mkdir(0o700)
+    make_staging(str(staging))
     (staging / "new").write_text("new")
     (staging / "backup").write_text("old")
-    journal = Journal(str(staging))
+    journal = Journal(str(staging), str(tmp_path))
     journal.note([Step("replace", (str(staging / "new"), str(tmp_path / "file"), str(staging / "backup")))])
     journal.close()
     put_right(tmp_path)

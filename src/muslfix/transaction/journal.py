@@ -5,8 +5,13 @@ before the first of its steps is done (:mod:`muslfix.transaction.transaction`), 
 that a power cut has torn has happened: its end is missing, or reads as NUL bytes. The SHA-256 shows any other
 damage.
 
-A journal that is found may have been planted, so it is not trusted: the staging directory and the journal
-must be ours alone, and each step must stay in the environment.
+A journal that is found may have been planted: a wheel can bring any file with any content, and so can an
+archive of a whole environment. So the content proves nothing, and three things must be true that neither of
+them can make so. The staging directory belongs to this user alone and has the sticky bit, which no installer
+of wheels gives to a directory, and which it has from the start. The first line of the journal has the inode
+numbers of the anchor, the staging directory and the journal itself, which no archive can foretell; devices
+are not in it, since their numbers can change when the machine starts again. And each step must be one that a
+transaction can do, within its :class:`~muslfix.transaction.bounds.Bounds`.
 """
 
 from __future__ import annotations
@@ -14,12 +19,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import stat
 from collections.abc import Iterable, Sequence
 
 from muslfix.errors import DestinationError
-from muslfix.files import open_regular, sync_file
+from muslfix.files import open_regular, sync_file, write_all
+from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.steps import KINDS, Step
 
 JOURNAL = "journal"
@@ -30,19 +35,40 @@ BELONGS_TO = "belongs-to"
 
 # In bytes: ten thousand notes of a few paths each; the largest wheels need some hundred.
 _LONGEST = 64 * 1024 * 1024
-_SITE_DIRECTORY = r"(?P<prefix>.+)/lib[^/]*/(python[^/]*/)?(site|dist)-packages"
+_STAGING_MODE = 0o700 | stat.S_ISVTX
+
+
+def make_staging(path: str) -> None:
+    """Make a staging directory, in such a way that it can be told from what a wheel brings.
+
+    :raises OSError: if it cannot be made
+    """
+    os.mkdir(path, _STAGING_MODE)
+
+
+def is_staging(path: str) -> bool:
+    """Whether a directory is one that this user's muslfix has made to stage files in."""
+    state = os.lstat(path)
+    mode = stat.S_IMODE(state.st_mode) & ~stat.S_ISGID  # which it may inherit
+    return stat.S_ISDIR(state.st_mode) and mode == _STAGING_MODE and state.st_uid == os.geteuid()
 
 
 class Journal:
     """The journal that a transaction writes.
 
     :param staging: its staging directory
+    :param anchor: the directory that holds it
     :raises OSError: if it cannot be created
     """
 
-    def __init__(self, staging: str) -> None:
+    def __init__(self, staging: str, anchor: str) -> None:
         # Unbuffered: what could not be written for lack of space must not be written later.
         self._file = open(os.path.join(staging, JOURNAL), "xb", buffering=0)  # noqa: SIM115
+        try:
+            write_all(self._file.fileno(), _line(_origin(anchor, staging, self._file.fileno())))
+        except BaseException:
+            self._file.close()
+            raise
 
     def note(self, steps: Iterable[Step], *, sync: bool = False) -> None:
         """Note steps; after an error they are not noted.
@@ -50,8 +76,8 @@ class Journal:
         :param sync: return when they are on the disk
         :raises OSError: if they cannot be written
         """
-        text = json.dumps([[step.kind, step.mode, *step.paths] for step in steps]).encode()
-        line, start = b"%s %s\n" % (_digest(text), text), self._file.tell()
+        line = _line([[step.kind, step.mode, *step.paths] for step in steps])
+        start = self._file.tell()
         try:
             while line:
                 line = line[self._file.write(line) :]
@@ -67,20 +93,24 @@ class Journal:
         self._file.close()
 
 
-def read_journal(staging: str, anchor: str, roots: Sequence[str]) -> list[Step]:
+def read_journal(staging: str, anchor: str, bounds: Bounds) -> list[Step]:
     """The steps that an interrupted transaction has noted.
 
     :param staging: its staging directory
     :param anchor: the directory that holds it
-    :param roots: other directories that its steps may lead to
-    :raises DestinationError: if the journal cannot be trusted: of another user, damaged, or leading elsewhere
+    :param bounds: where its steps may lead
+    :raises DestinationError: if the journal cannot be trusted: not made here by this user, damaged, or
+        leading elsewhere
     """
-    _check_owner(staging)
+    _check_staging(staging)
     for name in (JOURNAL, TAKEN_BACK):
         path = os.path.join(staging, name)
         if os.path.lexists(path):
-            steps = _parse(path, _read(path))
-            return _Guard(path, staging, anchor, roots).check(steps)
+            content, origin = _read(path, staging, anchor)
+            notes = _parse(path, content)
+            if notes and notes[0] != origin:
+                raise _distrusted(path, "was not written here by muslfix")
+            return _check_steps(path, staging, notes[1:], bounds)
     _check_not_needed(staging)
     return []
 
@@ -96,25 +126,55 @@ def mark_as_part(directory: str, staging: str) -> None:
         file.write(os.fsencode(staging))
 
 
+def _line(value: object) -> bytes:
+    text = json.dumps(value).encode()
+    return b"%s %s\n" % (_digest(text), text)
+
+
 def _digest(text: bytes) -> bytes:
     return hashlib.sha256(text).hexdigest().encode()
 
 
-def _check_owner(staging: str) -> None:
-    state = os.lstat(staging)
-    if state.st_uid != os.geteuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+def _origin(anchor: str, staging: str, journal: int) -> dict[str, int]:
+    """What the first line of a journal says, see the module.
+
+    :param journal: file descriptor of the journal
+    """
+    return {
+        "anchor": os.stat(anchor).st_ino,
+        "staging": os.stat(staging).st_ino,
+        "journal": os.fstat(journal).st_ino,
+    }
+
+
+def _check_staging(staging: str) -> None:
+    if is_staging(staging):
+        return
+    owner = os.lstat(staging).st_uid
+    if owner != os.geteuid():
         raise DestinationError(
             staging,
-            "was not created by a muslfix of this user, so it is left alone",
-            tip="let its owner run muslfix, or check the environment and remove it",
+            f"belongs to the user with the number {owner}, so it is left alone",
+            tip=f"let that user run muslfix, or {_how_to_go_on(staging)}",
         )
+    raise DestinationError(
+        staging,
+        "was not made by this muslfix: a wheel can bring such a directory, a copy of an environment can have"
+        " one, and muslfix 1.0 left one where it was interrupted; so it is left alone",
+        tip=_how_to_go_on(staging),
+    )
+
+
+def _how_to_go_on(staging: str) -> str:
+    """What helps whatever the directory is: after an interrupted change it may hold what is missing."""
+    return f"see which projects have files in it, remove {staging}, and install these projects again"
 
 
 def _check_not_needed(staging: str) -> None:
     """Refuse a staging directory of a transaction on another directory, which runs or was interrupted."""
     path = os.path.join(staging, BELONGS_TO)
     if os.path.lexists(path):
-        home = os.fsdecode(_read(path))
+        home = os.fsdecode(_read(path, staging, staging)[0])
         if os.path.lexists(os.path.join(home, JOURNAL)):
             raise DestinationError(
                 staging,
@@ -123,7 +183,8 @@ def _check_not_needed(staging: str) -> None:
             )
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, staging: str, anchor: str) -> tuple[bytes, dict[str, int]]:
+    """The content of a file of a staging directory, and what a journal there must say of its origin."""
     try:
         if os.path.islink(path):
             raise OSError(0, "it is a link")
@@ -133,13 +194,14 @@ def _read(path: str) -> bytes:
                 raise OSError(0, "it belongs to another user")
             if state.st_size > _LONGEST:
                 raise OSError(0, "it is too long")
-            return file.read(_LONGEST)
+            return file.read(_LONGEST), _origin(anchor, staging, file.fileno())
     except OSError as error:
         raise _distrusted(path, f"cannot be read ({error.strerror})") from error
 
 
-def _parse(path: str, content: bytes) -> list[Step]:
-    steps: list[Step] = []
+def _parse(path: str, content: bytes) -> list[object]:
+    """The values of a journal, one from each line."""
+    notes: list[object] = []
     *lines, rest = content.split(b"\n")
     if lines and not rest.strip(b"\0") and b"\0" in lines[-1]:
         lines.pop()  # torn by a power cut, before any of its steps
@@ -148,10 +210,47 @@ def _parse(path: str, content: bytes) -> list[Step]:
         try:
             if digest != _digest(text):
                 raise ValueError("its hash differs")
-            steps += _steps(json.loads(text))
+            notes.append(json.loads(text))
         except (ValueError, TypeError, RecursionError) as error:
-            raise _distrusted(path, f"is damaged in line {number}") from error
+            raise _damaged(path, number) from error
+    return notes
+
+
+def _check_steps(path: str, staging: str, notes: Sequence[object], bounds: Bounds) -> list[Step]:
+    """The steps of some notes.
+
+    :raises DestinationError: if one is no step, or one that no transaction does
+    """
+    steps: list[Step] = []
+    places = [staging]
+    for number, note in enumerate(notes, 2):
+        try:
+            found = _steps(note)
+        except (ValueError, TypeError) as error:
+            raise _damaged(path, number) from error
+        for step in found:
+            if not _is_possible(step, places, bounds):
+                raise _distrusted(path, f"leads elsewhere ({step.kind} {step.target})")
+            if step.kind == "elsewhere":
+                places += step.paths
+        steps += found
     return steps
+
+
+def _is_possible(step: Step, places: Sequence[str], bounds: Bounds) -> bool:
+    """Whether a transaction can have done a step.
+
+    :param places: its staging directories
+    """
+    inside = all(map(bounds.hold, step.paths))
+    staged = [any(path.startswith(place + "/") for place in places) for path in step.paths]
+    if step.kind == "elsewhere":
+        return inside and os.path.basename(step.paths[0]) == os.path.basename(places[0])
+    if step.kind == "mkdir":
+        return inside or bounds.are_below(step.paths[0])
+    if step.kind == "rename":
+        return inside and staged[0] != staged[1]
+    return inside and staged in ([True, False, True], [False], [])
 
 
 def _steps(values: object) -> list[Step]:
@@ -175,76 +274,13 @@ def _step(value: object) -> Step:
     return Step(kind, tuple(paths), mode)
 
 
+def _damaged(path: str, number: int) -> DestinationError:
+    return _distrusted(path, f"is damaged in line {number}")
+
+
 def _distrusted(path: str, reason: str) -> DestinationError:
     return DestinationError(
         path,
         f"{reason}, so the changes of an interrupted muslfix cannot be undone",
-        tip=f"check the environment and remove {os.path.dirname(path)}",
+        tip=_how_to_go_on(os.path.dirname(path)),
     )
-
-
-class _Guard:
-    """Checks that the steps of a journal are ones that a transaction can have done.
-
-    :param journal: path of the journal
-    :param staging: its directory
-    :param anchor: the directory of the transaction
-    :param roots: other directories of the same environment
-    """
-
-    def __init__(self, journal: str, staging: str, anchor: str, roots: Sequence[str]) -> None:
-        self._journal = journal
-        self._anchor = anchor
-        self._roots = [os.path.realpath(root) for root in (anchor, *_environment_of(anchor), *roots)]
-        self._staging = [os.path.realpath(staging)]
-        self._name = os.path.basename(staging)
-        self._directories: dict[str, str] = {}
-
-    def check(self, steps: list[Step]) -> list[Step]:
-        """The same steps.
-
-        :raises DestinationError: if one leads out of the environment, or is not between it and staging
-        """
-        for step in steps:
-            staged = [self._is_staged(path) for path in step.paths]
-            if step.kind == "elsewhere":
-                (path,) = step.paths
-                well = self._is_inside(path) and os.path.basename(path) == self._name
-                self._staging.append(self._real(path))
-            elif step.kind == "mkdir":
-                well = self._is_inside(step.paths[0]) or self._is_above(step.paths[0])
-            elif step.kind == "rename":
-                well = staged[0] != staged[1] and all(map(self._is_inside, step.paths))
-            else:
-                well = staged in ([True, False, True], [False], []) and all(map(self._is_inside, step.paths))
-            if not well:
-                raise _distrusted(self._journal, f"leads elsewhere ({step.kind} {step.target})")
-        return steps
-
-    def _is_staged(self, path: str) -> bool:
-        return self._is_below(path, self._staging)
-
-    def _is_inside(self, path: str) -> bool:
-        return os.path.normpath(path) == path and self._is_below(path, self._roots)
-
-    def _is_below(self, path: str, roots: Sequence[str]) -> bool:
-        real = self._real(path)
-        return any(real.startswith(root.rstrip("/") + "/") for root in roots)
-
-    def _is_above(self, path: str) -> bool:
-        """Whether it is one of the directories, or a parent of one; it is removed only if it is empty."""
-        roots = (self._anchor, *self._roots)
-        return os.path.normpath(path) == path and any(f"{root}/".startswith(f"{path}/") for root in roots)
-
-    def _real(self, path: str) -> str:
-        """The real path, without following a link at its end."""
-        directory, name = os.path.split(path)
-        if directory not in self._directories:
-            self._directories[directory] = os.path.realpath(directory)
-        return os.path.join(self._directories[directory], name)
-
-
-def _environment_of(anchor: str) -> tuple[str, ...]:
-    """The environment that a site directory belongs to, if its path shows that."""
-    match = re.fullmatch(_SITE_DIRECTORY, os.path.realpath(anchor))
-    return (match["prefix"],) if match else ()

@@ -26,7 +26,7 @@ def recover_leftovers(directory: str) -> bool:
     made: list[str] = []
     with destination_errors(directory):
         try:
-            locks, count = lock_and_recover(os.path.abspath(directory), (), (), made)
+            locks, count = lock_and_recover(os.path.realpath(directory), (), (), made)
             locks.close()
         finally:
             remove_directories(made)  # recovery may remove the directory, which is created again to lock it

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.directories import discard, is_directory, make_directories, remove_directories
 from muslfix.transaction.journal import JOURNAL, TAKEN_BACK, read_journal
 from muslfix.transaction.locking import are_in_place, lock_each, uninterrupted
@@ -26,8 +27,8 @@ def lock_and_recover(
 ) -> tuple[ExitStack, int]:
     """Lock directories, and recover each from the transactions that were killed there.
 
-    :param anchor: the directory of the transaction; created if it does not exist
-    :param beside: other directories, locked if they exist
+    :param anchor: the directory of the transaction, with no link on the way; created if it does not exist
+    :param beside: other such directories, locked if they exist
     :param roots: other directories that the steps of an interrupted transaction may lead to
     :param made: gets the directories that were created
     :return: what releases the locks, and how many transactions were ended
@@ -57,7 +58,8 @@ def _recover(anchor: str, roots: Sequence[str]) -> int:
     """
     names = sorted(name for name in os.listdir(anchor) if name.startswith(STAGING_PREFIX))
     directories = [path for path in (os.path.join(anchor, name) for name in names) if is_directory(path)]
-    left = [(read_journal(staging, anchor, roots), staging) for staging in directories]
+    bounds = Bounds(anchor, roots)
+    left = [(read_journal(staging, anchor, bounds), staging) for staging in directories]
     for steps, staging in left:
         finish(steps, staging)
     return len(left)

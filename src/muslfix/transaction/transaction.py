@@ -26,10 +26,11 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
-from muslfix.errors import destination_errors
+from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.directories import discard, existing_directory, remove_directories
-from muslfix.transaction.journal import Journal, mark_as_part
+from muslfix.transaction.journal import Journal, make_staging, mark_as_part
 from muslfix.transaction.locking import uninterrupted
 from muslfix.transaction.recovery import finish, lock_and_recover
 from muslfix.transaction.steps import DONE, Step, cannot_move_whole, do, piece_by_piece, take_back
@@ -64,9 +65,10 @@ class Transaction:
     _all_open: ClassVar[dict[Transaction, None]] = {}
 
     def __init__(self, anchor: str, roots: Sequence[str] = (), beside: Sequence[str] = ()) -> None:
-        self.anchor = os.path.abspath(anchor)
+        self.anchor = os.path.realpath(anchor)
         self._roots = tuple(roots)
-        self._beside = tuple(beside)
+        self._beside = tuple(map(os.path.realpath, beside))
+        self._bounds = Bounds(self.anchor, roots)
         self._steps: list[Step] = []
         self._waiting: list[Step] | None = None
         self._staging: dict[int, str] = {}
@@ -99,8 +101,8 @@ class Transaction:
             undo.callback(self._locks.close)
             self._main = os.path.join(self.anchor, STAGING_PREFIX + os.urandom(4).hex())
             undo.callback(discard, self._main)
-            os.mkdir(self._main, 0o700)
-            self._journal = Journal(self._main)
+            make_staging(self._main)
+            self._journal = Journal(self._main, self.anchor)
             undo.callback(self._journal.close)
             self._staging[os.stat(self.anchor).st_dev] = self._main
             if made:
@@ -117,12 +119,12 @@ class Transaction:
 
     def _new_directory(self, destination: str) -> str:
         with destination_errors(destination):
-            home = existing_directory(destination)
+            home = os.path.realpath(existing_directory(destination))
             device = os.stat(home).st_dev
             if device not in self._staging:
                 directory = os.path.join(home, os.path.basename(self._main))
                 self._note([Step("elsewhere", (directory,))], sync=True)
-                os.mkdir(directory, 0o700)
+                make_staging(directory)
                 mark_as_part(directory, self._main)
                 self._staging[device] = directory
             self._counter += 1
@@ -155,16 +157,17 @@ class Transaction:
 
         :raises DestinationError: if that fails
         """
-        aside = os.path.join(self._new_directory(os.path.dirname(path)), "out")
+        place = self._place(path)
+        aside = os.path.join(self._new_directory(os.path.dirname(place)), "out")
         self._takes_out = True
-        self._do(Step("rename", (path, aside)))
+        self._do(Step("rename", (place, aside)))
 
     def rename(self, source: str, target: str) -> None:
         """Move a file, link or directory to a path that does not exist.
 
         :raises DestinationError: if that fails, or the path exists
         """
-        self._do(Step("rename", (source, target)))
+        self._do(Step("rename", (source, self._place(target))))
 
     def replace(self, source: str, target: str) -> None:
         """Replace a file atomically: a reader finds the old file or the new one.
@@ -173,9 +176,10 @@ class Transaction:
         :param target: an existing file or link
         :raises DestinationError: if that fails
         """
-        backup = os.path.join(self._new_directory(os.path.dirname(target)), "replaced")
+        place = self._place(target)
+        backup = os.path.join(self._new_directory(os.path.dirname(place)), "replaced")
         self._takes_out = True
-        self._do(Step("replace", (source, target, backup)))
+        self._do(Step("replace", (source, place, backup)))
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -196,7 +200,8 @@ class Transaction:
 
         :raises DestinationError: if that fails, or the path exists
         """
-        self._do(Step("mkdir", (path,)))
+        place = self._bounds.real(path)
+        self._do(Step("mkdir", (place if self._bounds.are_below(place) else self._place(path),)))
 
     def commit(self) -> None:
         """Make the changes final.
@@ -232,6 +237,20 @@ class Transaction:
         """End the transactions that an interrupt has kept from ending; for the handler of the interrupt."""
         for transaction in list(cls._all_open):
             transaction.__exit__(None, None, None)
+
+    def _place(self, path: str) -> str:
+        """Where a path really is.
+
+        :raises DestinationError: if a journal that named it would not be followed
+        """
+        place = self._bounds.real(path)
+        if self._bounds.hold(place):
+            return place
+        raise DestinationError(
+            path,
+            f"is really {place}, which is not in the environment around {self.anchor}, or its interpreter",
+            tip="remove the link that leads there, or install the project again",
+        )
 
     def _do(self, *steps: Step) -> None:
         if self._waiting is not None:

@@ -243,7 +243,8 @@ def _check_places(archive: Archive, data: str) -> None:
         if name.startswith(data):
             _check_data(archive.path, name, data)
         # The first test is cheap, and few names pass it.
-        if STAGING_PREFIX in name and any(part.startswith(STAGING_PREFIX) for part in name.split("/")):
+        folded = name.casefold()  # as some file systems take it
+        if STAGING_PREFIX in folded and any(part.startswith(STAGING_PREFIX) for part in folded.split("/")):
             raise InvalidWheel(archive.path, f"has {name!r}, a name that muslfix reserves for itself")
 
 
