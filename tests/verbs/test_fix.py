@@ -58,6 +58,7 @@ from trees import leftovers, snapshot, states
 import muslfix
 from muslfix.errors import EnvironmentRefused, UsageError
 from muslfix.report.report import Report
+from muslfix.transaction.journal import make_staging
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.undo import UndoOptions, undo
@@ -558,7 +559,7 @@ def test_a_dry_run_foresees_what_would_fail(tmp_path: Path) -> None:
 
 def test_a_dry_run_leaves_the_leftovers_of_a_killed_one_alone(tmp_path: Path) -> None:
     site = lay(tmp_path / "site")
-    (site / ".muslfix-dead").mkdir()
+    make_staging(str(site / ".muslfix-dead"))
     before = states(site)
     assert fix_paths(site, dry_run=True).warnings == ()
     assert states(site) == before

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from muslfix.errors import InvalidProject, InvalidRecord, destination_errors, spelling_errors
 from muslfix.files import TRACE, hash_file, read_regular, write_new_file
 from muslfix.projects.names import give_name, planned_name
+from muslfix.projects.ownership import check_alone, check_place
 from muslfix.projects.project import MAX_OTHER, InstalledProject, is_inside
 from muslfix.projects.trace import Change, apply_changes, changes_from_json, take_back_changes, trace_to_json
 from muslfix.record.edit import RecordEdit
@@ -63,9 +64,12 @@ def check_in_place(project: InstalledProject, record: Record, plan: Plan) -> tup
     """Compare the files that will get new names with RECORD, since their new rows repeat what it says.
 
     :return: what muslfix has changed in the project before
-    :raises InvalidProject: if a file is not the one that RECORD lists, or RECORD lists the new name already
+    :raises InvalidProject: if a file is not the one that RECORD lists, RECORD lists the new name already, or
+        the project does not have it for itself
     """
+    check_place(project)
     before = read_changes(project)
+    check_alone(project, [d.candidate.path for d in plan.changes if planned_name(d)[2] is Mode.RENAME])
     for decision in plan.changes:
         _check_listed(project, record, decision.candidate.path)
         new = decision.new_path or ""
@@ -100,6 +104,7 @@ def find_way_back(project: InstalledProject) -> WayBack:
     changes = read_changes(project)
     if not changes:
         return WayBack()
+    check_place(project)
     record = project.record()
     try:
         _check_listed(project, record, _trace_path(project))
@@ -109,6 +114,7 @@ def find_way_back(project: InstalledProject) -> WayBack:
         edit.remove(_trace_path(project))
     except InvalidRecord as error:
         raise InvalidProject(project.record_path, error.reason, _REINSTALL) from error
+    check_alone(project, [*going, *(present for _, present in coming)])
     return WayBack(changes, coming, going, edit.finish())
 
 

@@ -187,12 +187,22 @@ def scan_projects(directories: Iterable[str]) -> dict[str, InstalledProject]:
     :raises InvalidProject: if a directory exists and cannot be read
     """
     found: dict[str, InstalledProject] = {}
-    for directory in directories:
-        for name in _names_ending(directory, ".dist-info"):
-            project = _project_of(directory, name)
-            if project is not None:
-                found.setdefault(project.key, project)
+    for project in scan_all(directories):
+        found.setdefault(project.key, project)
     return found
+
+
+def scan_all(directories: Iterable[str]) -> list[InstalledProject]:
+    """All of them, also several of one name, which an interrupted installer can leave.
+
+    :raises InvalidProject: if a directory exists and cannot be read
+    """
+    found = (
+        _project_of(directory, name)
+        for directory in directories
+        for name in _names_ending(directory, ".dist-info")
+    )
+    return [project for project in found if project is not None]
 
 
 def scan_legacy(directories: Iterable[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import astuple
 
 from muslfix.errors import InvalidProject
+from muslfix.projects.ownership import check_place
 from muslfix.projects.project import InstalledProject
 from muslfix.targets.schemes import Layout
 from muslfix.wheels.contents import INTERPRETER_NAME
@@ -32,8 +33,11 @@ def leaving_files(
     :param projects: those that go
     :param staying: the others; one whose RECORD cannot be read has no say
     :param layout: whose directories count
-    :raises InvalidProject: if the RECORD of one that goes is missing or damaged
+    :raises InvalidProject: if the RECORD of one that goes is missing, damaged or somewhere else
     """
+    projects = list(projects)
+    for project in projects:
+        check_place(project)
     going = dict.fromkeys(path for project in projects for path in owned_files(project, layout))
     names = {os.path.basename(path) for path in going}
     for project in staying if going else ():

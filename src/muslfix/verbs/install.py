@@ -11,7 +11,7 @@ from typing import NamedTuple
 from muslfix.errors import EnvironmentRefused, InvalidWheel, destination_errors, spelling_errors
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed, versions_beside
-from muslfix.projects.project import InstalledProject, scan_legacy, scan_projects
+from muslfix.projects.project import InstalledProject, scan_all, scan_legacy, scan_projects
 from muslfix.report.report import ProjectReport, Report
 from muslfix.staging.conflicts import find_conflicts
 from muslfix.staging.place import move_out, place
@@ -162,8 +162,9 @@ def _judge(opened: Sequence[Wheel], layout: Layout, options: InstallOptions) -> 
     _check_legacy(coming, installed, layout)
     _check_owners(coming, installed, options)
     keys = {wheel.facts.key for wheel in coming}
-    replaced = [project for key, project in installed.items() if key in keys]
-    staying = [project for key, project in installed.items() if key not in keys]
+    everything = scan_all(layout.site_directories)
+    replaced = [project for project in everything if project.key in keys]
+    staying = [project for project in everything if project.key not in keys]
     return _Judged(opened, coming, installed, leaving_files(replaced, staying, layout))
 
 

@@ -76,6 +76,9 @@ def _is_well(directory: str, suffixes: frozenset[bytes]) -> bool:
     if any(name.startswith(".muslfix") or name.endswith((".egg-info", ".egg-link")) for name in names):
         return False
     projects = [name for name in names if name.endswith(".dist-info")]
+    keys = {name.partition("-")[0].lower().replace("_", "-").replace(".", "-") for name in projects}
+    if len(keys) < len(projects):  # two of one project
+        return False
     return all(_is_project_well(directory, name, suffixes) for name in projects)
 
 

@@ -46,6 +46,19 @@ def report_failed(project: InstalledProject, error: MuslfixError) -> ProjectRepo
     return report_installed(project, "failed", str(error), error.tip)
 
 
+def report_second(project: InstalledProject, first: InstalledProject) -> ProjectReport:
+    """A report on a ``.dist-info`` of a project that has another one.
+
+    :param first: the project by the other one
+    """
+    return report_installed(
+        project,
+        "failed",
+        f"there are two .dist-info directories of {first.name}, {first.dist_info} and {project.dist_info}",
+        "install the project again with muslfix, which replaces both, or remove the one that is out of date",
+    )
+
+
 def report_owned(project: InstalledProject, owner: str) -> ProjectReport:
     """A report on an installed project that belongs to a distribution's package manager.
 

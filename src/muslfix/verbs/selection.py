@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Optional
 from muslfix.errors import InvalidProject, MuslfixError, UsageError
 from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import check_not_managed
-from muslfix.projects.project import InstalledProject, normalize_name, scan_legacy, scan_projects
+from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
@@ -29,6 +29,7 @@ from muslfix.verbs.reports import (
     report_failed,
     report_legacy,
     report_owned,
+    report_second,
     reports_on_missing,
 )
 
@@ -86,7 +87,9 @@ class Selection:
             chosen, passed_over = choose(
                 directory, self._keys, self._target, break_system_packages=self._break_system_packages
             )
-            site = Site(directory, chosen, passed_over if self._mention_passed_over else (), self._progress)
+            if not self._mention_passed_over:
+                passed_over = [report for report in passed_over if report.action == "failed"]
+            site = Site(directory, chosen, passed_over, self._progress)
             self._sites.append(site)
             yield site
 
@@ -228,11 +231,16 @@ def choose(
     :raises InvalidProject: if the directory cannot be read
     """
     chosen, passed_over = [], []
-    found = scan_projects([directory])
-    for project in found.values():
+    found: dict[str, InstalledProject] = {}
+    for project in scan_all([directory]):
+        first = found.setdefault(project.key, project)
         if keys and project.key not in keys:
             continue
-        report = _pass_over(project, break_system_packages=break_system_packages)
+        report = (
+            _pass_over(project, break_system_packages=break_system_packages)
+            if first is project
+            else report_second(project, first)
+        )
         if report is None:
             chosen.append(project)
         else:
