@@ -1,6 +1,6 @@
-"""What of an installed project may be changed: its own, and nothing that RECORD or ``muslfix.json`` only claims.
+"""What of an installed project may be changed: its own files, and none that it only claims.
 
-Both files can come with a wheel that another tool has installed, and may name any file.
+RECORD and ``muslfix.json`` can come with a wheel that another tool has installed, and may name any file.
 """
 
 from __future__ import annotations
