@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import json
 import sys
+import zipfile
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,8 +15,13 @@ import pytest
 from checkout import FIXTURES
 from commands import Cli
 from environments import site_packages
-from misnamed import FOREIGN, MODULE, RIGHT, WRONG
+from misnamed import FOREIGN, MODULE, RIGHT, WRONG, lay, running
 from trees import snapshot
+from wheelmaker import make_wheel
+
+import muslfix
+from muslfix.cli.check import _remedy
+from muslfix.errors import EnvironmentRefused
 
 WHEELS = FIXTURES / "wheels"
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
@@ -71,9 +79,85 @@ def test_a_module_that_runs_as_slow_python_is_named(cli: Cli) -> None:
 def test_a_wheel_whose_tags_do_not_fit_is_judged_all_the_same(cli: Cli) -> None:
     wheel = WHEELS / "plain-1.0-cp39-cp39-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
     result = cli("check", "--target-file", TARGET, wheel)
-    assert result.status == 1
-    assert result.err.startswith("warning: plain 1.0: is for cp39-cp39-manylinux2014_x86_64")
+    assert (result.status, result.err) == (1, "")
+    assert "\nplain 1.0: install would refuse it: it is for cp39-cp39-manylinux2014_x86_64" in result.out
     assert ": other-libc: " in result.out
+
+
+def changed(wheel: Path, folder: Path, path: str, content: bytes) -> Path:
+    """A wheel with another content of a file, and the old RECORD."""
+    copy = folder / wheel.name
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(copy, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, content if name == path else old.read(name))
+    return copy
+
+
+@pytest.mark.parametrize("kind", ["tags", "Requires-Python", "hash", "nothing"])
+def test_what_install_would_refuse(cli: Cli, tmp_path: Path, kind: str) -> None:
+    """The same sentence and the same exit status, and never that there is nothing to fix."""
+    tag = "cp39-cp39-musllinux_1_1_aarch64" if kind == "tags" else "py3-none-any"
+    metadata = {"Requires-Python": ">=3.10"} if kind == "Requires-Python" else {}
+    wheel = make_wheel(tmp_path / f"demo-1.0-{tag}.whl", {"demo.py": b"old"}, metadata=metadata)
+    if kind == "hash":
+        (tmp_path / "changed").mkdir()
+        wheel = changed(wheel, tmp_path / "changed", "demo.py", b"new")
+    installed = cli("install", "--target-file", TARGET, "--target", tmp_path / "x", wheel)
+    checked = cli("check", "--target-file", TARGET, wheel)
+    assert checked.status == installed.status == (kind != "nothing")
+    assert ("nothing to fix" in checked.out) is (kind == "nothing")
+    if kind != "nothing":
+        reason = installed.err.partition(f"error: {wheel}: ")[2].split("\n")
+        assert checked.out.splitlines() == [
+            "1 project: 1 project would be refused.",
+            f"demo 1.0: install would refuse it: it {reason[0]}",
+            *[f"  {tip}" for tip in reason[1:-1]],
+        ]
+        assert cli("check", "-q", "--target-file", TARGET, wheel).out == checked.out
+        (project,) = json.loads(cli("check", "--json", "--target-file", TARGET, wheel).out)["projects"]
+        assert project["problem"] == f"install would refuse it: it {reason[0]}"
+
+
+@pytest.mark.parametrize("kind", ["owned", "changed"])
+def test_what_fix_would_refuse(cli: Cli, tmp_path: Path, kind: str) -> None:
+    site = lay(tmp_path / "site", installer="apk" if kind == "owned" else "pip")
+    if kind == "changed":
+        (site / "demo" / f"_speed{WRONG}").write_bytes(MODULE + b"more")
+    before = snapshot(site)
+    checked, fixed = cli("check", "--path", site), cli("fix", "--path", site)
+    assert snapshot(site) == before
+    assert checked.status == 1
+    assert "1 misnamed, 1 project would be refused" in checked.out.splitlines()[0]
+    assert "To fix it" not in checked.out
+    said = fixed.out.splitlines()[1].partition(": ")[2]
+    would = {"owned": "fix would leave it alone: ", "changed": "fix would refuse it: "}[kind]
+    assert checked.out.splitlines()[1] == f"demo 1.0: {would}{said.partition(': ')[2]}"
+
+
+def test_the_command_is_one_that_works(cli: Cli, tmp_path: Path) -> None:
+    """In an environment of another tool; and where two wheels are of one project, none is offered."""
+    site = lay(tmp_path / "site")
+    marker = tmp_path / "EXTERNALLY-MANAGED"
+    scheme = dataclasses.replace(running().scheme, purelib=str(site), platlib=str(site))  # type: ignore[type-var]
+    managed = dataclasses.replace(running(), externally_managed=str(marker), scheme=scheme)
+    (tmp_path / "target.json").write_text(managed.to_json())
+    report = muslfix.check([], managed)
+    assert report.notes == (
+        f"{marker} says that another tool manages the environment: fix and install change it with"
+        " --break-system-packages only",
+    )
+    with pytest.raises(EnvironmentRefused):
+        muslfix.fix([], managed)
+    options = argparse.Namespace(subjects=[], path=[], mode="symlink")
+    assert _remedy(report, options, managed) == "muslfix fix --break-system-packages"
+    fixed = muslfix.fix([], managed, muslfix.FixOptions(break_system_packages=True))
+    assert fixed.changes == 1
+
+    one = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    other = tmp_path / "Misnamed-1.0-1-cp39-cp39-musllinux_1_1_x86_64.whl"
+    other.write_bytes(one.read_bytes())
+    assert "To fix it: muslfix install" in cli("check", "--target-file", TARGET, one).out
+    assert "To fix it" not in cli("check", "--target-file", TARGET, one, other).out
 
 
 def test_a_damaged_wheel_does_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:

@@ -95,19 +95,24 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str | None:
     """The command that would fix what was found, to copy and run; ``None`` if there is none."""
-    needy = [p for p in report.projects if any(module.new_path is not None for module in p.modules)]
-    wheels = [p.source for p in needy if p.source and p.source.endswith(".whl") and p.is_well]
+    from packaging.utils import canonicalize_name
+
+    needy = [p for p in report.projects if p.changes and p.problem is None]
+    whole = [p for p in needy if p.is_well and (p.source or "").endswith(".whl")]
+    is_one_of_each = len({canonicalize_name(p.name) for p in whole}) == len(whole)  # install wants that
+    wheels = [p.source for p in whole if p.source] if is_one_of_each else []
     directories = [p.source for p in needy if p.source and p.source == p.location]
     installed = [p for p in needy if p.source and p.source.endswith(".dist-info")]
     named = [p.name for p in installed] if options.subjects else []
     common = [*target_words(options), *mode_words(options)]
+    accept = ["--break-system-packages"] if target.externally_managed and not options.path else []
     commands = []
     if wheels:
-        where = [] if target.runs_here else ["--target", "DIR"]
+        where = accept if target.runs_here else ["--target", "DIR"]
         commands.append(["install", *common, *where, *wheels])
     if installed:
         paths = [word for path in options.path for word in ("--path", path)]
-        commands.append(["fix", *common, *paths, *named])
+        commands.append(["fix", *common, *accept, *paths, *named])
     commands += [["fix", *common, "--path", path] for path in directories if _holds_projects(path)]
     return " && ".join(shlex.join(["muslfix", *words]) for words in commands) or None
 

@@ -115,7 +115,8 @@ class ProjectReport:
     :param modules: its extension modules, by path
     :param files: what was found of other files, or done to them
     :param warnings: what is unusual but no reason to stop, each a sentence
-    :param problem: why nothing, or not everything, was done; ``None`` if all is well
+    :param problem: why nothing, or not everything, was done; of ``check`` why ``install`` or ``fix`` would
+        refuse it; ``None`` if all is well
     :param tip: what the user can do about the problem, or ``None``
     :param output: path of the wheel that was written, or ``None``
     :param musl: the lowest musl that a wheel needs, where that was asked for
@@ -151,6 +152,8 @@ class ProjectReport:
     @property
     def is_well(self) -> bool:
         """Whether all of it was looked at, the target can load each module, and nothing is wrong."""
+        if self.action == "checked" and self.problem is not None:
+            return False
         if self.action in ("skipped", "failed", "differs") or (self.musl is not None and not self.musl.keeps):
             return False
         return not any(module.refused for module in self.modules)

@@ -121,11 +121,17 @@ def _summary(report: Report) -> Line:
     parts = _parts(report.projects, report)
     for action, words in (("failed", "failed"), ("skipped", "not looked at"), ("left-alone", "left alone")):
         parts += [f"{_count(actions[action], noun)} {words}"] if actions[action] else []
+    unwelcome = sum(
+        project.action == "checked" and project.problem is not None for project in report.projects
+    )
+    parts += [f"{_count(unwelcome, noun)} would be refused"] if unwelcome else []
     written = sum(project.output is not None for project in report.projects)
     if written:
         parts.append(f"{_count(written, 'wheel')} {'would be ' if report.dry_run else ''}written")
     refused = any(module.refused for project in report.projects for module in project.modules)
-    kind = "bad" if refused or actions["failed"] else "odd" if parts and report.dry_run else "good"
+    kind = (
+        "bad" if refused or actions["failed"] or unwelcome else "odd" if parts and report.dry_run else "good"
+    )
     where = _count(len(report.projects), noun)
     found = _modules_and_libraries(report.projects)
     if found:
@@ -195,6 +201,8 @@ def _describe(project: ProjectReport, report: Report) -> str:
     words = [would + ACTIONS[project.action].format(project.previous)]
     if project.output is not None:
         words.append(f"{'would be ' if report.dry_run else ''}written to {project.output}")
+    if project.problem is not None and project.action == "checked":
+        return project.problem
     if project.problem is not None:
         return f"{', '.join(words)}: {project.problem}"
     if project.musl is not None:

@@ -10,25 +10,39 @@ from functools import partial
 from itertools import count
 from typing import NamedTuple
 
-from muslfix.errors import IncompatibleWheel, MuslfixError, spelling_errors
+from muslfix.errors import (
+    IncompatibleWheel,
+    InvalidProject,
+    InvalidWheel,
+    MuslfixError,
+    spelling_errors,
+)
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
 from muslfix.parallel.executors import for_each
 from muslfix.progress import Progress, silent
+from muslfix.projects.in_place import check_in_place
 from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject
+from muslfix.record.rows import Record
 from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.verbs.check_paths import Contents, check_directory, check_file, is_shared_object, look_into
-from muslfix.verbs.reports import notes_on_editable, report_installed, report_missing, with_sources
+from muslfix.verbs.reports import (
+    notes_on_editable,
+    report_installed,
+    report_missing,
+    report_owned,
+    with_sources,
+)
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import projects_named, what_it_is, words_of
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
-from muslfix.wheels.wheel import open_wheel
+from muslfix.wheels.wheel import Wheel, open_wheel
 
 _TIP = "name wheels, shared libraries, directories, or installed projects"
 
@@ -82,8 +96,20 @@ def check(
     if names or not subjects:
         reports += _check_installed(projects_named("check", names), target, options)
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
-    notes = notes_on_editable(reports)
+    notes = (*notes_on_editable(reports), *_notes_on_environment(target, options, reports))
     return Report("check", dry_run=True, projects=tuple(reports), notes=notes, source=target.source)
+
+
+def _notes_on_environment(
+    target: Target, options: CheckOptions, reports: Sequence[ProjectReport]
+) -> tuple[str, ...]:
+    """What else keeps ``fix`` and ``install`` from doing what was found (:pep:`668`)."""
+    if not target.externally_managed or options.paths or not any(report.changes for report in reports):
+        return ()
+    return (
+        f"{target.externally_managed} says that another tool manages the environment: fix and install change"
+        " it with --break-system-packages only",
+    )
 
 
 class _Subjects(NamedTuple):
@@ -154,17 +180,26 @@ def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectRepo
     try:
         with spelling_errors(), open_wheel(path, options.limits) as wheel:
             plan = plan_wheel(wheel, target, options.mode, _load_check(target, options))
-            facts = wheel.facts
+            facts, refusal = wheel.facts, _refusal_of(wheel, target)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
-    report = ProjectReport(facts.name, str(facts.version), path, None, "checked", None)
-    warnings = []
+    report = ProjectReport(
+        facts.name, str(facts.version), path, None, "checked", None, warnings=facts.warnings
+    )
+    if refusal is not None:
+        report = replace(report, problem=f"install would refuse it: it {refusal.reason}", tip=refusal.tip)
+    return _with_modules(report, plan, target)
+
+
+def _refusal_of(wheel: Wheel, target: Target) -> MuslfixError | None:
+    """Why ``install`` would refuse a wheel, apart from its modules; ``None``: it would not."""
     try:
-        check_tags(path, facts.tags, target)
-        check_requires_python(path, facts.requires_python, target)
-    except IncompatibleWheel as error:
-        warnings.append(error.reason)
-    return replace(_with_modules(report, plan, target), warnings=(*facts.warnings, *warnings))
+        check_tags(wheel.facts.path, wheel.facts.tags, target)
+        check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
+        wheel.verify()
+    except (IncompatibleWheel, InvalidWheel) as error:
+        return error
+    return None
 
 
 def _load_check(target: Target, options: CheckOptions, directories: Sequence[str] = ()) -> LoadCheck | None:
@@ -176,13 +211,30 @@ def _check_installed(names: Sequence[str], target: Target, options: CheckOptions
     load_check = _load_check(target, options, selection.directories)
 
     def look(project: InstalledProject) -> ProjectReport:
-        _, plan = plan_project(project, target, options.mode, load_check, thorough=True)
+        record, plan = plan_project(project, target, options.mode, load_check, thorough=True)
         report = _with_modules(report_installed(project, "checked"), plan, target)
+        if plan.changes:
+            report = _with_refusal(report, project, record, plan)
         return with_sources(report, project, target, load_check, thorough=True)
 
     for site in selection.sites():
         site.look("reading modules", look)
     return selection.report("check").projects
+
+
+def _with_refusal(
+    report: ProjectReport, project: InstalledProject, record: Record, plan: Plan
+) -> ProjectReport:
+    """The report on a project in which there is something to fix, with the reason why ``fix`` would not."""
+    owner = project.package_manager
+    if owner is not None:
+        owned = report_owned(project, owner)
+        return replace(report, problem=f"fix would leave it alone: {owned.problem}", tip=owned.tip)
+    try:
+        check_in_place(project, record, plan)
+    except InvalidProject as error:
+        return replace(report, problem=f"fix would refuse it: {error}", tip=error.tip)
+    return report
 
 
 def _with_modules(report: ProjectReport, plan: Plan, target: Target) -> ProjectReport:

@@ -97,6 +97,17 @@ class Wheel(WheelSource):
                 stream = MemberStream(self.archive, member, row)
                 yield (name, "", ""), cast("BinaryIO", stream), member.executable
 
+    def verify(self) -> None:
+        """Read each file that would be installed, and compare it with size, CRC and RECORD.
+
+        :raises InvalidWheel: for the first one that differs
+        """
+        rows = {row.path: row for row in self.facts.record.rows}
+        for name, member in self.archive.members.items():
+            row = rows.get(name) or RecordRow.listed(name)
+            for _ in MemberStream(self.archive, member, row).chunks():
+                pass
+
 
 class MemberStream(io.RawIOBase):
     """The bytes of one member as a stream, verified by the time its end is reached.
