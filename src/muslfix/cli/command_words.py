@@ -20,9 +20,12 @@ from typing import NamedTuple
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*t?")
 _PIP = re.compile(r"pip[0-9.]*")
 _RUNS_MODULE = re.compile(r"-[A-Za-z]*m")
-_VERSION = re.compile(r"3\.\d{1,3}(?=\.|t?$)(?:\.\d{1,3})?(t?)")
+_VERSION = re.compile(r"(3\.\d{1,3})(?:\.\d{1,3})?(t?)")
 _ASSIGNMENT = re.compile(r"(?s)([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+# Variables by which tools take an interpreter, a prefix or a directory of modules.
+_NAMING = ("UV_PYTHON", "PIP_PYTHON", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_PROJECT")
 
 # A command line in a word in a word in a word; and how much of what is no command line is looked at.
 _DEPTH, _LENGTH, _COUNT = 3, 20_000, 1000
@@ -52,7 +55,8 @@ def read_command(command: Sequence[str], environ: Mapping[str, str]) -> Named:
     variables = dict(environ)
     programs: dict[str, None] = {command[0]: None}
     values: dict[str, bool] = {}
-    words = list(_flat(command))[:_COUNT]
+    words = [f"{name}={environ[name]}" for name in _NAMING if environ.get(name)]
+    words += itertools.islice(_flat(command), _COUNT)
     seen_uv = False
     for before, word in zip(["", *words], words):
         set_here = _ASSIGNMENT.fullmatch(word)
@@ -62,10 +66,10 @@ def read_command(command: Sequence[str], environ: Mapping[str, str]) -> Named:
         is_name = os.sep not in word and (seen_uv or _RUNS_MODULE.fullmatch(before))  # uv pip, -m pip
         for value, is_given in _values_of(word, before):
             path = _expand(value, variables)
-            if is_python(path) or (_is_pip(path) and not is_name):
+            if is_python(path) or (is_pip(path) and not is_name):
                 programs.setdefault(path)
             values[path] = values.get(path, False) or is_given
-    names = itertools.takewhile(lambda word: not _is_pip(word), words)
+    names = itertools.takewhile(lambda word: not is_pip(word), words)
     return Named(tuple(programs), values, frozenset(map(basename, names)), variables)
 
 
@@ -74,17 +78,18 @@ def is_python(word: str) -> bool:
     return _PYTHON.fullmatch(basename(word)) is not None
 
 
-def _is_pip(word: str) -> bool:
+def is_pip(word: str) -> bool:
+    """Whether a word can name pip."""
     return _PIP.fullmatch(basename(word)) is not None
 
 
 def _flat(words: Sequence[str], depth: int = 0) -> Iterator[str]:
-    """The words, and in place of a word with spaces those in it, as a shell would see them."""
+    """The words, and those in a word with spaces, as a shell would see them."""
     for word in words:
         if depth < _DEPTH and len(word) <= _LENGTH and re.search(r"\s", word):
-            yield from _flat(_split(word), depth + 1)
             if depth == 0:
                 yield word  # it may be a path with spaces after all
+            yield from _flat(_split(word), depth + 1)
         else:
             yield word
 
@@ -101,14 +106,13 @@ def _split(text: str) -> list[str]:
 def _values_of(word: str, before: str) -> Iterator[tuple[str, bool]]:
     """The parts of a word that may be a path, and whether an option or a variable gives them."""
     name, equals, value = word.partition("=")
+    version = _VERSION.fullmatch(value or word)
+    if version is not None:  # --python 3.12, as uv takes it
+        yield f"python{version[1]}{version[2]}", True
     if equals:
         yield value, True
     if not word.startswith("-"):
         yield word, before.startswith("-") and "=" not in before
-        version = _VERSION.fullmatch(word)
-        if version is not None:  # --python 3.12, as uv takes it
-            numbers = word.rstrip("t").split(".")
-            yield f"python3.{numbers[1]}{version[1]}", True
     elif not name.startswith("--") and len(name) > 2:  # -tDIR
         yield word[2:], True
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from muslfix.cli.command_words import Named, is_python, read_command
+from muslfix.cli.command_words import Named, is_pip, is_python, read_command
 from muslfix.files import open_regular, read_regular
 
 # The tools that keep environments in a directory of their own: the words of the command that tell of them,
@@ -43,9 +43,7 @@ _BESIDE = (("tox", ".tox", "*"), ("nox", ".nox", "*"), ("pdm", "__pypackages__",
 # Tools that do not install for the Python that runs them, so that this one tells nothing.
 _WORK_ELSEWHERE = frozenset({"poetry", "pdm", "pipx", "pipenv", "hatch", "tox", "nox"})
 
-# Variables that name an environment, an interpreter or a directory of modules; and where an active
-# environment is, when nothing nearer to the command is known.
-_NAMING = ("UV_PYTHON", "PIP_PYTHON", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_PROJECT")
+# Variables that name the environment that tools choose.
 _ACTIVE = ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "CONDA_PREFIX")
 
 # A path in an environment tells its prefix.
@@ -108,7 +106,8 @@ def _all(named: Named, directory: str) -> Iterator[Place]:
     yield from _of_projects([directory, *filter(os.path.isdir, directories)], named)
     yield from _kept(named)
     home = named.environ.get("HOME", "/nonexistent")
-    yield Place(named.environ.get("PYTHONUSERBASE") or os.path.join(home, ".local"), Tie.WATCHED)
+    user = named.environ.get("PYTHONUSERBASE") or os.path.join(home, ".local")
+    yield Place(user, Tie.WATCHED if all(map(_is_virtual, prefixes)) else Tie.CHOSEN)
     for name in ("pip", "pip3", "python", "python3"):
         yield from (Place(path, Tie.WATCHED) for path in _prefixes_of(name, directory, named.environ))
     yield Place(sys.prefix, Tie.WATCHED)
@@ -119,11 +118,11 @@ def _all(named: Named, directory: str) -> Iterator[Place]:
 
 def _run(named: Named, directory: str) -> Iterator[Place]:
     """The environments of the interpreters that run the command, or one of the commands in it."""
-    first = named.programs[0]
     elsewhere = not _WORK_ELSEWHERE.isdisjoint(named.names)
     for program in named.programs:
-        is_tied = not elsewhere and (program != first or is_python(program) or "pip" in program)
-        tie = Tie.NAMED if named.values.get(program) else Tie.RUN if is_tied else Tie.WATCHED
+        tie = Tie.RUN if not elsewhere and (is_python(program) or is_pip(program)) else Tie.WATCHED
+        if named.values.get(program) and is_python(program):
+            tie = Tie.NAMED
         yield from (Place(path, tie) for path in _prefixes_of(program, directory, named.environ))
         if os.sep not in program and _is_shim(program, named.environ):
             yield from (Place(path, tie, below) for _, path, below in _keepers(named.environ, "pyenv"))
@@ -131,15 +130,14 @@ def _run(named: Named, directory: str) -> Iterator[Place]:
 
 def _named(named: Named, directory: str) -> Iterator[Place]:
     """The paths among the words and the variables, whether they exist or not."""
-    values = dict(named.values)
-    values.update({named.environ[name]: True for name in _NAMING if named.environ.get(name)})
-    for value in values:
+    for value in named.values:
         path = os.path.normpath(os.path.join(directory, value))
         within = _WITHIN.fullmatch(path)
         if not value or "\0" in value:
             continue
-        if os.path.isfile(path):
-            yield from (Place(prefix, Tie.NAMED) for prefix in _prefixes_of(path, directory, named.environ))
+        if os.path.isfile(path):  # some program; what is known to run the command is in the programs
+            prefixes = _prefixes_of(path, directory, named.environ)
+            yield from (Place(prefix, Tie.WATCHED) for prefix in prefixes)
         elif within is not None:
             yield Place(within[1] or os.sep, Tie.NAMED)
         elif os.path.basename(os.path.dirname(path)) == "bin" and not os.path.lexists(path):
@@ -163,7 +161,7 @@ def _prefixes_of(program: str, directory: str, environ: Mapping[str, str]) -> It
         prefix = os.path.dirname(os.path.realpath(os.path.dirname(path)))
         if _is_prefix(prefix):
             yield prefix
-        if os.path.isfile(os.path.join(prefix, "pyvenv.cfg")) or not os.path.islink(path):
+        if _is_virtual(prefix) or not os.path.islink(path):
             return
         path = os.path.join(os.path.dirname(path), os.readlink(path))
 
@@ -186,9 +184,12 @@ def _prefixes_by_first_line(path: str, directory: str, environ: Mapping[str, str
 
 def _is_prefix(path: str) -> bool:
     """Whether a directory is a prefix: of an environment, or of an installed Python."""
-    if os.path.isfile(os.path.join(path, "pyvenv.cfg")):
-        return True
-    return any(True for _ in _names(os.path.join(path, "lib"), "python3"))
+    return _is_virtual(path) or any(True for _ in _names(os.path.join(path, "lib"), "python3"))
+
+
+def _is_virtual(prefix: str) -> bool:
+    """Whether a prefix is a virtual environment, which does not import from the user's own directory."""
+    return os.path.isfile(os.path.join(prefix, "pyvenv.cfg"))
 
 
 def _is_shim(program: str, environ: Mapping[str, str]) -> bool:

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from muslfix.cli.install_places import Place, Tie
@@ -27,13 +28,14 @@ def find_site_python(site: Site, places: Sequence[Place], environ: Mapping[str, 
     :param environ: the environment variables
     :raises InterpreterError: if it cannot be told, or does not answer
     """
-    own = list(_programs(site.prefix, site.version))
-    if own or os.path.isfile(os.path.join(site.prefix, "pyvenv.cfg")):  # no other may be for its libc
-        found: Iterable[Target] = map(probe_interpreter, own)
-    elif site.version is None:
-        found = map(probe_interpreter, _only_near(places))
-    else:
-        found = filter(None, map(_probe, dict.fromkeys(_others(site.version, places, environ))))
+    found: Iterable[Target] = map(probe_interpreter, _own(site))
+    if not os.path.isfile(os.path.join(site.prefix, "pyvenv.cfg")):  # else any other may be for another libc
+        others = (
+            map(probe_interpreter, _only_near(places))
+            if site.version is None
+            else filter(None, map(_probe, dict.fromkeys(_others(site.version, places, environ))))
+        )
+        found = chain(found, others)
     for target in found:
         if site.version in (None, _version_of(target)):
             return target
@@ -55,6 +57,15 @@ def _programs(prefix: str, version: str | None) -> Iterator[str]:
         path = os.path.join(prefix, "bin", name)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             yield path
+
+
+def _own(site: Site) -> Iterator[str]:
+    """The interpreters that are at home in the prefix: ``~/.local/bin`` may link to others."""
+    is_virtual = os.path.isfile(os.path.join(site.prefix, "pyvenv.cfg"))
+    for program in _programs(site.prefix, site.version):
+        home = os.path.dirname(os.path.dirname(os.path.realpath(program)))
+        if is_virtual or home == os.path.realpath(site.prefix):
+            yield program
 
 
 def _only_near(places: Sequence[Place]) -> Iterator[str]:

@@ -63,11 +63,11 @@ def take_snapshot(places: Iterable[Place]) -> Snapshot:
     states: dict[str, State] = {}
     for place in places:
         for site in _sites_of(place):
-            key = os.path.realpath(site.directory)
-            if key not in sites:
-                state = _state_of(site)
-                if state or site.directory != site.prefix:  # any directory may hold modules; few do
-                    sites[key], states[key] = site, state
+            state = _state_of(site)
+            if state or site.directory != site.prefix:  # any directory may hold modules; few do
+                key = os.path.realpath(site.directory)
+                sites.setdefault(key, site)
+                states.setdefault(key, state)
     return Snapshot(sites, states)
 
 
