@@ -36,6 +36,7 @@ TOOLS = {
     "tox": ("tox >=4",),
     "uv": ("uv",),
     "nox": ("nox",),
+    "pipx": ("pipx",),
     "checkers": ("wheel", "check-wheel-contents", "twine", "auditwheel", "installer", "setuptools"),
     "dask": ("distributed >=2024.8",),
 }
