@@ -35,8 +35,8 @@ PURE = "suffix verdicts record elf targets loader modules report"
 IMPURE = (
     "targets._probe targets.interpreter targets.programs targets.paths targets.schemes targets.root"
     " targets.root_files targets.root_pythons targets.root_binaries targets.build_details"
-    " targets.environments loader.check loader.files loader.musl_exports loader.system modules.tree"
-    " modules.candidates"
+    " targets.environments targets.choice loader.check loader.files loader.musl_exports loader.system"
+    " modules.tree modules.candidates"
 )
 
 #: What the pure modules may import from elsewhere.

@@ -89,7 +89,8 @@ def test_an_interrupted_command_says_so(
 
 def test_a_result_has_no_error_and_is_one_document_whatever_the_status(cli: Cli, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    site.mkdir()
+    (site / "demo-1.0.dist-info").mkdir(parents=True)
+    (site / "demo-1.0.dist-info" / "RECORD").touch()
     (site / "m.cpython-39-x86_64-linux-gnu.so").write_bytes(GLIBC_MODULE)
     well = cli("verify", "--json", "--target-file", TARGET, "--path", site)
     bad = cli("check", "--json", "-q", "--target-file", TARGET, site)

@@ -241,9 +241,16 @@ def test_a_file_name_cannot_speak_to_the_terminal(screen: Screen, tmp_path: Path
 
 
 def test_nothing_to_fix_is_said_unless_quiet(screen: Screen, cli: Cli, tmp_path: Path) -> None:
-    assert screen("fix", "--path", tmp_path) == "nothing to fix\n"
+    (tmp_path / "x-1.dist-info").mkdir()
+    (tmp_path / "x-1.dist-info" / "RECORD").touch()
+    shown = screen("fix", "--path", tmp_path)
     assert screen("fix", "-q", "--path", tmp_path) == ""
-    assert cli("fix", "--path", tmp_path).out == "nothing to fix\n"
+    told = cli("fix", "--path", tmp_path)
+    assert told.out == "1 project: nothing to fix.\n"
+    said = f"{told.out}looked at: {told.looked_at}"
+    # On a terminal it is wrapped and coloured.
+    assert " ".join(re.sub("\x1b.*?m", "", shown).split()) == " ".join(said.split())
+    assert shown.startswith("\x1b[32m1 project: nothing to fix.\x1b[0m\n")
 
 
 # -- progress ---------------------------------------------------------------------------------------

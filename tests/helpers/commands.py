@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from muslfix.cli import main
+
+_LOOKED_AT = "looked at: "
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,24 @@ class Result:
     """How a command ended.
 
     :param status: exit status
-    :param out: what it printed on stdout
+    :param out: what it printed on stdout, without the line of muslfix that says what it has looked at: few
+        tests are about that, and it holds long paths
     :param err: what it printed on stderr
+    :param looked_at: what that line says
     """
 
     status: int
     out: str
     err: str
+    looked_at: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, status: int, out: str, err: str) -> Result:
+        """The result of a command with this output."""
+        lines = out.splitlines(keepends=True)
+        said = [line for line in lines if line.startswith(_LOOKED_AT)]
+        kept = "".join(line for line in lines if line not in said)
+        return cls(status, kept, err, "".join(said)[len(_LOOKED_AT) :].strip())
 
 
 class Cli:
@@ -41,7 +54,7 @@ class Cli:
         except SystemExit as exit_:  # argparse: --help, --version and usage errors
             status = exit_.code if isinstance(exit_.code, int) else 1
         captured = self._capfd.readouterr()
-        return Result(status, captured.out, captured.err)
+        return Result.of(status, captured.out, captured.err)
 
 
 #: What an installation for a target that cannot run here says of modules that it did not compile.
@@ -51,7 +64,7 @@ NO_BYTECODE = "note: bytecode is left out: only the target could compile it, and
 def run(command: Sequence[str | os.PathLike[str]], standard_input: str = "") -> Result:
     """Run a command to its end, in a folder that holds no modules, whatever its exit status."""
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", input=standard_input)
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Result.of(done.returncode, done.stdout, done.stderr)
 
 
 def muslfix(*words: str | os.PathLike[str]) -> Result:

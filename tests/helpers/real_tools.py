@@ -84,7 +84,7 @@ def run(command: Sequence[str | os.PathLike[str]], folder: Path | str = "/", **v
         stdin=subprocess.DEVNULL,
         timeout=600,
     )
-    return Result(done.returncode, done.stdout, done.stderr)
+    return Result.of(done.returncode, done.stdout, done.stderr)
 
 
 # -- what comes from the index ----------------------------------------------------------------------

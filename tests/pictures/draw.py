@@ -81,7 +81,7 @@ def run(directory: Path, command: str) -> str:
         pass
     os.close(above)
     process.wait()
-    return shown.decode().replace("\r\n", "\n")
+    return shown.decode().replace("\r\n", "\n").replace(str(directory), "/app")
 
 
 def draw(directory: Path, commands: list[str]) -> str:
@@ -115,7 +115,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="name those that are out of date")
     check = parser.parse_args().check
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:  # lines are wrapped by the length of this
         program = Path(temporary, "bin", "muslfix")
         work = Path(temporary, "work")
         for directory in (program.parent, work):

@@ -31,7 +31,7 @@ from trees import snapshot
 from muslfix.errors import MuslfixError
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.install import InstallOptions, install
-from muslfix.verbs.nothing_to_fix import has_nothing_to_fix
+from muslfix.verbs.nothing_to_fix import nothing_to_fix
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verdicts import Mode
 
@@ -157,9 +157,9 @@ def test_the_short_way_leaves_two_to_the_long_one(twice: Path) -> None:
     words = ["fix", "--path", str(twice)]
     (twice / "demo" / f"_speed{WRONG}").rename(twice / NEW)
     write_record(twice, record_of(twice).replace(WRONG, RIGHT))
-    assert not has_nothing_to_fix(words)
+    assert not nothing_to_fix(words)
     (twice / "Demo-2.0.dist-info").rename(twice.parent / "away")
-    assert has_nothing_to_fix(words)
+    assert nothing_to_fix(words)
 
 
 def test_installing_replaces_both(twice: Path) -> None:

@@ -25,6 +25,7 @@ from muslfix.report.report import (
     FORMAT,
     Failure,
     FileReport,
+    LookedAt,
     ModuleReport,
     PlaceReport,
     ProjectReport,
@@ -33,7 +34,7 @@ from muslfix.report.report import (
 )
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.interpreter import read_target_file
-from muslfix.targets.target import Source, Target
+from muslfix.targets.target import Choice, Source, Target
 from muslfix.verbs.reports import report_missing
 from muslfix.verdicts import LOADER_VERDICTS, Mode, Verdict
 
@@ -345,7 +346,29 @@ def test_json_has_all_that_the_values_have() -> None:
     values = json.loads(json.dumps(asdict(report)))
     for module in values["projects"][0]["modules"]:
         del module["was_slow"]
-    assert validate(report) == {"format": FORMAT, **values}
+    del values["directories"]
+    assert report.looked_at is not None
+    looked_at = json.loads(json.dumps(asdict(report.looked_at)))
+    assert validate(report) == {"format": FORMAT, **values, "looked_at": looked_at}
+
+
+def test_what_was_looked_at() -> None:
+    choice = Choice("/e/bin/python", ".venv", ("/x (VIRTUAL_ENV)",))
+    source = Source("interpreter", "the interpreter /e/bin/python", choice)
+    projects = (project(modules=(FINE, replace(FINE, path="fine.abi3.so"), BAD)), project())
+    report = Report("fix", dry_run=False, projects=projects, source=source, directories=("/e/lib", "/u"))
+    assert validate(report)["looked_at"] == {
+        "interpreter": "/e/bin/python",
+        "chosen_by": ".venv",
+        "passed_over": ["/x (VIRTUAL_ENV)"],
+        "directories": ["/e/lib", "/u"],
+        "projects": 2,
+        "modules": 2,
+    }
+    assert validate(replace(report, command="verify"))["looked_at"]["modules"] is None
+    assert "choice" not in validate(report)["source"]
+    failed = replace(report, error=Failure("InvalidTarget", None, "says nothing"))
+    assert validate(failed)["looked_at"] is None
     assert report.to_json().endswith("}\n")
 
 
@@ -378,7 +401,10 @@ def test_the_schema_knows_no_more_than_there_is() -> None:
             assert value["description"].endswith(".")
             if "enum" in value:
                 assert set(value["enum"]) == enums[key]
-    assert sorted(SCHEMA["properties"]) == sorted(["format", *(field.name for field in fields(Report))])
+    named = {field.name for field in fields(Report)} - {"directories"}
+    assert sorted(SCHEMA["properties"]) == sorted({"format", "looked_at", *named})
+    looked_at = SCHEMA["properties"]["looked_at"]
+    assert list(looked_at["properties"]) == looked_at["required"] == [f.name for f in fields(LookedAt)]
     assert SCHEMA["properties"]["format"]["const"] == FORMAT
 
 

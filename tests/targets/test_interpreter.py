@@ -23,7 +23,7 @@ import muslfix.targets._probe
 from muslfix.elf.facts import Machine, read_elf
 from muslfix.errors import InterpreterError, InvalidTarget
 from muslfix.suffix import Libc
-from muslfix.targets.interpreter import find_interpreter, probe_interpreter, read_target_file
+from muslfix.targets.interpreter import probe_interpreter, read_target_file
 
 LAB_PYTHONS = ["39-gnu", "39-musl", "311-gnu", "311-musl"]
 PROBE = Path(muslfix.targets._probe.__file__)
@@ -645,86 +645,6 @@ def test_facts_that_contradict_each_other(answering: Callable[..., str]) -> None
     assert error.reason == "gives facts that cannot be true: executable is '', which is not an absolute path"
 
 
-# Which interpreter is meant
-
-
-def test_the_running_interpreter_is_the_last_resort() -> None:
-    assert find_interpreter(None, {}) == sys.executable
-    assert find_interpreter(None, {"VIRTUAL_ENV": ""}) == sys.executable
-
-
-def test_a_python_that_does_not_know_its_own_path() -> None:
-    """As where Python is embedded in another program."""
-    script = (
-        "sys.executable = ''\nfrom muslfix.errors import InterpreterError\n"
-        "from muslfix.targets.interpreter import find_interpreter\n"
-        "try:\n    find_interpreter(None, {})\nexcept InterpreterError as error:\n"
-        "    print(json.dumps([str(error), error.tip]))"
-    )
-    sentence, tip = tell(sys.executable, script, *sys.path)
-    assert sentence == "it is not known which Python runs muslfix"
-    assert "--python" in tip
-
-
-@pytest.fixture
-def venv(tmp_path: Path) -> Path:
-    """A folder with an interpreter in its place, as in a virtual environment."""
-    (tmp_path / "venv" / "bin").mkdir(parents=True)
-    (tmp_path / "venv" / "bin" / "python").symlink_to(sys.executable)
-    return tmp_path / "venv"
-
-
-def test_the_active_virtual_environment(venv: Path) -> None:
-    assert find_interpreter(None, {"VIRTUAL_ENV": str(venv)}) == str(venv / "bin" / "python")
-
-
-def test_what_is_asked_for_comes_before_the_active_environment(venv: Path) -> None:
-    assert find_interpreter("/bin/sh", {"VIRTUAL_ENV": str(venv)}) == "/bin/sh"
-
-
-def test_a_virtual_environment_that_is_gone_is_not_passed_over(tmp_path: Path) -> None:
-    """To take another interpreter instead would change an environment that nobody meant."""
-    with pytest.raises(InterpreterError) as caught:
-        find_interpreter(None, {"VIRTUAL_ENV": str(tmp_path / "gone")})
-    assert str(caught.value) == f"{tmp_path}/gone: is not a directory, so it holds no environment"
-    assert "deactivate" in str(caught.value.tip)
-
-
-def test_the_folder_of_an_environment(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = str(venv / "bin" / "python")
-    assert find_interpreter(str(venv), {}) == python
-    monkeypatch.chdir(venv.parent)
-    assert find_interpreter("venv", {"PATH": "/usr/bin"}) == python
-    assert find_interpreter("./venv/", {}) == python
-    os.rename(python, python + "3")
-    assert find_interpreter("venv", {}) == python + "3"
-
-
-def test_a_folder_that_holds_no_environment(tmp_path: Path) -> None:
-    with pytest.raises(InterpreterError, match=r"has no bin/python$"):
-        find_interpreter(str(tmp_path), {})
-
-
-def test_an_environment_whose_base_is_gone_is_still_meant(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").symlink_to("/gone/python3")
-    assert find_interpreter(str(tmp_path), {}) == str(tmp_path / "bin" / "python")
-
-
-def test_a_name_is_looked_up_on_path(venv: Path, program: Program) -> None:
-    folder = str(venv / "bin")
-    assert find_interpreter("python", {"PATH": f"/nope:{folder}"}) == folder + "/python"
-    with pytest.raises(InterpreterError) as caught:
-        find_interpreter("python9", {"PATH": folder})
-    assert str(caught.value) == "python9: is no program on PATH"
-
-
-def test_a_path_is_made_absolute_and_not_resolved(venv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(venv)
-    assert find_interpreter("bin/python", {}) == str(venv / "bin" / "python")
-    assert find_interpreter("./nope", {}) == str(venv / "nope")
-
-
 # Target files
 
 
@@ -761,12 +681,3 @@ def test_a_target_file_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(InvalidTarget, match=f"cannot be read .{reason}") as caught:
             read_target_file(str(path))
         assert caught.value.path == str(path)
-
-
-def test_an_environment_in_the_working_folder_wins_over_a_program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "env" / "bin").mkdir(parents=True)
-    (tmp_path / "env" / "bin" / "python").symlink_to(sys.executable)
-    monkeypatch.chdir(tmp_path)
-    assert find_interpreter("env", os.environ) == str(tmp_path / "env" / "bin" / "python")

@@ -503,15 +503,29 @@ def test_a_folder_that_is_none(tmp_path: Path, cli: Cli, command: str) -> None:
     assert states(site) == before
 
 
-def test_an_empty_folder(tmp_path: Path, cli: Cli) -> None:
-    for command, said in (
-        ("fix", "nothing to fix"),
-        ("undo", "0 projects: nothing to put back."),
-        ("verify", "0 projects: all files are as RECORD says."),
-    ):
-        told = cli(command, "--path", tmp_path)
-        assert (told.status, told.out, told.err) == (0, f"{said}\n", "")
+@pytest.mark.parametrize("command", ["fix", "check", "undo", "verify"])
+@pytest.mark.parametrize("words", [(), ("-q",)])
+def test_a_path_without_any_project(tmp_path: Path, cli: Cli, command: str, words: tuple[str, ...]) -> None:
+    told = cli(command, *words, "--path", tmp_path)
+    assert (told.status, told.out) == (1, "No project was found.\n")
+    assert told.err == (
+        f"warning: {tmp_path}: holds no installed project, so nothing was looked at there;"
+        " name the directory that holds the .dist-info directories\n"
+    )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["", ".venv"])
+def test_an_environment_is_no_path(tmp_path: Path, cli: Cli, place: str) -> None:
+    folder = make_environment(tmp_path / place)
+    told = cli("fix", "-q", "--path", tmp_path)
+    assert told.status == 1
+    assert told.err.endswith(f"nothing was looked at there; did you mean --python {folder}?\n")
+    lay(site_packages(folder))
+    assert cli("fix", "--python", folder).out.startswith("1 extension module in 1 project: 1 fixed.\n")
+    data = json.loads(cli("fix", "--path", tmp_path, "--path", site_packages(folder), "--json").out)
+    assert [project["action"] for project in data["projects"]] == ["unchanged"]
+    assert [doubt.partition(": ")[0] for doubt in data["doubts"]] == [str(tmp_path)]
 
 
 @pytest.mark.parametrize("command", ["fix", "undo", "verify"])

@@ -12,10 +12,12 @@ from commands import Cli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from misnamed import lay
+from reports import plain_text
 
+from muslfix.targets.environments import RUNNING
 from muslfix.targets.interpreter import probe_interpreter
 from muslfix.verbs.fix import FixOptions, fix
-from muslfix.verbs.nothing_to_fix import has_nothing_to_fix
+from muslfix.verbs.nothing_to_fix import nothing_to_fix
 
 TARGET = probe_interpreter(sys.executable)
 OWN = TARGET.extension_suffixes[0]
@@ -55,9 +57,12 @@ def make_project(
 )
 def test_nothing_to_fix(tmp_path: Path, modules: list[str], cli: Cli) -> None:
     folder = make_project(tmp_path, modules)
-    assert has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert nothing_to_fix(["fix", "--path", str(folder)])
     told, quiet = cli("fix", "--path", folder), cli("fix", "-q", "--path", folder)
-    assert (told.status, told.out, told.err) == (0, "nothing to fix\n", "")
+    assert (told.status, told.err) == (0, "")
+    assert told.out.endswith(f": nothing to fix.\nlooked at: {folder} for {sys.executable} ({RUNNING})\n")
+    # The long way, which a few more words ask for, says the same.
+    assert cli("fix", "--path", folder, "--mode", "symlink").out == told.out
     assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
 
 
@@ -65,13 +70,13 @@ def test_nothing_to_fix(tmp_path: Path, modules: list[str], cli: Cli) -> None:
     "modules", [[f"pkg/m{WRONG}"], ["pkg/m.pypy310-pp73-x86_64-linux-gnu.so"], ["m.so", f"m{WRONG}"]]
 )
 def test_a_name_that_is_not_right_is_left_to_the_real_work(tmp_path: Path, modules: list[str]) -> None:
-    assert not has_nothing_to_fix(["fix", "--path", str(make_project(tmp_path, modules))])
+    assert not nothing_to_fix(["fix", "--path", str(make_project(tmp_path, modules))])
 
 
 def test_a_name_that_somebody_has_removed(tmp_path: Path) -> None:
     modules = [f"m{WRONG}", f"m{OWN}"]
     folder = make_project(tmp_path, modules, missing=(f"m{OWN}",))
-    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert not nothing_to_fix(["fix", "--path", str(folder)])
 
 
 @pytest.mark.parametrize(
@@ -85,14 +90,14 @@ def test_a_name_that_somebody_has_removed(tmp_path: Path) -> None:
 )
 def test_what_the_real_work_has_to_say_something_about(tmp_path: Path, damage: object) -> None:
     folder = make_project(tmp_path, [f"m{OWN}"])
-    assert has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert nothing_to_fix(["fix", "--path", str(folder)])
     damage(folder)  # type: ignore[operator]
-    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert not nothing_to_fix(["fix", "--path", str(folder)])
 
 
 def test_a_quoted_row_is_left_to_the_real_parser(tmp_path: Path) -> None:
     folder = make_project(tmp_path, [f"m{OWN}"], quoted=True)
-    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert not nothing_to_fix(["fix", "--path", str(folder)])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +105,7 @@ def test_a_quoted_row_is_left_to_the_real_parser(tmp_path: Path) -> None:
 )
 def test_an_editable_installation(tmp_path: Path, url: str, expected: bool) -> None:
     folder = make_project(tmp_path, ["m.py"], url=url)
-    assert has_nothing_to_fix(["fix", "--path", str(folder)]) is expected
+    assert bool(nothing_to_fix(["fix", "--path", str(folder)])) is expected
 
 
 @pytest.mark.parametrize(
@@ -108,21 +113,34 @@ def test_an_editable_installation(tmp_path: Path, url: str, expected: bool) -> N
     [[], ["check"], ["fix", "numpy"], ["fix", "-v"], ["fix", "--path"], ["fix", "--path", ""], ["-V"]],
 )
 def test_other_words_are_left_to_the_real_parser(words: list[str]) -> None:
-    assert not has_nothing_to_fix(words)
+    assert not nothing_to_fix(words)
+
+
+def test_a_path_without_any_project_is_left_to_the_real_work(tmp_path: Path) -> None:
+    assert not nothing_to_fix(["fix", "--path", str(tmp_path)])
+
+
+def test_a_venv_above_is_the_one_that_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_project(tmp_path / "folder", [])
+    monkeypatch.chdir(folder)
+    assert nothing_to_fix(["fix", "--path", str(folder)])
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "pyvenv.cfg").touch()
+    assert not nothing_to_fix(["fix", "--path", str(folder)])
 
 
 def test_another_environment_is_left_to_the_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make_project(tmp_path / "folder", [])
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "other"))
-    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert not nothing_to_fix(["fix", "--path", str(folder)])
     monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
-    assert has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert nothing_to_fix(["fix", "--path", str(folder)])
     monkeypatch.setenv("_PYTHON_SYSCONFIGDATA_NAME", "other")
-    assert not has_nothing_to_fix(["fix", "--path", str(folder)])
+    assert not nothing_to_fix(["fix", "--path", str(folder)])
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    assert not has_nothing_to_fix(["fix", "--path", str(tmp_path / "missing")])
+    assert not nothing_to_fix(["fix", "--path", str(tmp_path / "missing")])
 
 
 SUFFIXES = st.sampled_from(
@@ -152,8 +170,10 @@ def test_where_it_is_sure_the_real_work_finds_nothing(
     folder = make_project(tmp_path_factory.mktemp("site"), modules, missing=tuple(modules[lost : lost + 1]))
     report = fix([], TARGET, FixOptions(paths=(str(folder),), dry_run=True))
     found = bool(report.changes or not report.is_well or report.warnings)
-    if has_nothing_to_fix(["fix", "--path", str(folder)]):
+    told = nothing_to_fix(["fix", "--path", str(folder)])
+    if told is not None:
         assert not found
+        assert plain_text(report)[0] == told[0]
 
 
 @pytest.mark.parametrize(
@@ -166,11 +186,11 @@ def test_where_it_is_sure_the_real_work_finds_nothing(
 )
 def test_the_quick_look_is_quick_whatever_record_holds(tmp_path: Path, record: str) -> None:
     site = lay(tmp_path / "site", record=lambda _: record)
-    assert not has_nothing_to_fix(["fix", "--path", str(site)])
+    assert not nothing_to_fix(["fix", "--path", str(site)])
 
 
 @pytest.mark.parametrize("make", NO_FILE.values(), ids=NO_FILE)
 def test_the_quick_look_leaves_what_is_no_record_to_others(tmp_path: Path, make: Make) -> None:
     site = lay(tmp_path / "site")
     instead(make)(site / "demo-1.0.dist-info" / "RECORD")
-    assert not has_nothing_to_fix(["fix", "--path", str(site)])
+    assert not nothing_to_fix(["fix", "--path", str(site)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -20,10 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = _command_first(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["fix"]:
-        from muslfix.verbs.nothing_to_fix import has_nothing_to_fix
+        from muslfix.verbs.nothing_to_fix import nothing_to_fix
 
-        if has_nothing_to_fix(words):
-            _say_nothing_to_fix(words)
+        found = nothing_to_fix(words)
+        if found is not None:
+            if "-q" not in words:
+                _say(*found)
             return 0
     if arguments is None and words[:1] == ["install"]:
         # The process ends soon, and what it makes has next to no cycles. Looking for some takes a twentieth
@@ -43,10 +46,27 @@ def _command_first(words: Sequence[str]) -> Sequence[str]:
     return [rest[0], *words[:before], *rest[1:]] if before and rest else words
 
 
-def _say_nothing_to_fix(words: Sequence[str]) -> None:
+def _say(summary: str, label: str, words: str) -> None:
     try:
-        if "-q" not in words:
-            sys.stdout.write("nothing to fix\n")
+        if _is_plain(summary + label + words):
+            sys.stdout.write(f"{summary}\n{label} {words}\n")
             sys.stdout.flush()
+            return
     except (AttributeError, OSError, ValueError):  # no stdout, or a terminal that is gone
         return
+    from muslfix.cli.output import Output
+    from muslfix.errors import MuslfixError
+    from muslfix.report.lines import Line
+
+    try:
+        output = Output()
+        output.tell([Line(head=summary, kind="good"), Line(words, head=label, kind="strong")])
+        output.flush()
+    except (BrokenPipeError, MuslfixError):
+        return
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be printed as it is: no terminal to wrap it for, no colours, nothing to escape."""
+    coloured = sys.stdout.isatty() or os.environ.get("FORCE_COLOR")
+    return not coloured and text.isascii() and text.isprintable()

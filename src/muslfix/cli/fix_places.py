@@ -73,9 +73,11 @@ class FixPlaces:
                 "fix",
                 dry_run=self._options.dry_run,
                 projects=tuple(project for report in reports for project in report.projects),
-                warnings=(*(text for report in reports for text in report.warnings), *self._doubts),
+                warnings=tuple(text for report in reports for text in report.warnings),
                 source=reports[0].source if len(reports) == 1 else None,
                 places=tuple(self._looked_at),
+                directories=tuple(path for place in self._looked_at for path in place.directories),
+                doubts=(*(text for report in reports for text in report.doubts), *self._doubts),
             )
             self._output.data(merged.to_json())
         return 0 if self._is_well else 1
@@ -134,6 +136,8 @@ class FixPlaces:
         options = self._options
         with show_progress(self._output) as progress:
             report = fix((), target, replace(fix_options(options, progress), paths=tuple(paths)))
+        if state == "changed":  # which has been said
+            report = replace(report, directories=())
         self._say(report, self._command(target, paths) if report.dry_run and report.changes else None)
         self._note(directories, target, state)
 
@@ -191,6 +195,7 @@ class FixPlaces:
             self._output.report(report, as_json=False, command=command)
         self._reports.append(report)
         # Projects that were not looked at are no failure of the command.
+        self._is_well &= not report.doubts
         self._is_well &= all(project.is_well or project.action == "skipped" for project in report.projects)
 
     def _command(self, target: Target, paths: Sequence[str]) -> str:

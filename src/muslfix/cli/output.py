@@ -48,6 +48,8 @@ class Output:
 
             self._print(tell(report, verbose=self.verbose, quiet=self.quiet))
         self.flush()
+        for sentence in report.doubts:
+            self.doubt(sentence)
         for sentence in report.warnings:
             self.warning(sentence)
         for project in report.projects:

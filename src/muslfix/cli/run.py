@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command, add_common_options
 from muslfix.cli.output import Output
-from muslfix.cli.targets import names_foreign_target
+from muslfix.cli.targets import names_foreign_target, working_directory
 from muslfix.errors import UsageError
 from muslfix.report.lines import Line
 
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         raise UsageError(
             None, "no command is given", tip="put it after two hyphens: muslfix run -- pip install X"
         )
-    places = find_places(command, os.environ, os.getcwd())
+    places = find_places(command, os.environ, working_directory())
     if options.dry_run:
         return _say_what_would_be_run(command, places, options, output)
     before = take_snapshot(places)
@@ -86,11 +86,11 @@ def _say_what_would_be_run(
     from muslfix.cli.install_places import Tie
     from muslfix.cli.snapshots import take_snapshot
     from muslfix.report.report import Report
-    from muslfix.targets.interpreter import find_interpreter
+    from muslfix.targets.choice import choose_python
 
     target = names_foreign_target(options)
     if options.python or options.path or target:
-        target = target or find_interpreter(options.python, os.environ)
+        target = target or choose_python(options.python, os.environ, working_directory()).python
         where = f"would fix: {' '.join(options.path) or 'the environment'} of {target}"
     else:
         sites = take_snapshot(places).sites.values()

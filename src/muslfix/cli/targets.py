@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.errors import UsageError
@@ -23,7 +24,8 @@ def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False
     """
     group = parser.add_argument_group(
         "target",
-        "Default: the interpreter of the active virtual environment, or else the one that runs muslfix.",
+        "Default: the interpreter of UV_PROJECT_ENVIRONMENT or of the active virtual environment, of a .venv"
+        " in this directory or above it, or else the one that runs muslfix.",
     )
     one = group if several else group.add_mutually_exclusive_group()
     again, action = ("; repeatable", "append") if several else ("", "store")
@@ -31,7 +33,7 @@ def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False
         "--python",
         metavar="EXECUTABLE",
         action=action,
-        help="the interpreter, its name, or its virtual environment" + again,
+        help="the interpreter: its path, its name, a version such as 3.12, or a virtual environment" + again,
     )
     one.add_argument(
         "--target-file",
@@ -87,7 +89,7 @@ def find_target(options: argparse.Namespace) -> Target:
         from muslfix.targets.spec import parse_target_spec
 
         return parse_target_spec(options.target_spec, given)
-    from muslfix.targets.interpreter import find_interpreter, probe_interpreter, read_target_file
+    from muslfix.targets.interpreter import read_target_file
 
     if options.target_file is not None:
         return read_target_file(options.target_file, given)
@@ -95,7 +97,29 @@ def find_target(options: argparse.Namespace) -> Target:
         raise UsageError(
             None, "--target-fact needs --target-root, --target-spec or the build details of --target-file"
         )
-    return probe_interpreter(find_interpreter(options.python, os.environ))
+    return probe_choice(options.python)
+
+
+def probe_choice(python: str | None) -> Target:
+    """The target that ``--python`` names; ``None``: that of the environment that is meant without it.
+
+    :raises InterpreterError: if there is none, or it cannot be asked
+    """
+    from muslfix.targets.choice import choose_python
+    from muslfix.targets.interpreter import probe_interpreter
+
+    choice = choose_python(python, os.environ, working_directory())
+    target = probe_interpreter(choice.python)
+    source = target.source and replace(target.source, choice=choice)
+    return replace(target, source=source)
+
+
+def working_directory() -> str:
+    """The working directory, or the root directory where it has been removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep
 
 
 def find_targets(options: argparse.Namespace) -> list[Target]:

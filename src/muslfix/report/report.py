@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from os.path import basename
+from os.path import basename, dirname, join
 from typing import TYPE_CHECKING, Any
 
 from muslfix.verdicts import Mode, Verdict
@@ -45,8 +45,11 @@ FINDINGS = ("removed", "put-back", "missing", "changed", "unlisted", "link-broke
 #: The words that describe a file: verdicts and findings.
 WORDS = frozenset({*(verdict.value for verdict in Verdict), *FINDINGS})
 
-# Fields of a module that are no part of the JSON form.
-_NOT_IN_JSON = frozenset({"was_slow"})
+# Fields that are no part of the JSON form.
+_NOT_IN_JSON = frozenset({"was_slow", "choice"})
+
+# Commands that compare files with RECORD, whether these are modules or not.
+_COUNT_NO_MODULES = frozenset({"undo", "verify"})
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,11 @@ class ProjectReport:
         return sum(module.new_path is not None for module in self.modules)
 
     @property
+    def module_count(self) -> int:
+        """How many extension modules it has: one can have several files."""
+        return len({module_of(module.path) for module in self.modules if not module.is_library})
+
+    @property
     def label(self) -> str:
         """The name, with the version if there is one."""
         return self.name if self.version is None else f"{self.name} {self.version}"
@@ -198,6 +206,27 @@ class PlaceReport:
 
 
 @dataclass(frozen=True)
+class LookedAt:
+    """What a command has looked at: an all-clear is worth nothing about the wrong place.
+
+    :param interpreter: path of the target's interpreter; ``None`` if it is only described
+    :param chosen_by: why it was chosen: ``--python``, ``VIRTUAL_ENV``, ``.venv``, ...; ``None`` if the caller
+        named it
+    :param passed_over: other environments that could have been meant
+    :param directories: the site directories
+    :param projects: how many projects, or wheels
+    :param modules: how many extension modules in them; ``None`` if the command counts none
+    """
+
+    interpreter: str | None
+    chosen_by: str | None
+    passed_over: tuple[str, ...]
+    directories: tuple[str, ...]
+    projects: int
+    modules: int | None
+
+
+@dataclass(frozen=True)
 class Report:
     """The result of one command.
 
@@ -209,6 +238,8 @@ class Report:
     :param source: where the facts of the target come from, if known
     :param error: why there is no result; ``None`` if there is one
     :param places: what ``muslfix run`` has looked at, place by place; empty for other commands
+    :param directories: the site directories that were looked at, or installed into
+    :param doubts: why the wrong place may have been looked at, each a sentence
     """
 
     command: str | None
@@ -219,11 +250,30 @@ class Report:
     source: Source | None = None
     error: Failure | None = None
     places: tuple[PlaceReport, ...] = ()
+    directories: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def looked_at(self) -> LookedAt | None:
+        """What was looked at; ``None`` if the command has failed."""
+        if self.error is not None:
+            return None
+        choice = self.source.choice if self.source else None
+        counted = self.command not in _COUNT_NO_MODULES
+        return LookedAt(
+            interpreter=choice.python if choice else None,
+            chosen_by=choice.reason if choice else None,
+            passed_over=choice.passed_over if choice else (),
+            directories=self.directories,
+            projects=len(self.projects),
+            modules=sum(project.module_count for project in self.projects) if counted else None,
+        )
 
     @property
     def is_well(self) -> bool:
-        """Whether there is a result, and all projects are well."""
-        return self.error is None and all(project.is_well for project in self.projects)
+        """Whether there is a result, no doubt about it, and all projects are well."""
+        well = all(project.is_well for project in self.projects)
+        return self.error is None and not self.doubts and well
 
     @property
     def has_problems(self) -> bool:
@@ -237,11 +287,19 @@ class Report:
 
     def to_json(self) -> str:
         """The report as JSON text, of the form in ``report.schema.json``."""
-        return json.dumps({"format": FORMAT, **asdict(self, dict_factory=_for_json)}, indent=2) + "\n"
+        facts = asdict(self, dict_factory=_for_json)
+        del facts["directories"]  # looked_at has them
+        facts["looked_at"] = asdict(self.looked_at) if self.looked_at else None
+        return json.dumps({"format": FORMAT, **facts}, indent=2) + "\n"
 
 
 def _for_json(fields: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value for name, value in fields if name not in _NOT_IN_JSON}
+
+
+def module_of(path: str) -> str:
+    """The path of a module's file without its suffix, which all its files share."""
+    return join(dirname(path), basename(path).partition(".")[0])
 
 
 def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> ProjectReport:

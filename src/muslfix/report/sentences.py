@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from os.path import basename, dirname, join
 
 from muslfix.report.lines import Line
-from muslfix.report.report import ACTIONS, FileReport, ModuleReport, ProjectReport, Report
+from muslfix.report.places import count, places, size
+from muslfix.report.report import ACTIONS, FileReport, ModuleReport, ProjectReport, Report, module_of
 from muslfix.verdicts import LOADER_VERDICTS, Verdict
 
 # Facts from these sources are shown unasked: nobody has seen them yet.
@@ -79,6 +79,7 @@ def tell(report: Report, *, verbose: bool = False, quiet: bool = False) -> Itera
     if quiet and not needs_attention(report):
         return
     yield _summary(report)
+    yield from _places(report)
     if not quiet and report.source is not None and report.source.kind in _PUT_TOGETHER:
         yield Line(report.source.sentence, head="target:", kind="strong")
     urgent = [project for project in report.projects if _is_urgent(project)]
@@ -89,7 +90,7 @@ def tell(report: Report, *, verbose: bool = False, quiet: bool = False) -> Itera
         yield from _files(project, report, verbose=verbose)
         yield from (Line(tip, head="tip:", kind="tip", indent=2) for tip in _tips(project))
     if others[_PROJECTS:] and not verbose and not quiet:
-        yield Line(f"and {_count(len(others) - _PROJECTS, 'more project')} (-v names all)")
+        yield Line(f"and {count(len(others) - _PROJECTS, 'more project')} (-v names all)")
     if not quiet:
         yield from (Line(note, head="note:", kind="tip") for note in report.notes)
 
@@ -112,6 +113,8 @@ def _is_news(project: ProjectReport) -> bool:
 
 def _summary(report: Report) -> Line:
     """What was looked at, found and done, in one sentence."""
+    if report.doubts and not report.projects:
+        return Line(head="No project was found.", kind="odd")
     if report.command in ("undo", "verify"):
         return _summary_of_projects(report)
     if any(project.musl is not None for project in report.projects):
@@ -120,22 +123,19 @@ def _summary(report: Report) -> Line:
     actions = Counter(project.action for project in report.projects)
     parts = _parts(report.projects, report)
     for action, words in (("failed", "failed"), ("skipped", "not looked at"), ("left-alone", "left alone")):
-        parts += [f"{_count(actions[action], noun)} {words}"] if actions[action] else []
+        parts += [f"{count(actions[action], noun)} {words}"] if actions[action] else []
     unwelcome = sum(
         project.action == "checked" and project.problem is not None for project in report.projects
     )
-    parts += [f"{_count(unwelcome, noun)} would be refused"] if unwelcome else []
+    parts += [f"{count(unwelcome, noun)} would be refused"] if unwelcome else []
     written = sum(project.output is not None for project in report.projects)
     if written:
-        parts.append(f"{_count(written, 'wheel')} {'would be ' if report.dry_run else ''}written")
+        parts.append(f"{count(written, 'wheel')} {'would be ' if report.dry_run else ''}written")
     refused = any(module.refused for project in report.projects for module in project.modules)
     kind = (
         "bad" if refused or actions["failed"] or unwelcome else "odd" if parts and report.dry_run else "good"
     )
-    where = _count(len(report.projects), noun)
-    found = _modules_and_libraries(report.projects)
-    if found:
-        where = f"{found} in {where}"
+    where = size(len(report.projects), _modules_and_libraries(report.projects), noun)
     return Line(head=f"{where}: {', '.join(parts) or 'nothing to fix'}.", kind=kind)
 
 
@@ -167,7 +167,7 @@ def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
 
 def _summary_of_projects(report: Report) -> Line:
     """The same for the commands that compare whole projects."""
-    total = _count(len(report.projects), "project")
+    total = count(len(report.projects), "project")
     failed = sum(project.action in ("failed", "skipped") for project in report.projects)
     if report.command == "undo":
         done = sum(project.action == "undone" for project in report.projects)
@@ -189,7 +189,19 @@ def _summary_of_floors(report: Report) -> Line:
     said = f"the tags of {broken} promise too much" if broken else "no tag promises too much"
     aside = f", {failed} could not be checked" if failed else ""
     kind = "bad" if broken or failed else "good"
-    return Line(head=f"{_count(len(report.projects), 'wheel')}: {said}{aside}.", kind=kind)
+    return Line(head=f"{count(len(report.projects), 'wheel')}: {said}{aside}.", kind=kind)
+
+
+def _places(report: Report) -> Iterator[Line]:
+    """Where that was, and for which Python; why that one."""
+    seen = report.looked_at
+    if seen is None:
+        return
+    head, words = places(
+        report.command or "", seen.directories, seen.interpreter, seen.chosen_by, seen.passed_over
+    )
+    if words:
+        yield Line(words, head=head, kind="strong")
 
 
 # -- projects and files -----------------------------------------------------------------------------
@@ -258,7 +270,7 @@ def _tips(project: ProjectReport) -> list[str]:
 def _modules_where(projects: Iterable[ProjectReport], is_counted: Callable[[ModuleReport], bool]) -> int:
     """Count modules, not files: a module can have several files."""
     return sum(
-        len({_module_of(module.path) for module in project.modules if is_counted(module)})
+        len({module_of(module.path) for module in project.modules if is_counted(module)})
         for project in projects
     )
 
@@ -268,18 +280,10 @@ def _modules_and_libraries(projects: Iterable[ProjectReport]) -> str:
     projects = list(projects)
     modules = _modules_where(projects, lambda module: not module.is_library)
     libraries = sum(module.is_library for project in projects for module in project.modules)
-    parts = [_count(modules, "extension module")] if modules else []
+    parts = [count(modules, "extension module")] if modules else []
     if libraries:
         parts.append("1 shared library" if libraries == 1 else f"{libraries} shared libraries")
     return " and ".join(parts)
-
-
-def _module_of(path: str) -> str:
-    return join(dirname(path), basename(path).partition(".")[0])
-
-
-def _count(number: int, words: str) -> str:
-    return f"{number} {words}{'' if number == 1 else 's'}"
 
 
 # -- for the hooks, which are guests in the output of another tool -----------------------------------
@@ -294,7 +298,7 @@ def fixed_in_one_line(report: Report) -> str:
     fixed = [project.label for project in report.projects if project.action == "fixed"]
     if not fixed:
         return ""
-    return f"fixed {_and_more(fixed, 'projects')} ({_count(report.changes, 'extension module')})"
+    return f"fixed {_and_more(fixed, 'projects')} ({count(report.changes, 'extension module')})"
 
 
 def problems_in(report: Report) -> Iterator[str]:

@@ -83,6 +83,7 @@ def facts() -> "dict[str, object]":
         prefix_scheme=_prefix_scheme(),
         environment=_environment(),
         externally_managed=externally_managed(),
+        user_site=user_site(),
         markers=_markers(),
     )
     return found
@@ -133,6 +134,38 @@ def externally_managed() -> "str | None":
 
     marker = os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED")
     return marker if os.path.isfile(marker) and not _in_virtual_environment() else None
+
+
+def user_site() -> "str | None":
+    """The user's own site directory, if this Python imports from it when it is started as usual.
+
+    ``site`` decides that at the start. This asks not what it has decided: ``-I`` and ``-s``, with which this
+    may run, say nothing about the next start. ``PYTHONNOUSERSITE`` does.
+    """
+    import os
+
+    if os.environ.get("PYTHONNOUSERSITE") or not _sees_system_packages():
+        return None
+    if os.getuid() != os.geteuid() or os.getgid() != os.getegid():
+        return None
+    import site  # which does nothing by itself where -S is given
+
+    return os.path.abspath(site.getusersitepackages())
+
+
+def _sees_system_packages() -> bool:
+    """What ``site.venv()`` reads: a virtual environment sees the user's packages only with the system's."""
+    from os.path import abspath, dirname, isfile, join
+
+    if not _in_virtual_environment():
+        return True
+    for directory in (dirname(abspath(sys.executable)), sys.prefix):
+        if isfile(join(directory, "pyvenv.cfg")):
+            with open(join(directory, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+                pairs = [line.partition("=") for line in file]
+            settings = {key.strip().lower(): value.strip().lower() for key, _, value in pairs}
+            return settings.get("include-system-site-packages", "true") == "true"
+    return True
 
 
 def scheme() -> "dict[str, str]":

@@ -30,7 +30,7 @@ from muslfix.errors import (
 from muslfix.files import JsonObject, open_regular, parse_json
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.targets._probe import MARK, facts
-from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Source, Target
+from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Choice, Source, Target
 from muslfix.targets.untrusted_facts import target_from_facts
 
 _MAX_TARGET_FILE = 1024 * 1024
@@ -46,53 +46,6 @@ _OWN_SUFFIX = r"\.cpython-.*\.so"
 _GLIBC_VERSION = r"glibc (\d+(?:\.\d+)+)"
 
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
-
-
-@spelling_errors()
-def find_interpreter(explicit: str | None, environ: Mapping[str, str]) -> str:
-    """The path of the requested interpreter; in a virtual environment its own, links unresolved.
-
-    :param explicit: what the user asked for: a path, a name on ``PATH``, or the directory of an
-        environment; ``None`` means the active virtual environment if there is one, else the
-        interpreter that runs muslfix
-    :param environ: the environment variables
-    :return: an absolute path
-    :raises InterpreterError: if there is no such interpreter
-    """
-    if explicit is None:
-        active = environ.get("VIRTUAL_ENV")
-        if active:
-            return _interpreter_in(active, tip="deactivate it, or name an interpreter with --python")
-        if not sys.executable:
-            raise InterpreterError(
-                None, "it is not known which Python runs muslfix", "name one with --python"
-            )
-        return sys.executable
-    if os.sep not in explicit and not os.path.lexists(os.path.join(explicit, "bin", "python")):
-        import shutil
-
-        found = shutil.which(explicit, path=environ.get("PATH", os.defpath))
-        if found is not None:
-            return os.path.abspath(found)
-        if not os.path.lexists(explicit):
-            raise InterpreterError(explicit, "is no program on PATH", "name an interpreter, or give its path")
-    if os.path.isdir(explicit):
-        return _interpreter_in(explicit)
-    return os.path.abspath(explicit)
-
-
-def _interpreter_in(directory: str, tip: str | None = None) -> str:
-    """The interpreter of a virtual environment, or of any other prefix."""
-    for name in ("python", "python3"):
-        path = os.path.join(os.path.abspath(directory), "bin", name)
-        if os.path.lexists(path):
-            return path
-    reason = (
-        "has no bin/python" if os.path.isdir(directory) else "is not a directory, so it holds no environment"
-    )
-    raise InterpreterError(
-        directory, reason, tip or "name the directory of a virtual environment, or a program"
-    )
 
 
 @spelling_errors()
@@ -154,7 +107,8 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
         target = target_from_facts({**facts, **_facts_about(program, answer, timeout)})
     except (InvalidTarget, InvalidJson) as error:
         raise InterpreterError(path, f"gives facts that cannot be true: {error.reason}", error.tip) from error
-    return replace(target, runs_here=True, source=Source("interpreter", f"the interpreter {path}"))
+    source = Source("interpreter", f"the interpreter {path}", Choice(path))
+    return replace(target, runs_here=True, source=source)
 
 
 def _is_itself(path: str) -> bool:

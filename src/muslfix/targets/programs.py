@@ -21,6 +21,8 @@ from muslfix.targets.target import OLDEST
 _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 _NAME_TIP = "name an interpreter with --python"
 
+_ABOUT_THE_USER = frozenset({"PYTHONUSERBASE", "PYTHONNOUSERSITE"})
+
 # Far more than any answer.
 _MAX_OUTPUT = 1024 * 1024
 
@@ -67,9 +69,14 @@ def run_program(command: list[str], timeout: float) -> Outcome:
 def _environment() -> dict[str, str]:
     """The environment variables, without those that could make an interpreter describe another.
 
-    ``-I`` ignores most; ``_PYTHON_SYSCONFIGDATA_NAME`` and the like are read by ``sysconfig`` itself.
+    ``-I`` ignores most; ``_PYTHON_SYSCONFIGDATA_NAME`` and the like are read by ``sysconfig`` itself. Those
+    that say where the user's own packages are stay.
     """
-    return {name: value for name, value in os.environ.items() if not name.lstrip("_").startswith("PYTHON")}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _ABOUT_THE_USER or not name.lstrip("_").startswith("PYTHON")
+    }
 
 
 def _chunks(process: subprocess.Popen[bytes], streams: Any, timeout: float) -> Iterator[tuple[Any, bytes]]:

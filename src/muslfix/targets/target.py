@@ -65,16 +65,32 @@ class Scheme:
     data: str
 
 
+class Choice(NamedTuple):
+    """The Python that was chosen to work for.
+
+    :param python: absolute path of the interpreter; it need not be there
+    :param reason: why it was chosen: ``--python``, ``VIRTUAL_ENV``, ``.venv``, ...; ``None`` if the caller of
+        the library named it
+    :param passed_over: other environments that could have been meant: each a path, and the reason in brackets
+    """
+
+    python: str
+    reason: str | None = None
+    passed_over: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Source:
     """Where the facts of a target come from.
 
     :param kind: one of :data:`SOURCES`
     :param sentence: which one, for a person: ``the interpreter /usr/bin/python3``
+    :param choice: the interpreter, if it is one, and why it was chosen
     """
 
     kind: str
     sentence: str
+    choice: Choice | None = None
 
 
 class TargetTree(NamedTuple):
@@ -112,6 +128,7 @@ class Target:
     :param program: path of the interpreter's ELF file, links resolved; ``None`` if unknown
     :param symbols: what the interpreter's process and its libc export, by the name of the file, as
         :meth:`muslfix.elf.symbols.Exports.to_texts` writes it; usually empty, since the files have it
+    :param user_site: the user's own site directory, if it imports from it; ``None`` if not, or if unknown
     :param runs_here: whether ``executable`` can be started on this machine; not part of the JSON form
     :param source: where the facts come from; not part of the JSON form
     :param tree: where its files are on this machine, if it was read from them; not part of the JSON form
@@ -136,6 +153,7 @@ class Target:
     markers: tuple[tuple[str, str], ...]
     program: str | None = None
     symbols: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    user_site: str | None = None
     runs_here: bool = field(default=False, compare=False)
     source: Source | None = field(default=None, compare=False)
     tree: TargetTree | None = field(default=None, compare=False)
@@ -233,7 +251,7 @@ class Target:
             del facts[name]
         facts["markers"] = dict(self.markers)
         facts["symbols"] = dict(self.symbols)
-        for name in ("program", "symbols"):  # which older target files do not have
+        for name in ("program", "symbols", "user_site"):  # which older target files do not have
             if not facts[name]:
                 del facts[name]
         return json.dumps({"format": FORMAT, **facts}, indent=2) + "\n"

@@ -81,6 +81,7 @@ def _read(facts: _Facts) -> Target:
         externally_managed=facts.text_or_none("externally_managed"),
         markers=tuple((name, markers.text(name)) for name in sorted(markers.names)),
         program=facts.optional_text("program"),
+        user_site=facts.optional_text("user_site"),
         symbols=tuple((name, symbols.texts(name, _MAX_SYMBOLS)) for name in sorted(symbols.names)),
     )
 
@@ -175,6 +176,7 @@ def _check_paths(target: Target) -> None:
         "prefix": target.prefix,
         "executable": target.executable,
         "program": target.program,
+        "user_site": target.user_site,
         **paths,
     }.items():
         if path is not None and not path.startswith("/"):

@@ -93,11 +93,14 @@ def check(
     for path in files:
         load_check = _load_check(target, options, [os.path.dirname(os.path.abspath(path))])
         reports.append(check_file(path, target, options.mode, load_check))
+    installed = None
     if names or not subjects:
-        reports += _check_installed(projects_named("check", names), target, options)
+        installed = _check_installed(projects_named("check", names), target, options)
+        reports += installed.projects
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
     notes = (*notes_on_editable(reports), *_notes_on_environment(target, options, reports))
-    return Report("check", dry_run=True, projects=tuple(reports), notes=notes, source=target.source)
+    found = Report("check", dry_run=True, projects=tuple(reports), notes=notes, source=target.source)
+    return replace(found, directories=installed.directories, doubts=installed.doubts) if installed else found
 
 
 def _notes_on_environment(
@@ -206,7 +209,7 @@ def _load_check(target: Target, options: CheckOptions, directories: Sequence[str
     return LoadCheck(target, directories=directories, strict=options.strict) if options.load_check else None
 
 
-def _check_installed(names: Sequence[str], target: Target, options: CheckOptions) -> Sequence[ProjectReport]:
+def _check_installed(names: Sequence[str], target: Target, options: CheckOptions) -> Report:
     selection = Selection(names, target, options.paths, progress=options.progress)
     load_check = _load_check(target, options, selection.directories)
 
@@ -219,7 +222,7 @@ def _check_installed(names: Sequence[str], target: Target, options: CheckOptions
 
     for site in selection.sites():
         site.look("reading modules", look)
-    return selection.report("check").projects
+    return selection.report("check")
 
 
 def _with_refusal(

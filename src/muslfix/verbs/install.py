@@ -258,7 +258,14 @@ def _report(
     notes: tuple[str, ...] = ()
     if _wants_bytecode(options) and not target.runs_here and any(wheel.has_sources for wheel in complete):
         notes = ("bytecode is left out: only the target could compile it, and that cannot run here",)
-    return Report("install", options.dry_run, tuple(projects), notes=notes, source=target.source)
+    return Report(
+        "install",
+        options.dry_run,
+        tuple(projects),
+        notes=notes,
+        source=target.source,
+        directories=layout.site_directories,
+    )
 
 
 def _report_project(

@@ -11,7 +11,9 @@ import os
 import stat
 import sys
 
-from muslfix.targets._probe import externally_managed, scheme
+from muslfix.report.places import count, places, size
+from muslfix.targets._probe import externally_managed, scheme, user_site
+from muslfix.targets.environments import each_once, select_environment
 
 TYPE_CHECKING = False  # importing typing takes a tenth of the time that all this takes
 if TYPE_CHECKING:
@@ -24,41 +26,53 @@ _ROW = rb"(?m)^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,"
 _MAX_FILE = 64 * 1024 * 1024
 
 
-def has_nothing_to_fix(words: Sequence[str]) -> bool:
-    """Whether these words on the command line are a ``fix`` that would do and print nothing.
+def nothing_to_fix(words: Sequence[str]) -> tuple[str, str, str] | None:
+    """What a ``fix`` says that finds nothing to do; ``None`` where the full command must find out.
 
     :param words: those behind the program's name; only ``fix``, ``-q`` and ``--path`` are understood
+    :return: the summary, then where that is: the label, and what it says
     """
-    directories = _directories(words)
-    if directories is None:
-        return False
+    paths, choice = _paths(words), _own_choice()
+    if paths is None or choice is None or (not paths and externally_managed()):
+        return None
+    directories = each_once(paths or _own_directories())
     suffixes = frozenset(_suffixes())
-    return all(_is_well(directory, suffixes) for directory in directories)
+    projects = modules = 0
+    for directory in directories:
+        found = _modules_in(directory, suffixes)
+        if found is None or (paths and not found):
+            return None
+        projects, modules = projects + len(found), modules + sum(found)
+    where = size(projects, count(modules, "extension module") if modules else "")
+    summary = f"{where}: nothing to fix."
+    return summary, *places("fix", directories, sys.executable, *choice)
 
 
-def _directories(words: Sequence[str]) -> list[str] | None:
-    """The directories that the words name, or ``None`` where the full parser must decide."""
+def _paths(words: Sequence[str]) -> list[str] | None:
+    """What the words name by ``--path``, or ``None`` where the full parser must decide."""
     if not words or words[0] != "fix":
         return None
-    directories, rest = [], [word for word in words[1:] if word != "-q"]
+    paths, rest = [], [word for word in words[1:] if word != "-q"]
     while len(rest) >= 2 and rest[0] == "--path" and rest[1] and not rest[1].startswith("-"):
-        directories.append(rest[1])
+        paths.append(rest[1])
         del rest[:2]
-    if rest:
-        return None
-    active = os.environ.get("VIRTUAL_ENV")
-    if active and os.path.realpath(active) != os.path.realpath(sys.prefix):
-        return None
-    if any(name.startswith("_PYTHON") for name in os.environ):
-        return None
-    return directories or _own_directories()
+    return None if rest else paths
 
 
-def _own_directories() -> list[str] | None:
-    if externally_managed():
+def _own_choice() -> tuple[str, tuple[str, ...]] | None:
+    """Why the running Python is the one that is meant, and what is passed over; ``None`` if it is not."""
+    if not sys.executable or any(name.startswith("_PYTHON") for name in os.environ):
         return None
-    paths = scheme()
-    return sorted({paths["purelib"], paths["platlib"]})
+    try:
+        prefix, reason, passed_over = select_environment(os.environ, os.getcwd())
+    except OSError:  # the working directory has been removed
+        return None
+    return (reason, passed_over) if prefix is None else None
+
+
+def _own_directories() -> list[str]:
+    paths, user = scheme(), user_site()
+    return [paths["purelib"], paths["platlib"], *([user] if user and os.path.isdir(user) else ())]
 
 
 def _suffixes() -> Iterable[bytes]:
@@ -67,34 +81,41 @@ def _suffixes() -> Iterable[bytes]:
     return (os.fsencode(suffix) for suffix in _imp.extension_suffixes())
 
 
-def _is_well(directory: str, suffixes: frozenset[bytes]) -> bool:
+def _modules_in(directory: str, suffixes: frozenset[bytes]) -> list[int] | None:
+    """How many modules each project has; ``None`` if something may be wrong with one."""
     try:
         names = os.listdir(directory)
     except OSError:
-        return False
+        return None
     # Leftovers of an interrupted muslfix, and projects without RECORD.
-    if any(name.startswith(".muslfix") or name.endswith((".egg-info", ".egg-link")) for name in names):
-        return False
+    if any(name.startswith((".muslfix", "~")) or name.endswith((".egg-info", ".egg-link")) for name in names):
+        return None
     projects = [name for name in names if name.endswith(".dist-info")]
     keys = {name.partition("-")[0].lower().replace("_", "-").replace(".", "-") for name in projects}
     if len(keys) < len(projects):  # two of one project
-        return False
-    return all(_is_project_well(directory, name, suffixes) for name in projects)
+        return None
+    found = []
+    for name in projects:
+        modules = _modules_of(directory, name, suffixes)
+        if modules is None:
+            return None
+        found.append(modules)
+    return found
 
 
-def _is_project_well(directory: str, name: str, suffixes: frozenset[bytes]) -> bool:
+def _modules_of(directory: str, name: str, suffixes: frozenset[bytes]) -> int | None:
     record = _read(os.path.join(directory, name, "RECORD"))
     if record is None or b'"' in record:
-        return False
+        return None
     if b"direct_url.json," in record:
         direct_url = _read(os.path.join(directory, name, "direct_url.json"))
         if direct_url is None or b"editable" in direct_url:
-            return False
-    return b".so," not in record or _are_modules_well(directory, record, suffixes)
+            return None
+    return _modules_listed(directory, record, suffixes) if b".so," in record else 0
 
 
-def _are_modules_well(directory: str, record: bytes, suffixes: frozenset[bytes]) -> bool:
-    """Whether each module has a file with a right name, which exists where the module has several files."""
+def _modules_listed(directory: str, record: bytes, suffixes: frozenset[bytes]) -> int | None:
+    """Each module must have a file with a right name, which exists where the module has several files."""
     import re  # many environments have no module at all
 
     modules: dict[bytes, list[bytes]] = {}
@@ -102,14 +123,22 @@ def _are_modules_well(directory: str, record: bytes, suffixes: frozenset[bytes])
         module, dot, rest = stem.partition(b".")
         modules.setdefault(path + module, []).append(dot + rest + b".so")
     root = os.path.join(os.fsencode(directory), b"")
+    counted = 0
     for module, found in modules.items():
+        counted += _is_counted(module, found)
         if found == [b".so"]:
             continue
         # A bare m.so beside others may not be a module, so it proves nothing.
         right = [suffix for suffix in found if suffix in suffixes and suffix != b".so"]
         if not right or (len(found) > 1 and not any(os.path.exists(root + module + s) for s in right)):
-            return False
-    return True
+            return None
+    return counted
+
+
+def _is_counted(module: bytes, suffixes: list[bytes]) -> bool:
+    """Whether these are files of a module, and no shared library: see :mod:`muslfix.suffix`."""
+    name = os.fsdecode(module.rpartition(b"/")[2])
+    return b".libs/" not in module and (suffixes != [b".so"] or name.isidentifier())
 
 
 def _read(path: str) -> bytes | None:

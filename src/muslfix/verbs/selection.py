@@ -21,6 +21,7 @@ from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
 from muslfix.report.report import ProjectReport, Report
+from muslfix.targets.environments import each_once, is_environment
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import recover_leftovers
@@ -73,8 +74,10 @@ class Selection:
         self._progress = progress
         #: The site directories, in the order in which they are worked on.
         self.directories = site_directories(target, paths, break_system_packages=break_system_packages)
+        self._are_named = bool(paths)
         self._sites: list[Site] = []
         self._warnings: list[str] = []
+        self._doubts: list[str] = []
 
     def sites(self) -> Iterator[Site]:
         """Each site directory with its projects, recovered first if it may be changed.
@@ -87,6 +90,8 @@ class Selection:
             chosen, passed_over = choose(
                 directory, self._keys, self._target, break_system_packages=self._break_system_packages
             )
+            if self._are_named and not (chosen or passed_over):
+                self._doubts += doubt_about(directory)
             if not self._mention_passed_over:
                 passed_over = [report for report in passed_over if report.action == "failed"]
             site = Site(directory, chosen, passed_over, self._progress)
@@ -101,9 +106,16 @@ class Selection:
         """
         reports = [report for site in self._sites for report in site.reports()]
         reports += reports_on_missing(self._keys, reports)
-        notes = notes_on_editable(reports)
-        source = self._target.source
-        return Report(command, dry_run, tuple(reports), tuple(self._warnings), notes, source=source)
+        return Report(
+            command,
+            dry_run,
+            tuple(reports),
+            tuple(self._warnings),
+            notes_on_editable(reports),
+            source=self._target.source,
+            directories=self.directories,
+            doubts=tuple(self._doubts),
+        )
 
 
 class Site:
@@ -190,7 +202,8 @@ def site_directories(
 ) -> tuple[str, ...]:
     """The site directories to work on, absolute, each once.
 
-    :param paths: directories that the user named; none: those of the target's own environment
+    :param paths: directories that the user named; none: those of the target's own environment, and the
+        user's own directory where the target imports from it
     :param break_system_packages: take the environment even if another tool manages it
     :raises UsageError: if a path is not a directory, or none is given and the target cannot run here
     :raises EnvironmentRefused: if another tool manages the environment (:pep:`668`)
@@ -199,7 +212,7 @@ def site_directories(
         if not os.path.isdir(path):
             raise UsageError(path, "is not a directory")
     if paths:
-        return _each_once(paths)
+        return each_once(paths)
     if not target.runs_here and target.tree is None:
         raise UsageError(
             None,
@@ -207,15 +220,21 @@ def site_directories(
             tip="name the directories to work on with --path",
         )
     check_not_managed(target, break_system_packages=break_system_packages)
-    return _each_once(layout_of(target).site_directories)
+    own = layout_of(target).site_directories
+    user = target.user_site if target.runs_here else None
+    return each_once([*own, user] if user and os.path.isdir(user) else own)
 
 
-def _each_once(directories: Sequence[str]) -> tuple[str, ...]:
-    """The same directories, absolute, each under its first path: ``lib64`` can be a link to ``lib``."""
-    found: dict[str, str] = {}
-    for directory in directories:
-        found.setdefault(os.path.realpath(directory), os.path.abspath(directory))
-    return tuple(found.values())
+def doubt_about(directory: str) -> list[str]:
+    """What is said of a directory that the user named and that holds no project at all."""
+    if scan_all([directory]) or scan_legacy([directory]):
+        return []
+    meant = "name the directory that holds the .dist-info directories"
+    for place in (directory, os.path.join(directory, ".venv")):
+        if is_environment(place) or os.path.exists(os.path.join(place, "bin", "python")):
+            meant = f"did you mean --python {place}?"
+            break
+    return [f"{directory}: holds no installed project, so nothing was looked at there; {meant}"]
 
 
 def choose(

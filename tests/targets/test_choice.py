@@ -1,4 +1,4 @@
-"""Which environment is meant, with real virtual environments and interpreters."""
+"""Which Python is meant, with real virtual environments and interpreters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from muslfix.errors import InterpreterError
-from muslfix.targets.environments import candidate_environments, choose_environment, find_python
+from muslfix.targets.choice import choose_python, find_python
+from muslfix.targets.environments import RUNNING, candidate_environments
 
 VERSION = "{}.{}.{}".format(*sys.version_info)
 SHORT = "{}.{}".format(*sys.version_info)
@@ -36,46 +37,47 @@ def test_the_order(project: Path, tmp_path: Path) -> None:
     active, other = make_venv(tmp_path / "active"), make_venv(project / "other")
     beside = f"{project / '.venv'} (.venv)"
     environ = {"UV_PROJECT_ENVIRONMENT": "other", "VIRTUAL_ENV": str(active)}
-    assert choose_environment(environ, str(project / "src" / "deep")) == (
+    assert choose_python(None, environ, str(project / "src" / "deep")) == (
         str(other / "bin" / "python"), "UV_PROJECT_ENVIRONMENT", (f"{active} (VIRTUAL_ENV)", beside),
     )  # fmt: skip
     del environ["UV_PROJECT_ENVIRONMENT"]
-    assert choose_environment(environ, str(project)) == (
+    assert choose_python(None, environ, str(project)) == (
         str(active / "bin" / "python"),
         "VIRTUAL_ENV",
         (beside,),
     )
-    assert choose_environment({"VIRTUAL_ENV": ""}, str(project / "src")) == (
+    assert choose_python(None, {"VIRTUAL_ENV": ""}, str(project / "src")) == (
         str(project / ".venv" / "bin" / "python"), ".venv", (),
     )  # fmt: skip
-    assert choose_environment({}, str(tmp_path)) == (sys.executable, "it runs muslfix", ())
+    assert choose_python(None, {}, str(tmp_path)) == (sys.executable, RUNNING, ())
 
 
 def test_the_active_one_may_be_that_of_the_project(project: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(project)
-    chosen = choose_environment({"VIRTUAL_ENV": str(link / ".venv")}, str(project))
+    chosen = choose_python(None, {"VIRTUAL_ENV": str(link / ".venv")}, str(project))
     assert chosen.reason == "VIRTUAL_ENV"
     assert not chosen.passed_over
 
 
 def test_a_directory_of_that_name_is_no_environment(tmp_path: Path) -> None:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    assert choose_environment({}, str(tmp_path)).python == sys.executable
+    assert choose_python(None, {}, str(tmp_path)).python == sys.executable
 
 
 def test_one_whose_interpreter_is_gone_is_not_passed_over(project: Path) -> None:
     """It is the one that is meant; that it is broken is for the next step to say."""
     for name in ("python", "python3"):
         (project / ".venv" / "bin" / name).unlink(missing_ok=True)
-    with pytest.raises(InterpreterError, match=r"\.venv: has no bin/python; \.venv names it"):
-        choose_environment({}, str(project))
+    with pytest.raises(InterpreterError, match=r"\.venv: has no bin/python$") as caught:
+        choose_python(None, {}, str(project))
+    assert caught.value.tip == "create it again, or name an interpreter with --python"
 
 
 @pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"])
 def test_a_variable_that_names_nothing(project: Path, variable: str) -> None:
     with pytest.raises(InterpreterError) as caught:
-        choose_environment({variable: "/nonexistent"}, str(project))
+        choose_python(None, {variable: "/nonexistent"}, str(project))
     assert str(caught.value) == (
         f"/nonexistent: is not a directory, so it holds no environment; {variable} names it"
     )
@@ -147,3 +149,43 @@ def test_a_version_that_is_not_there(project: Path, name: str) -> None:
 def test_a_name_that_is_nothing(project: Path) -> None:
     with pytest.raises(InterpreterError, match="'nosuch' was not found on PATH"):
         find_python("nosuch", {"PATH": "/usr/bin"}, str(project))
+
+
+def test_the_environment_that_muslfix_is_in_keeps_its_interpreter(tmp_path: Path) -> None:
+    """Another name of it, such as bin/python3, would have to be asked by a process."""
+    assert choose_python(None, {"VIRTUAL_ENV": sys.prefix}, str(tmp_path)) == (
+        sys.executable, "VIRTUAL_ENV", (),
+    )  # fmt: skip
+
+
+def test_a_python_that_does_not_know_its_own_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where Python is embedded in another program."""
+    monkeypatch.setattr(sys, "executable", "")
+    with pytest.raises(InterpreterError, match="not known which Python runs muslfix") as caught:
+        choose_python(None, {}, "/")
+    assert caught.value.tip == "name one with --python"
+
+
+def test_what_is_asked_for_comes_first(project: Path) -> None:
+    assert choose_python("/bin/sh", {"VIRTUAL_ENV": "/gone"}, str(project)) == ("/bin/sh", "--python", ())
+
+
+def test_a_directory_comes_before_a_program_if_it_is_an_environment(project: Path) -> None:
+    folder = str(project / ".venv" / "bin")
+    (project / "python").mkdir()
+    assert find_python("python", {"PATH": f"/nope:{folder}"}, str(project)) == folder + "/python"
+    make_venv(project / "sh")
+    assert find_python("sh", {"PATH": "/bin"}, str(project)) == str(project / "sh" / "bin" / "python")
+    (project / "empty").mkdir()
+    with pytest.raises(InterpreterError, match=r"empty: has no bin/python$"):
+        find_python("empty", {"PATH": "/bin"}, str(project))
+
+
+def test_an_environment_whose_base_is_gone_is_still_meant(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to("/gone/python3")
+    assert find_python(str(tmp_path), {}, "/") == str(tmp_path / "bin" / "python")
+
+
+def test_a_path_need_not_exist(project: Path) -> None:
+    assert find_python("./nope", {}, str(project)) == str(project / "nope")

@@ -1,0 +1,173 @@
+"""Which Python is meant: the one that is chosen where none is named, and what a name means.
+
+A name is what uv takes for ``--python``: a path, the directory of an environment, a program on ``PATH``, or a
+version: https://docs.astral.sh/uv/concepts/python-versions/#requesting-a-version.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from muslfix.errors import InterpreterError, MuslfixError, spelling_errors
+from muslfix.targets.environments import named_environments, select_environment
+from muslfix.targets.interpreter import probe_interpreter
+from muslfix.targets.target import Choice
+
+_PROGRAMS = ("python", "python3")
+_TIP = "name an interpreter, a version, or the directory of a virtual environment"
+
+# As uv takes them: 3, 3.12, 3.12.1, 3.13t, cp312, python3.12, cpython@3.12.
+_VERSION = re.compile(
+    r"(?:cpython|python)?[@-]?(?P<numbers>3(?:\.\d{1,3}){0,2})(?P<t>t?)|cp3(?P<minor>\d{1,3})(?P<cpt>t?)"
+)
+
+
+@spelling_errors()
+def choose_python(name: str | None, environ: Mapping[str, str], directory: str) -> Choice:
+    """Choose the Python to work for.
+
+    :param name: what the user asked for, see :func:`find_python`; ``None``: that of the environment that
+        :func:`~muslfix.targets.environments.select_environment` chooses
+    :param environ: the environment variables
+    :param directory: the working directory
+    :raises InterpreterError: if there is no such Python, or a variable names a directory that is no
+        environment
+    """
+    if name is not None:
+        return Choice(find_python(name, environ, directory), "--python")
+    prefix, reason, passed_over = select_environment(environ, directory)
+    if prefix is not None:
+        return Choice(interpreter_in(prefix, reason), reason, passed_over)
+    if not sys.executable:
+        raise InterpreterError(None, "it is not known which Python runs muslfix", "name one with --python")
+    return Choice(sys.executable, reason, passed_over)
+
+
+def interpreter_in(prefix: str, reason: str | None = None) -> str:
+    """The interpreter of a virtual environment, or of any other prefix.
+
+    :param prefix: its directory
+    :param reason: why it was chosen, such as the environment variable that names it, for the message
+    :raises InterpreterError: if there is none
+    """
+    prefix = os.path.abspath(prefix)
+    program = _program_of(prefix)
+    if program is not None:
+        return program
+    if not os.path.isdir(prefix):
+        why = "is not a directory, so it holds no environment"
+    elif os.path.isfile(os.path.join(prefix, ".venv", "pyvenv.cfg")):
+        raise InterpreterError(prefix, "has no bin/python", f"did you mean {os.path.join(prefix, '.venv')}?")
+    else:
+        why = "has no bin/python"
+    if reason is None:
+        raise InterpreterError(prefix, why, _TIP)
+    if reason.startswith("."):
+        raise InterpreterError(prefix, why, "create it again, or name an interpreter with --python")
+    raise InterpreterError(
+        prefix, f"{why}; {reason} names it", f"unset {reason}, or name an interpreter with --python"
+    )
+
+
+def _program_of(prefix: str) -> str | None:
+    paths = (os.path.join(prefix, "bin", name) for name in _PROGRAMS)
+    return next((path for path in paths if os.path.lexists(path)), None)
+
+
+def find_python(name: str, environ: Mapping[str, str], directory: str) -> str:
+    """The interpreter that a user means by a name, as uv takes it.
+
+    :param name: a path, the directory of an environment, a program on ``PATH``, or a version such as ``3.12``
+    :param environ: the environment variables
+    :param directory: the working directory
+    :return: an absolute path
+    :raises InterpreterError: if there is none
+    """
+    path = os.path.join(directory, name)
+    is_directory = os.path.isdir(path)
+    if is_directory and (os.sep in name or _program_of(path) is not None):
+        return interpreter_in(path)
+    if os.sep in name:
+        return os.path.abspath(path)
+    wanted = _VERSION.fullmatch(name)
+    if wanted is not None:
+        return _find_version(name, _version_of(wanted), environ, directory)
+    program = shutil.which(name, path=environ.get("PATH", os.defpath))
+    if program is not None:
+        return os.path.abspath(program)
+    if os.path.lexists(path):
+        return interpreter_in(path) if is_directory else path
+    raise InterpreterError(None, f"{name!r} was not found on PATH", _TIP)
+
+
+class _Version(NamedTuple):
+    numbers: tuple[str, ...]
+    free_threaded: bool
+
+    def matches(self, version: str, soabi: str | None) -> bool:
+        """Whether a Python is one of that version."""
+        digits = re.match(r"\d+\.\d+\.\d+", version)
+        given = tuple(digits[0].split(".")) if digits else ()
+        is_free_threaded = re.match(r"cpython-\d+d?t", soabi or "") is not None
+        return given[: len(self.numbers)] == self.numbers and is_free_threaded is self.free_threaded
+
+
+def _version_of(match: re.Match[str]) -> _Version:
+    if match["minor"] is not None:
+        return _Version(("3", match["minor"]), bool(match["cpt"]))
+    return _Version(tuple(match["numbers"].split(".")), bool(match["t"]))
+
+
+def _find_version(name: str, wanted: _Version, environ: Mapping[str, str], directory: str) -> str:
+    """The first of a version: of the environment that is meant anyway, on PATH, kept by uv or pyenv."""
+    tried = []
+    for path in dict.fromkeys(_pythons(wanted, environ, directory)):
+        try:
+            target = probe_interpreter(path)
+        except MuslfixError:  # a shim of pyenv whose version is not selected, a broken link, a PyPy
+            tried.append(path)
+            continue
+        if wanted.matches(target.version, target.soabi):
+            return path
+        tried.append(f"{path} ({target.version})")
+    looked = f"; looked at {', '.join(tried)}" if tried else ""
+    raise InterpreterError(None, f"there is no Python {name}{looked}", "give the path of an interpreter")
+
+
+def _pythons(wanted: _Version, environ: Mapping[str, str], directory: str) -> Iterator[str]:
+    for prefix, _ in named_environments(environ, directory):
+        yield from _programs_in(os.path.join(prefix, "bin"), _PROGRAMS)
+    short = ".".join(wanted.numbers[:2]) + ("t" if wanted.free_threaded else "")
+    names = (f"python{short}", *_PROGRAMS)
+    for entry in environ.get("PATH", os.defpath).split(os.pathsep):
+        if entry:
+            yield from _programs_in(os.path.abspath(os.path.join(directory, entry)), names)
+    home = environ.get("HOME", "/nonexistent")
+    data = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+    for kept in (
+        environ.get("UV_PYTHON_INSTALL_DIR") or os.path.join(data, "uv", "python"),
+        os.path.join(environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv"), "versions"),
+    ):
+        for prefix in _newest_first(kept):
+            yield from _programs_in(os.path.join(kept, prefix, "bin"), names)
+
+
+def _programs_in(directory: str, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        path = os.path.join(directory, name)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            yield path
+
+
+def _newest_first(directory: str) -> list[str]:
+    """The names in a directory, those with the highest version first."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return []
+    return sorted(names, key=lambda name: [int(number) for number in re.findall(r"\d+", name)], reverse=True)
