@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from misnamed import make_demo
 from pages import MANUAL, PAGES, blocks
 
 from muslfix.cli.dispatch import _COMMANDS, _parser
-from muslfix.hooks.common import Settings, read_settings
+from muslfix.verbs.settings import Settings, read_settings
 
 COMMANDS = list(_COMMANDS)
 
@@ -163,5 +162,6 @@ def test_dockerfiles_are_well_formed(text: str) -> None:
 def test_the_settings_shown_are_the_defaults(tmp_path: Path) -> None:
     (block,) = [block for block in blocks("toml") if "[tool.muslfix]" in block]
     (tmp_path / "pyproject.toml").write_text(block)
-    assert read_settings(str(tmp_path / "pyproject.toml")) == (Settings(), [])
-    assert all(f"\n{field.name.replace('_', '-')} = " in block for field in fields(Settings))
+    found = read_settings(str(tmp_path / "pyproject.toml"), {})
+    assert (found.settings, found.problems) == (Settings(), [])
+    assert all(f"\n{field.replace('_', '-')} = " in block for field in Settings._fields)

@@ -1,8 +1,7 @@
-"""The settings of the hooks, and what they say: in this process, without the tools."""
+"""What the hooks do and say: in this process, without the tools."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -13,8 +12,7 @@ from misnamed import FOREIGN, RIGHT, WRONG, lay, small_files, speed
 from trees import snapshot
 
 from muslfix.errors import InterpreterError
-from muslfix.hooks.common import Outcome, Place, Settings, fix_place, read_settings
-from muslfix.verdicts import Mode
+from muslfix.hooks.common import Outcome, Place, fix_place
 
 pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -34,107 +32,6 @@ def write(place: Place, *lines: str) -> Path:
     path = Path(place.pyproject)
     path.write_text("\n".join(["[tool.muslfix]", *lines]), encoding="utf-8")
     return path
-
-
-# -- settings ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "settings"),
-    [
-        ("", Settings()),
-        ('[project]\nname = "muslfix"\n', Settings()),
-        ("[tool.muslfix]\n", Settings()),
-        ("[tool]\nmuslfix = {}\n", Settings()),
-        ("[tool.muslfix]\nenabled = false\n", Settings(enabled=False)),
-        ("[tool.muslfix]\nstrict = true\n", Settings(strict=True)),
-        ("[tool.muslfix]\nbreak-system-packages = true\n", Settings(break_system_packages=True)),
-        *((f'[tool.muslfix]\nmode = "{mode}"\n', Settings(mode=mode)) for mode in Mode),
-        ("[tool.other]\nenabled = false\n# muslfix\n", Settings()),
-        ('tool.muslfix = { strict = true, mode = "copy" }', Settings(strict=True, mode=Mode.COPY)),
-    ],
-)
-def test_settings(tmp_path: Path, text: str, settings: Settings) -> None:
-    path = tmp_path / "pyproject.toml"
-    path.write_text(text, encoding="utf-8")
-    assert read_settings(str(path)) == (settings, [])
-
-
-def test_no_file_means_no_settings(tmp_path: Path) -> None:
-    assert read_settings(str(tmp_path / "pyproject.toml")) == (Settings(), [])
-
-
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ('enabled = "no"', "tool.muslfix.enabled is 'no', but must be true or false"),
-        ("strict = 1", "tool.muslfix.strict is 1, but must be true or false"),
-        ("mode = true", f"tool.muslfix.mode is True, but must be one of {', '.join(Mode)}"),
-        (
-            "mode = ['copy']",
-            f"tool.muslfix.mode is ['copy'], but must be one of {', '.join(Mode)}",
-        ),
-        ("strikt = true", "tool.muslfix.strikt is not a setting of muslfix"),
-        (f"{'x' * 99} = 1", f"tool.muslfix.{'x' * 40} is not a setting of muslfix"),
-        (f"mode = '{'y' * 99}'", f"tool.muslfix.mode is '{'y' * 39}, but must be one of {', '.join(Mode)}"),
-    ],
-)
-def test_a_wrong_value_does_not_spoil_the_others(place: Place, line: str, problem: str) -> None:
-    path = write(place, line, "break-system-packages = true")
-    assert read_settings(str(path)) == (Settings(break_system_packages=True), [f"{path}: {problem}"])
-
-
-DEEP = 100_000
-DAMAGED = {
-    "no TOML": b"[tool.muslfix\n",
-    "not UTF-8": b"[tool.muslfix]\nmode = '\xff'\n",
-    "deep": b"muslfix = " + b"[" * DEEP + b"]" * DEEP,
-    "too large": b"[tool.muslfix]\n" + b"#" * (4 * 1024 * 1024),
-    "tool is no table": b"tool = 'muslfix'",
-    "no table": b"[tool]\nmuslfix = 1\n",
-    "a list of tables": b"[[tool.muslfix]]\nenabled = false\n",
-    "NUL": b"[tool.muslfix]\nmode = '\0'\n",
-}
-
-
-@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-def test_damaged_settings_are_a_sentence(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "pyproject.toml"
-    path.write_bytes(content)
-    settings, problems = read_settings(str(path))
-    assert settings == Settings()
-    if b"tool = " in content:  # that has no settings of muslfix
-        assert problems == []
-    else:
-        (problem,) = problems
-        assert re.fullmatch(r"/.+/pyproject\.toml: cannot be read, so the settings .+ \([^\n]+\)", problem)
-
-
-def test_a_python_that_reads_no_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before 3.11 tomli is needed, which the extras bring; without settings nobody misses it."""
-    monkeypatch.setitem(sys.modules, "tomllib", None)
-    monkeypatch.setitem(sys.modules, "tomli", None)
-    path = tmp_path / "pyproject.toml"
-    path.write_text("[tool.muslfix]\nenabled = false\n", encoding="utf-8")
-    settings, (problem,) = read_settings(str(path))
-    assert settings == Settings()
-    assert problem.startswith(
-        f"{path}: the settings of muslfix are ignored: this Python needs tomli to read them ("
-    )
-    path.write_text("[tool.other]\n", encoding="utf-8")
-    assert read_settings(str(path)) == (Settings(), [])
-
-
-def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
-    path = tmp_path / "pyproject.toml"
-    path.mkdir()
-    assert "(not a regular file)" in read_settings(str(path))[1][0]
-    path.rmdir()
-    os.mkfifo(path)
-    assert "(not a regular file)" in read_settings(str(path))[1][0]
-    path.unlink()
-    path.symlink_to(path)
-    assert "(Too many levels of symbolic links)" in read_settings(str(path))[1][0]
 
 
 # -- the fix ----------------------------------------------------------------------------------------

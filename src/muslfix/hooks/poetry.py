@@ -46,8 +46,9 @@ def _after_command(event: ConsoleTerminateEvent, _name: str, _dispatcher: Any) -
     # Without styles, which a path may contain.
     if outcome.line:
         event.io.write_line(outcome.line, type=Type.RAW)
+    word = "Error" if outcome.failure else "Warning"
     for problem in outcome.problems:
-        event.io.write_error_line(f"Warning: {problem}", type=Type.RAW)
+        event.io.write_error_line(f"{word}: {problem}", type=Type.RAW)
     if outcome.failure:
         event.set_exit_code(1)
 

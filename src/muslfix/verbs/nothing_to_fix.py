@@ -17,7 +17,9 @@ from muslfix.targets.environments import each_once, select_environment
 
 TYPE_CHECKING = False  # importing typing takes a tenth of the time that all this takes
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    TreeCheck = Callable[[bytes], bool]
 
 # A row of RECORD whose file may be an extension module. A quoted path is left to the full parser.
 _ROW = rb"(?m)^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,"
@@ -39,7 +41,7 @@ def nothing_to_fix(words: Sequence[str]) -> tuple[str, str, str] | None:
     suffixes = frozenset(_suffixes())
     projects = modules = 0
     for directory in directories:
-        found = _modules_in(directory, suffixes)
+        found = modules_in(directory, suffixes)
         if found is None or (paths and not found):
             return None
         projects, modules = projects + len(found), modules + sum(found)
@@ -81,8 +83,16 @@ def _suffixes() -> Iterable[bytes]:
     return (os.fsencode(suffix) for suffix in _imp.extension_suffixes())
 
 
-def _modules_in(directory: str, suffixes: frozenset[bytes]) -> list[int] | None:
-    """How many modules each project has; ``None`` if something may be wrong with one."""
+def modules_in(
+    directory: str, suffixes: frozenset[bytes], is_tree_well: TreeCheck | None = None
+) -> list[int] | None:
+    """How many modules each project has; ``None`` if something may be wrong with one, as far as names tell.
+
+    :param directory: a site directory
+    :param suffixes: those that the target imports
+    :param is_tree_well: whether all is well in the source tree of an editable install, given its RECORD;
+        ``None``: the full command must look at these
+    """
     try:
         names = os.listdir(directory)
     except OSError:
@@ -96,20 +106,24 @@ def _modules_in(directory: str, suffixes: frozenset[bytes]) -> list[int] | None:
         return None
     found = []
     for name in projects:
-        modules = _modules_of(directory, name, suffixes)
+        modules = _modules_of(directory, name, suffixes, is_tree_well)
         if modules is None:
             return None
         found.append(modules)
     return found
 
 
-def _modules_of(directory: str, name: str, suffixes: frozenset[bytes]) -> int | None:
-    record = _read(os.path.join(directory, name, "RECORD"))
+def _modules_of(
+    directory: str, name: str, suffixes: frozenset[bytes], is_tree_well: TreeCheck | None
+) -> int | None:
+    record = read_whole(os.path.join(directory, name, "RECORD"))
     if record is None or b'"' in record:
         return None
     if b"direct_url.json," in record:
-        direct_url = _read(os.path.join(directory, name, "direct_url.json"))
-        if direct_url is None or b"editable" in direct_url:
+        direct_url = read_whole(os.path.join(directory, name, "direct_url.json"))
+        if direct_url is None:
+            return None
+        if b"editable" in direct_url and (is_tree_well is None or not is_tree_well(record)):
             return None
     return _modules_listed(directory, record, suffixes) if b".so," in record else 0
 
@@ -141,7 +155,7 @@ def _is_counted(module: bytes, suffixes: list[bytes]) -> bool:
     return b".libs/" not in module and (suffixes != [b".so"] or name.isidentifier())
 
 
-def _read(path: str) -> bytes | None:
+def read_whole(path: str) -> bytes | None:
     """The content of a regular file that is not too large, or ``None``."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
