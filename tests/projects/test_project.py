@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from limits import within_limits
 from packaging.utils import canonicalize_name
 
 from muslfix.errors import InvalidProject
@@ -212,3 +213,31 @@ def test_paths_inside_a_project(tmp_path: Path, path: str, inside: bool) -> None
     assert is_inside(str(site), path) is inside
     (tmp_path / "alias").symlink_to("site")
     assert is_inside(str(tmp_path / "alias"), path) is inside
+
+
+FULL = 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("INSTALLER", "pip " + "a " * (FULL // 2 - 2), "None"),
+        ("INSTALLER", "a" * (FULL + 1), "InvalidProject"),
+        ("direct_url", "[" * FULL, "False"),
+        ("direct_url", "[" + "[]," * (FULL // 3 - 1) + "1]", "False"),
+        ("direct_url", "[" + "9" * (FULL - 2) + "]", "False"),
+        ("RECORD", "a,,\n" * (8 * FULL // 4), "InvalidProject"),
+        ("RECORD", "x" * FULL, "InvalidProject"),
+        ("RECORD", '"' + "\n" * 900_000, "InvalidProject"),
+    ],
+    ids=["many words", "long", "deep", "many lists", "many digits", "many rows", "no row", "an open quote"],
+)
+def test_files_that_ask_for_much_memory(tmp_path: Path, name: str, content: str, expected: str) -> None:
+    project = InstalledProject(str(tmp_path), "demo-1.0.dist-info", "demo", "1.0")
+    lay(tmp_path, project.dist_info, **{name: content})
+    read = {
+        "INSTALLER": lambda: project.package_manager,
+        "direct_url": lambda: project.is_editable,
+        "RECORD": project.record,
+    }
+    assert within_limits(read[name], megabytes=400).startswith(expected)

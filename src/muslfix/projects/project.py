@@ -35,7 +35,7 @@ _PACKAGE_MANAGERS = frozenset(
 
 #: The largest RECORD that is read, in MiB: some 500 000 files; and the largest other file beside it.
 MAX_RECORD = 64
-MAX_OTHER = 16
+MAX_OTHER = 4
 
 # Specification: https://packaging.python.org/en/latest/specifications/name-normalization/
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -76,7 +76,7 @@ class InstalledProject(NamedTuple):
 
         :raises InvalidProject: if INSTALLER cannot be read
         """
-        words = self._read("INSTALLER").split()
+        words = self._read("INSTALLER").split(maxsplit=1)
         return words[0] if words and words[0].lower() in _PACKAGE_MANAGERS else None
 
     @property
