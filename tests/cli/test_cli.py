@@ -328,14 +328,52 @@ def test_statuses_and_signals(capfd: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
     """That a signal may come at any instant is shown in ``test_transaction``."""
     monkeypatch.setattr(
         "muslfix.targets.interpreter.read_target_file", lambda *_: signal.raise_signal(number)
     )
+    before = signal.getsignal(number)
     result = cli("interpreter", "--target-file", TARGET)
     assert (result.status, result.out, result.err) == (130, "", "interrupted: nothing is left half done\n")
+    assert signal.getsignal(number) is before
+
+
+#: A process that is interrupted where a module is loaded, where it says so, and where it ends.
+EARLY_PROGRAM = """
+import atexit, os, signal, sys
+strike = lambda: os.kill(os.getpid(), {number})
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "{module}":
+            strike()
+class Stream:
+    encoding = "utf-8"
+    def write(self, text):
+        strike()
+        os.write(2, text.encode())
+    def flush(self):
+        strike()
+    def isatty(self):
+        return False
+import muslfix.cli
+sys.meta_path.insert(0, Finder())
+sys.stdout = sys.stderr = Stream()
+sys.argv[1:] = ["fix", "-q", "x"] if "dispatch" in "{module}" else ["fix"]
+atexit.register(strike)
+sys.exit(muslfix.cli.main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("module", ["muslfix.verbs.nothing_to_fix", "muslfix.cli.dispatch", "argparse"])
+def test_interrupted_again_and_again_while_modules_are_loaded(module: str, number: signal.Signals) -> None:
+    """There was a traceback, or SIGHUP ended it without a word."""
+    program = EARLY_PROGRAM.format(module=module, number=int(number))
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "interrupted: nothing is left half done\n"
 
 
 # -- other command lines ----------------------------------------------------------------------------

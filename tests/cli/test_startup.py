@@ -82,5 +82,5 @@ def test_the_version_loads_no_command(word: str) -> None:
     assert not {name for name in loaded if name.startswith("verbs")}
     assert loaded <= {
         "_version", "cli", "cli.dispatch", "cli.output", "cli.parser", "cli.terminal", "errors", "report",
-        "report.lines",
+        "report.lines", "parallel", "parallel.interrupts",
     }  # fmt: skip

@@ -20,9 +20,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
     SOURCE_SUFFIXES,
@@ -308,6 +309,45 @@ def _is_at_work(path: str) -> bool:
     return not os.path.relpath(path, PACKAGE).startswith(("..", "cli", "verbs/nothing_to_fix.py"))
 
 
+def is_true(told: str, site: Path, *, changed: bool) -> bool:
+    """Whether the sentence about an interrupt is."""
+    sentence = "interrupted: nothing is left half done"
+    if changed:
+        sentence += f"; what was to change in {site} is changed"
+    return [line for line in told.split("\n") if line.startswith("interrupted")] == [sentence]
+
+
+@of_each(("fix", "rename"), ("undo", "symlink"))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_again_and_again_while_another_thread_lives(scene: Scene, number: signal.Signals) -> None:
+    """The other thread gets the signals: masks of the main thread keep none of them back."""
+    trees = scene.trees()
+    ends = []
+    for step in itertools.count(1, 5):
+        site = scene.lay(step)
+
+        def work() -> int:
+            idle = threading.Thread(target=threading.Event().wait, daemon=True)
+            idle.start()
+            strike = partial(signal.pthread_kill, idle.ident or 0, number)
+            status: int = struck(scene.work(site), step, strike, for_good=True)()  # noqa: B023
+            return status
+
+        status = forked(work, scene.told)
+        ends.append(status)
+        told = scene.told.read_text()
+        assert "Traceback" not in told
+        assert leftovers(site) == [], told
+        assert snapshot(site) in trees, told
+        if status == 130:
+            assert is_true(told, site, changed=snapshot(site) == trees[1]), told
+        shutil.rmtree(site)
+        if status == 0:
+            break
+    assert ends.count(130) > 5
+    assert set(ends) == {0, 130}
+
+
 @of_each(("fix", "copy"), ("undo", "rename"))
 def test_interrupted_at_some_instant(scene: Scene) -> None:
     """By signals that let a process tidy up; a fixed seed, so that a failure comes again."""
@@ -342,7 +382,7 @@ def test_interrupted_at_some_instant(scene: Scene) -> None:
         at = f"{ending.name} at {number} of {total}: {scene.told.read_text()}"
         assert status in (0, 130), at
         if status == 130:
-            assert scene.told.read_text().endswith("interrupted: nothing is left half done\n")
+            assert is_true(scene.told.read_text(), site, changed=snapshot(site) == trees[1]), at
         assert leftovers(site) == [], at
         assert snapshot(site) in trees, at
         assert scene.do(site).is_well

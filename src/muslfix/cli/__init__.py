@@ -6,6 +6,8 @@ import gc
 import os
 import sys
 
+from muslfix.parallel.interrupts import give_back, take_over
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :param arguments: the arguments, without the name of the program; by default those of the process
     :return: the exit status
     """
+    before: dict[int, object] = {}
+    try:
+        try:
+            before = take_over()
+            return _main(arguments)
+        finally:
+            give_back({} if arguments is None else before)  # the process ends now
+    except KeyboardInterrupt:  # while modules were loaded, or before
+        try:
+            sys.stderr.write("interrupted: nothing is left half done\n")
+            sys.stderr.flush()
+        except (AttributeError, OSError, ValueError):  # no stderr, or a terminal that is gone
+            pass
+        return 130
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     words = _command_first(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["fix"]:
         from muslfix.verbs.nothing_to_fix import nothing_to_fix

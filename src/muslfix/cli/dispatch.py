@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
-from types import FrameType
-from typing import NoReturn
 
 from muslfix._version import __version__
 from muslfix.cli.output import Output
 from muslfix.cli.parser import CommandParser, Parser, did_you_mean
 from muslfix.errors import MuslfixError, RefusedModules, UsageError, spelling_error
+from muslfix.parallel.interrupts import CHANGED
 
 # Each is a module, imported when it is needed.
 _COMMANDS = (
@@ -43,7 +41,8 @@ _FROM_PIP = {
 
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 
-_NOTHING_LEFT = "interrupted: nothing is left half done"
+_TRANSACTION = "muslfix.transaction.transaction"
+_INTERRUPT = "interrupted: nothing is left half done"
 
 
 def run_command(words: Sequence[str]) -> int:
@@ -84,7 +83,6 @@ def _run(words: Sequence[str], parser: Parser, output: Output) -> tuple[int, Mus
     :param parser: of the whole command line, which completion describes
     :return: the status, and the error that was printed, if there was one
     """
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         options = _parse(parser, words)
         options.parser = parser
@@ -101,13 +99,9 @@ def _run(words: Sequence[str], parser: Parser, output: Output) -> tuple[int, Mus
         output.error(unspellable)
         return _FAILED, unspellable
     except KeyboardInterrupt:
-        _end_what_is_open()
-        output.diagnostic(_NOTHING_LEFT)
-        return _INTERRUPTED, None
+        return _INTERRUPTED, _end_interrupted(output)
     except BrokenPipeError:
         return _FAILED, None
-    finally:
-        signal.signal(signal.SIGTERM, previous)
     return status, None
 
 
@@ -128,7 +122,7 @@ def _print_failure(words: Sequence[str], status: int, error: MuslfixError | None
         lines = error.lines if isinstance(error, RefusedModules) else ()
         failure = Failure(type(error).__name__, error.path, error.reason, error.tip, lines)
     elif status == _INTERRUPTED:
-        failure = Failure("Interrupted", None, _NOTHING_LEFT)
+        failure = Failure("Interrupted", None, _what_is_left())
     else:
         failure = Failure("CommandFailed", None, f"the command ended with exit status {status}")
     command = next((word for word in words if word in _COMMANDS), None)
@@ -139,15 +133,24 @@ def _print_failure(words: Sequence[str], status: int, error: MuslfixError | None
         output.flush()
 
 
-def _end_what_is_open() -> None:
-    """Roll back a change that was interrupted; most commands have not begun one."""
-    if "muslfix.transaction.transaction" in sys.modules:
-        import_module("muslfix.transaction.transaction").Transaction.end_all()
+def _end_interrupted(output: Output) -> MuslfixError | None:
+    """Roll back a change that was interrupted, and say what is left; most commands have not begun one.
+
+    :return: why it cannot be rolled back
+    """
+    try:
+        if _TRANSACTION in sys.modules:
+            import_module(_TRANSACTION).Transaction.end_all()
+    except MuslfixError as error:
+        output.error(error)
+        return error
+    output.diagnostic(_what_is_left())
+    return None
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Handle SIGTERM like Ctrl-C, so that what is half done is rolled back on the way out."""
-    raise KeyboardInterrupt
+def _what_is_left() -> str:
+    changed = ", ".join(dict.fromkeys(CHANGED))
+    return f"{_INTERRUPT}; what was to change in {changed} is changed" if changed else _INTERRUPT
 
 
 def _parser(words: Sequence[str]) -> Parser:

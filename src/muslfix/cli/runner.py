@@ -96,6 +96,7 @@ def _outlive() -> Iterator[_Relay]:
         signal.SIGINT: relay.pass_on_unless_typed,
         signal.SIGQUIT: relay.pass_on_unless_typed,
         signal.SIGTERM: relay.pass_on,
+        signal.SIGHUP: relay.pass_on,
     }
     previous = {number: signal.getsignal(number) for number in handlers}
     changed = [number for number in handlers if previous[number] is not signal.SIG_IGN]

@@ -127,8 +127,9 @@ def _processes(most: int) -> Iterator[Executor]:
 
 
 def _begin() -> None:
-    """Leave Ctrl-C, which every process of a terminal gets, to the parent process."""
+    """Leave Ctrl-C and SIGHUP, which every process of a terminal gets, to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

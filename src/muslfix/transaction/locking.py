@@ -1,4 +1,4 @@
-"""Locks on directories, and signals that wait.
+"""Locks on directories.
 
 A lock is on the directory itself, since a lock file would be left behind. It ends with its process.
 """
@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 
 from muslfix.errors import DestinationError
 
@@ -58,13 +57,3 @@ def are_in_place(locked: Mapping[str, int]) -> bool:
     with suppress(FileNotFoundError):
         return all(os.path.samestat(os.fstat(locked[path]), os.stat(path)) for path in locked)
     return False
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let signals that end the program wait until this is complete."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

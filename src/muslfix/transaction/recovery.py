@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.parallel.interrupts import uninterrupted
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.directories import discard, is_directory, make_directories, remove_directories
 from muslfix.transaction.journal import JOURNAL, TAKEN_BACK, read_journal
-from muslfix.transaction.locking import are_in_place, lock_each, uninterrupted
+from muslfix.transaction.locking import are_in_place, lock_each
 from muslfix.transaction.steps import DONE, Step, take_back
 
 # How long to wait for another muslfix that works on the same directory, in seconds.

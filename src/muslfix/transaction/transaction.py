@@ -28,10 +28,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.parallel.interrupts import CHANGED, uninterrupted
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.directories import discard, existing_directory, remove_directories
 from muslfix.transaction.journal import Journal, make_staging, mark_as_part
-from muslfix.transaction.locking import uninterrupted
 from muslfix.transaction.recovery import finish, lock_and_recover
 from muslfix.transaction.steps import DONE, Step, cannot_move_whole, do, piece_by_piece, take_back
 
@@ -83,10 +83,11 @@ class Transaction:
         undo = ExitStack()
         try:
             self._open(undo)
+            self._all_open[self] = None
         except BaseException:  # a signal too, whenever it comes
+            self._all_open.pop(self, None)
             undo.close()
             raise
-        self._all_open[self] = None
         return self
 
     def _open(self, undo: ExitStack) -> None:
@@ -214,6 +215,7 @@ class Transaction:
             if self._takes_out:
                 self._sync()
             self._note([DONE], sync=self._takes_out)
+            CHANGED.append(self.anchor)
 
     def __exit__(
         self,
@@ -226,7 +228,7 @@ class Transaction:
                 self._journal.close()
                 for early in self._early:
                     early.wait()
-                with destination_errors(self.anchor):
+                with _half_done(self.anchor), destination_errors(self.anchor):
                     finish(self._steps, self._main)
             finally:
                 self._locks.close()
@@ -290,3 +292,16 @@ class Transaction:
 def _sync_file_systems(directories: Iterable[str]) -> None:
     for directory in directories:
         sync_file_system(directory)
+
+
+@contextmanager
+def _half_done(anchor: str) -> Iterator[None]:
+    """Say what is left where a step cannot be taken back."""
+    try:
+        yield
+    except DestinationError as error:
+        raise DestinationError(
+            error.path,
+            f"{error.reason}, so the change of {anchor} is half done",
+            tip="when that is mended, run muslfix there again: it first takes back what was begun",
+        ) from error
