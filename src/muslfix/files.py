@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
@@ -22,6 +23,19 @@ STAGING_PREFIX = ".muslfix-"
 #: Name of the file in a ``.dist-info`` that tells what was changed, see :mod:`muslfix.projects.trace`.
 TRACE = "muslfix.json"
 
+# Below the prefix of an environment, with programs in ``bin``: interpreters, what they read to find out where
+# they are (CPython's Modules/getpath.py), their libraries, and what switches a shell to the environment.
+_OF_AN_INTERPRETER = r"""(?xis)
+    bin/(python|pythonw|pypy)[0-9.]*t?
+    | (bin/)?pyvenv\.cfg
+    | (bin/|lib[^/]*/)?[^/]*\._pth
+    | bin/pybuilddir\.txt | bin/Modules/Setup(\.local)?
+    | lib[^/]*/lib(python|pypy)[0-9][^/]*
+    | lib[^/]*/(python|pypy)[0-9.]*t?\.zip
+    | lib[^/]*/(python|pypy)[0-9.]+t?/(?!(site|dist)-packages/).+
+    | bin/(de)?activate(\.[^/]*|_this\.py)?
+"""
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _CHUNK = 1024 * 1024
 
@@ -30,6 +44,14 @@ _MAX_DEPTH = 50
 _MAX_DIGITS = 20
 
 _TYPES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
+
+
+def configures_interpreter(path: str) -> bool:
+    """Whether a file belongs to the interpreter of an environment, so that no project may bring or remove it.
+
+    :param path: relative to the prefix, with programs in ``bin``
+    """
+    return re.fullmatch(_OF_AN_INTERPRETER, path) is not None
 
 
 def open_regular(path: str) -> BinaryIO:

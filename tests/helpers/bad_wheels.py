@@ -120,7 +120,11 @@ FILES = [
         "is damaged: 10 bytes before its central directory",
     ),
     Case("not named like a wheel", named("demo.whl"), "is not a wheel file name"),
-    Case("named like a source archive", named("demo-1.0.tar.gz"), "is not a wheel file name"),
+    Case(
+        "named like a source archive",
+        named("demo-1.0.tar.gz"),
+        "is a source archive, and muslfix builds nothing",
+    ),
     Case("no version in its name", named("demo-one-py3-none-any.whl"), "is not a wheel file name"),
     Case(
         "escape sequence in its name", named("\x1b[31mdemo-1.0-py3-none-any.whl"), "is not a wheel file name"
@@ -874,7 +878,7 @@ METADATA = [
         Case(
             f".dist-info in {scheme}",
             wheel({f"{DATA}/{scheme}/x-1.dist-info/METADATA": b""}),
-            "has a second .dist-info directory: ",
+            "which would describe a project beside",
         )
         for scheme in ("purelib", "platlib", "data", "data/lib/python3.9/site-packages")
     ),
@@ -961,8 +965,8 @@ METADATA = [
 
 
 def interpreter(name: str) -> str:
-    """The sentence for a script that must not be."""
-    return f"has a script {name!r}, which would replace the interpreter"
+    """The sentence for a file that must not be, by its path below the prefix."""
+    return f"has {name!r}, which belongs to the interpreter"
 
 
 def entry_points(text: str) -> Make:
@@ -995,18 +999,50 @@ PLACES = [
     Case("nearly .data", wheel({f"{DATA}X/x": b""}), "which looks like its .data directory but is not"),
     Case("name of our own", wheel({".muslfix-x/journal": b"[]"}), "a name that muslfix reserves for itself"),
     *(
-        Case(f"script {name}", wheel({f"{DATA}/scripts/{name}": b""}), interpreter(name))
-        for name in ("python", "python3.11")
+        Case(f"script {name}", wheel({f"{DATA}/scripts/{name}": b""}), interpreter(f"bin/{name}"))
+        for name in (
+            *("python", "python3.11", "pyvenv.cfg", "PyVenv.cfg", "python3._pth", "pybuilddir.txt"),
+            *("activate", "activate.xsh", "activate_this.py", "deactivate.nu"),
+        )
     ),
     *(
-        Case(f"data/bin/{name}", wheel({f"{DATA}/data/bin/{name}": b""}), interpreter(name))
-        for name in ("python", "python3")
+        Case(f"data/{name}", wheel({f"{DATA}/data/{name}": b""}), interpreter(name))
+        for name in (
+            *(
+                "bin/python",
+                "bin/python3",
+                "pyvenv.cfg",
+                "bin/pyvenv.cfg",
+                "._pth",
+                "bin/Modules/Setup.local",
+            ),
+            *("lib/python311.zip", "lib64/python313t.zip", "lib/python3._pth", "lib/libpython3.11.so.1.0"),
+            *(
+                "lib/python3.11/newmod.py",
+                "lib/python3.11/sitecustomize.py",
+                "lib64/pypy3.10/lib-dynload/x.so",
+            ),
+            *("bin/activate.xsh", "lib/PYTHON3.13t/os.py"),
+        )
     ),
     *(
-        Case(f"entry point {name}", entry_points(f"{name} = demo:main"), interpreter(name))
-        for name in ("python", "Python3", "pypy3")
+        Case(f"entry point {name}", entry_points(f"{name} = demo:main"), interpreter(f"bin/{name}"))
+        for name in ("python", "Python3", "pypy3", "pyvenv.cfg", "activate", "python3._pth")
     ),
-    Case("pyvenv.cfg", wheel({f"{DATA}/data/pyvenv.cfg": b""}), "which would reconfigure its environment"),
+    *(
+        Case(
+            f"describes another: {name}", wheel({name: b""}), f"has {name!r}, which would describe a project"
+        )
+        for name in (
+            *("needs-0.dist-info", "NEEDS-0.Dist-Info", "x.egg-info", "x.egg-info/PKG-INFO", "X.EGG-LINK"),
+            *(f"{DATA}/purelib/needs-0.dist-info", f"{DATA}/platlib/Evil-6.6.DIST-INFO/METADATA"),
+            *(f"{DATA}/{scheme}/Evil-6.6.DIST-INFO/METADATA" for scheme in ("purelib", "scripts", "headers")),
+            *(
+                f"{DATA}/data/lib/python3.11/site-packages/{name}"
+                for name in ("e-6.Dist-Info/M", "x.egg-info")
+            ),
+        )
+    ),
     *(
         Case(
             f"entry point with a bad name: {name!r:.20}",
@@ -1136,12 +1172,6 @@ ENVIRONMENTS = [
         "folder over a file of another project",
         wheel({"other.py/x": b"evil"}),
         "is in the way of demo, which needs a directory there",
-        of="environment",
-    ),
-    Case(
-        "activate",
-        wheel({f"{DATA}/scripts/activate": b"evil"}),
-        "it belongs to no installed project",
         of="environment",
     ),
     Case(

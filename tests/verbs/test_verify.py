@@ -465,3 +465,19 @@ def test_scripts_in_a_flat_folder(environment: Path, tmp_path: Path, by: str) ->
     (site / "bin/demo").unlink()
     (found,) = findings(verify_all(site))
     assert found[1] == "missing"
+
+
+@pytest.mark.parametrize(
+    "name", ["bin/python", "pyvenv.cfg", "lib/python3.11/os.py", "bin/activate.xsh", "lib64/python311.zip"]
+)
+def test_what_belongs_to_the_interpreter_is_not_its_own(tmp_path: Path, name: str) -> None:
+    site = lay(tmp_path / "lib" / "python3.11" / "site-packages")
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    (tmp_path / "bin").mkdir(exist_ok=True)
+    (tmp_path / "bin" / "demo").write_bytes(b"")
+    rows = [row_of(f"../../../{other}", b"") for other in (name, "bin/demo")]
+    write_record(site, record_of(site) + "".join(rows))
+    (found,) = verify_all(site).projects[0].files
+    assert (found.path, found.finding) == (f"../../../{name}", "not-its-own")

@@ -152,14 +152,14 @@ def test_the_place_of_the_interpreter_is_kept_whatever_the_layout(
     """Modules and programs share a folder with ``--target``, so a plain file of the wheel could be there."""
     path = wheel({name: b""})(machine.wheels)
     options = muslfix.InstallOptions(folder=str(tmp_path / "folder"), compile=False)
-    with pytest.raises(FileConflict, match="is a name of the interpreter, and would be replaced by demo"):
+    with pytest.raises(FileConflict, match="belongs to the interpreter, and would come with demo"):
         muslfix.install([str(path)], machine.target, options)
     assert os.listdir(tmp_path) == []
 
 
 BY_COMMAND_LINE = [
     *("no file", "escape sequence in its name", "a byte behind", "wrong CRC", "bomb", "name: up"),
-    *("name: escape sequence", "RECORD empty", "WHEEL 2.0", "script python", "activate"),
+    *("name: escape sequence", "RECORD empty", "WHEEL 2.0", "script python", "script activate"),
 ]
 
 

@@ -202,7 +202,7 @@ def test_other_groups_of_entry_points_are_none_of_our_business(tmp_path: Path) -
         (
             {"demo-1.0.data/platlib/x-1.dist-info/RECORD": CODE},
             {},
-            "a second .dist-info directory: 'demo-1.0.data/platlib/x-1.dist-info/RECORD'",
+            "has 'demo-1.0.data/platlib/x-1.dist-info/RECORD', which would describe a project beside",
         ),
         ({"demo-1.0.data/data/.muslfix-x/y": CODE}, {}, "a name that muslfix reserves for itself"),
         ({".muslfix-x/journal": CODE}, {}, "'.muslfix-x/journal', a name that muslfix reserves for itself"),
@@ -218,9 +218,9 @@ def test_other_groups_of_entry_points_are_none_of_our_business(tmp_path: Path) -
         ({}, {"..": "demo:main"}, "has an entry point with a bad name: '..'"),
         ({}, {".": "demo:main"}, "has an entry point with a bad name: '.'"),
         ({}, {"\x1b[31m": "demo:main"}, r"has an entry point with a bad name: '\x1b[31m'"),
-        ({"demo-1.0.data/scripts/python": CODE}, {}, "has a script 'python', which would replace the"),
+        ({"demo-1.0.data/scripts/python": CODE}, {}, "has 'bin/python', which belongs to the interpreter"),
         *(
-            ({}, {name: "demo:main"}, f"has a script {name!r}, which would replace the interpreter")
+            ({}, {name: "demo:main"}, f"has 'bin/{name}', which belongs to the interpreter")
             for name in ("python3", "Python3.11", "python3.13t", "pythonw", "pypy3.10")
         ),
     ],
@@ -334,3 +334,21 @@ def test_a_wheel_that_is_not_named_like_one_is_not_opened(tmp_path: Path) -> Non
     with pytest.raises(InvalidWheel, match="is not a wheel file name") as caught:
         facts_of(tmp_path / "demo.zip")
     assert caught.value.tip == "a wheel is named project-version-python-abi-platform.whl"
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"),
+    [
+        ("sitecustomize.py", True),
+        ("usercustomize/__init__.py", True),
+        ("demo-1.0.data/purelib/sitecustomize.cpython-39-x86_64-linux-gnu.so", True),
+        ("pkg/sitecustomize.py", False),
+        ("sitecustomize_tools.py", False),
+        ("demo-1.0.data/data/share/sitecustomize.py", False),
+    ],
+)
+def test_what_runs_at_startup_is_named(tmp_path: Path, name: str, warned: bool) -> None:
+    path = make_wheel(tmp_path / "demo-1.0-py3-none-any.whl", {name: b""})
+    with open_wheel(str(path)) as opened:
+        warnings = opened.facts.warnings
+    assert warnings == ((f"has {name!r}, which every Python there runs at startup",) if warned else ())

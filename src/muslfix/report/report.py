@@ -40,7 +40,16 @@ ACTIONS = {
 }
 
 #: What ``verify`` finds of files, and ``undo`` does to them.
-FINDINGS = ("removed", "put-back", "missing", "changed", "unlisted", "link-broken", "link-outside")
+FINDINGS = (
+    "removed",
+    "put-back",
+    "missing",
+    "changed",
+    "unlisted",
+    "link-broken",
+    "link-outside",
+    "not-its-own",
+)
 
 #: The words that describe a file: verdicts and findings.
 WORDS = frozenset({*(verdict.value for verdict in Verdict), *FINDINGS})

@@ -53,6 +53,7 @@ _KINDS = {
     "put-back": "good",
     "unlisted": "odd",
     "link-outside": "odd",
+    "not-its-own": "odd",
 }
 
 # How modules are described in whose place Python imports a .py: of wheels or not, in a dry run or not.

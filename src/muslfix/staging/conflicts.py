@@ -15,7 +15,7 @@ from dataclasses import replace
 from muslfix.errors import FileConflict, InvalidProject
 from muslfix.files import hash_file
 from muslfix.projects.project import scan_projects
-from muslfix.staging.replaced import is_below, is_interpreter, owned_files, roots_of
+from muslfix.staging.replaced import interpreter_files, is_below, owned_files, roots_of
 from muslfix.staging.tree import StagedFile, StagedWheel
 from muslfix.targets.schemes import Layout
 
@@ -33,7 +33,7 @@ def find_conflicts(
     :raises FileConflict: if something is in the way
     """
     going = frozenset(leaving)
-    special = {os.path.realpath(directory) for directory in (layout.scheme.scripts, layout.scheme.data)}
+    is_interpreters = interpreter_files(layout)
     coming: dict[str, StagedFile] = {}
     checked = []
     for wheel in wheels:
@@ -43,8 +43,8 @@ def find_conflicts(
             above, _, name = file.relative.rpartition("/")
             directory, is_there = directories.find(wheel.destination(file.scheme), above)
             path = os.path.join(directory, name)
-            if directory in special and is_interpreter(path, layout):
-                reason = f"is a name of the interpreter, and would be replaced by {wheel.facts.name}"
+            if is_interpreters(path):
+                reason = f"belongs to the interpreter, and would come with {wheel.facts.name}"
                 raise FileConflict(path, reason)
             twin = coming.setdefault(path, file)
             if twin is not file:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple
 
 from muslfix.errors import InvalidProject
+from muslfix.files import configures_interpreter
 from muslfix.projects.ownership import check_place
 from muslfix.projects.project import InstalledProject
 from muslfix.targets.schemes import Layout
-from muslfix.wheels.contents import INTERPRETER_NAME
 
 # Patterns, compiled when something is replaced: most often nothing is.
 _BYTECODE = r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc"
-_ACTIVATION = r"(?i:activate(\..+|_this\.py)?)"
 # The directory above these is the standard library.
 _BELOW_THE_LIBRARY = ("/site-packages", "/dist-packages")
 
@@ -60,13 +59,13 @@ def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
     :param layout: whose directories count
     :raises InvalidProject: if its RECORD is missing or damaged
     """
-    roots = roots_of(layout)
+    roots, is_interpreters = roots_of(layout), interpreter_files(layout)
     own_info = os.path.join(os.path.realpath(project.root), project.dist_info)
     found: dict[str, None] = {}
     for row in project.record().rows:
         path = _really(os.path.join(project.root, row.path))
         directory = os.path.dirname(path)
-        if _is_own(path, layout) or not is_below(path, roots):
+        if is_interpreters(path) or not is_below(path, roots):
             continue
         if directory.endswith((".dist-info", ".egg-info")) and directory != own_info:
             continue  # of another project, whose own RECORD may be missing
@@ -76,12 +75,24 @@ def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
     return list(found)
 
 
-def is_interpreter(path: str, layout: Layout) -> bool:
-    """Whether a path is that of an interpreter, or of what makes an environment one, there or not."""
-    directory, name = os.path.split(path)
-    if INTERPRETER_NAME.fullmatch(name):
-        return directory == os.path.realpath(layout.scheme.scripts)
-    return name == "pyvenv.cfg" and directory == os.path.realpath(layout.scheme.data)
+def interpreter_files(layout: Layout) -> Callable[[str], bool]:
+    """Tells which paths belong to the interpreter of a layout: no project brings or removes them.
+
+    :return: takes an absolute path with no link on the way, whether something is there or not
+    """
+    scripts, data = (os.path.realpath(path) + "/" for path in (layout.scheme.scripts, layout.scheme.data))
+    sites = [os.path.realpath(site) for site in layout.site_directories]
+    libraries = [os.path.dirname(site) for site in sites if site.endswith(_BELOW_THE_LIBRARY)]
+
+    def belongs(path: str) -> bool:
+        if path.startswith(scripts):
+            return configures_interpreter("bin/" + path[len(scripts) :])
+        below = path[len(data) :] if path.startswith(data) else ""
+        if is_below(path, sites):  # which may be the directory of data itself
+            return "/" not in below and configures_interpreter(below)
+        return configures_interpreter(below) or is_below(path, libraries)
+
+    return belongs
 
 
 def roots_of(layout: Layout) -> tuple[str, ...]:
@@ -92,16 +103,6 @@ def roots_of(layout: Layout) -> tuple[str, ...]:
 def is_below(path: str, roots: Iterable[str]) -> bool:
     """Whether a path is in one of some directories."""
     return any(path.startswith(root.rstrip("/") + "/") for root in roots)
-
-
-def _is_own(path: str, layout: Layout) -> bool:
-    """Whether a file belongs to the environment itself, whatever a RECORD claims."""
-    directory, name = os.path.split(path)
-    if directory == os.path.realpath(layout.scheme.scripts) and re.fullmatch(_ACTIVATION, name):
-        return True
-    sites = [os.path.realpath(site) for site in layout.site_directories]
-    libraries = [os.path.dirname(site) for site in sites if site.endswith(_BELOW_THE_LIBRARY)]
-    return is_interpreter(path, layout) or (is_below(path, libraries) and not is_below(path, sites))
 
 
 def _really(path: str) -> str:

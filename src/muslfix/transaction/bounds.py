@@ -11,17 +11,19 @@ import os
 import re
 from collections.abc import Sequence
 
+from muslfix.files import configures_interpreter
+
 # Patterns, compiled when something is changed: most runs change nothing.
 _SITE_DIRECTORY = r"(?P<prefix>.+)/lib[^/]*/(python[^/]*/)?(site|dist)-packages"
-_OF_AN_INTERPRETER = r"(?i:bin/(python|pythonw|pypy)[0-9.]*t?|(bin/)?pyvenv\.cfg)"
 
 
-def configures_interpreter(relative: str) -> bool:
-    """Whether a path is that of an interpreter, or of what one reads to find out what it is.
+def environment_of(site: str) -> str | None:
+    """The prefix of the environment that a site directory belongs to, if its path shows that.
 
-    :param relative: below the prefix of an environment; programs are in ``bin``
+    :param site: with no link on the way
     """
-    return re.fullmatch(_OF_AN_INTERPRETER, relative) is not None
+    match = re.fullmatch(_SITE_DIRECTORY, site)
+    return match["prefix"] if match else None
 
 
 class Bounds:
@@ -33,8 +35,8 @@ class Bounds:
 
     def __init__(self, anchor: str, roots: Sequence[str] = ()) -> None:
         self._anchor = os.path.realpath(anchor)
-        match = re.fullmatch(_SITE_DIRECTORY, self._anchor)
-        found = (self._anchor, *([match["prefix"]] if match else ()), *map(os.path.realpath, roots))
+        self._prefix = environment_of(self._anchor)
+        found = (self._anchor, *filter(None, [self._prefix]), *map(os.path.realpath, roots))
         self._roots = tuple(root.rstrip("/") for root in dict.fromkeys(found))
         self._directories: dict[str, str] = {}
 
@@ -42,8 +44,10 @@ class Bounds:
         """Whether a step may name a path: a file or directory below one of the directories."""
         if self.real(path) != path:
             return False
-        below = [path[len(root) + 1 :] for root in self._roots if path.startswith(root + "/")]
-        return bool(below) and not any(map(configures_interpreter, below))
+        if not any(path.startswith(root + "/") for root in self._roots):
+            return False
+        prefix = f"{self._prefix}/"
+        return not (path.startswith(prefix) and configures_interpreter(path[len(prefix) :]))
 
     def are_below(self, path: str) -> bool:
         """Whether a step may make a directory, which one of the directories is or is in."""

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors
-from muslfix.files import hash_file
+from muslfix.files import configures_interpreter, hash_file
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.record.rows import RecordRow
 from muslfix.report.report import FileReport, ProjectReport, Report
 from muslfix.targets.paths import PathMap, paths_of
 from muslfix.targets.target import Target
+from muslfix.transaction.bounds import environment_of
 from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import projects_named
@@ -69,6 +70,8 @@ class _View:
         self.follow = paths.follow
         self._site = os.path.realpath(site)
         self._roots = tuple(os.path.realpath(root).rstrip("/") + "/" for root in roots)
+        prefix = environment_of(self._site)
+        self._prefix = None if prefix is None else f"{prefix}/"
         self._real: dict[str, str] = {}
 
     def locate(self, listed_as: str) -> str:
@@ -84,6 +87,12 @@ class _View:
     def is_inside(self, path: str) -> bool:
         """Whether a path without links is in one of the directories."""
         return path.startswith(self._roots)
+
+    def is_interpreters(self, path: str) -> bool:
+        """Whether a path without links belongs to the interpreter, as far as the site directory tells."""
+        return self._prefix is not None and (
+            path.startswith(self._prefix) and configures_interpreter(path[len(self._prefix) :])
+        )
 
 
 def _verify(project: InstalledProject, listed: frozenset[str], view: _View, target: Target) -> ProjectReport:
@@ -103,6 +112,8 @@ def _verify_row(row: RecordRow, view: _View) -> Iterator[FileReport]:
     except InvalidTarget as error:
         yield FileReport(row.path, "link-outside", f"it is reached by a link that {error.reason}")
         return
+    if view.is_interpreters(path):
+        yield FileReport(row.path, "not-its-own", "it belongs to the interpreter, so muslfix leaves it alone")
     if is_link:
         yield from _verify_link(place, row.path, view)
     elif not os.path.exists(path) and not row.path.endswith(".pyc"):  # Python compiles it again

@@ -11,12 +11,12 @@ https://packaging.python.org/en/latest/specifications/entry-points/
 
 from __future__ import annotations
 
-import re
 import string
 from collections import Counter
 from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord, InvalidWheel
+from muslfix.files import configures_interpreter
 from muslfix.record.rows import Record, RecordRow
 from muslfix.wheels.archive import Archive, Member, read_text
 from muslfix.wheels.texts import EntryPoint, parse_entry_points
@@ -32,8 +32,6 @@ RECORD_TIP = (
     "the wheel was built incorrectly, or changed later; --ignore-record installs it without comparing"
 )
 
-#: The programs of the environment itself; a wheel that brings one of these would take it over.
-INTERPRETER_NAME = re.compile(r"(python|pythonw|pypy)[0-9.]*t?", re.IGNORECASE)
 _LONGEST_NAME = 255  # bytes, of a file
 
 
@@ -132,13 +130,11 @@ def judge_scripts(archive: Archive, dist_info: str, data: str) -> Scripts:
         made[name.casefold()] = name
     scripts = f"{data}/scripts/"
     files = {name[len(scripts) :]: name for name in archive.members if name.startswith(scripts)}
-    programs = f"{data}/data/bin/"
-    others = [name[len(programs) :] for name in archive.members if name.startswith(programs)]
-    for name in (*made.values(), *files, *others):
-        if INTERPRETER_NAME.fullmatch(name):
-            raise InvalidWheel(archive.path, f"has a script {name!r}, which would replace the interpreter")
-    if f"{data}/data/pyvenv.cfg" in archive.members:
-        raise InvalidWheel(archive.path, "has a 'pyvenv.cfg', which would reconfigure its environment")
+    others = f"{data}/data/"
+    below_prefix = [name[len(others) :] for name in archive.members if name.startswith(others)]
+    for name in (*(f"bin/{name}" for name in (*made.values(), *files)), *below_prefix):
+        if configures_interpreter(name):
+            raise InvalidWheel(archive.path, f"has {name!r:.200}, which belongs to the interpreter")
     return Scripts(entry_points, frozenset(files[name] for name in made.values() if name in files))
 
 

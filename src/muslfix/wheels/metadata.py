@@ -30,6 +30,11 @@ _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
 _LONGEST_NAME = 255  # bytes, of a file
 
+# What importlib.metadata and installers take for an installed project, whatever its case.
+_DESCRIBES = (".dist-info", ".egg-info", ".egg-link")
+# https://docs.python.org/3/library/site.html#module-sitecustomize
+_AT_STARTUP = ("sitecustomize", "usercustomize")
+
 
 class WheelFacts(NamedTuple):
     """What a wheel says of itself, free of contradictions.
@@ -92,7 +97,7 @@ def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
     metadata = Headers(path, "METADATA", read_text(archive, f"{dist_info}/METADATA"))
     wheel = Headers(path, "WHEEL", read_text(archive, f"{dist_info}/WHEEL"))
     record, record_warnings = _record(archive, dist_info, ignore=ignore_record)
-    _check_places(archive, data)
+    _check_places(archive, dist_info, data)
     return WheelFacts(
         path=path,
         key=key,
@@ -106,7 +111,12 @@ def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
         root_is_purelib=_root_is_purelib(wheel),
         record=record,
         scripts=judge_scripts(archive, dist_info, data),
-        warnings=(*_check_format(wheel), *_check_tags(wheel, tags), *record_warnings),
+        warnings=(
+            *_check_format(wheel),
+            *_check_tags(wheel, tags),
+            *record_warnings,
+            *_check_startup(archive, data),
+        ),
     )
 
 
@@ -237,15 +247,41 @@ def _record(archive: Archive, dist_info: str, *, ignore: bool) -> tuple[Record, 
     return Record(), ("was not compared with its RECORD",)
 
 
-def _check_places(archive: Archive, data: str) -> None:
+def _check_places(archive: Archive, dist_info: str, data: str) -> None:
     """Refuse paths that would become something else where they are installed."""
     for name in archive.members:
         if name.startswith(data):
             _check_data(archive.path, name, data)
-        # The first test is cheap, and few names pass it.
+        # The first tests are cheap, and few names pass them.
         folded = name.casefold()  # as some file systems take it
         if STAGING_PREFIX in folded and any(part.startswith(STAGING_PREFIX) for part in folded.split("/")):
             raise InvalidWheel(archive.path, f"has {name!r}, a name that muslfix reserves for itself")
+        if any(ending in folded for ending in _DESCRIBES):
+            _check_only_itself(archive.path, name, dist_info, data)
+
+
+def _check_only_itself(path: str, name: str, dist_info: str, data: str) -> None:
+    """Refuse what another tool would take for an installed project, as a file or as a directory."""
+    top, *rest = name.split("/")
+    inner = [top]
+    if top == data:
+        # Below the others, the site directory can be anywhere.
+        inner = rest[1:2] if rest[0] in ("purelib", "platlib") else rest[1:]
+    if any(part.casefold().endswith(_DESCRIBES) for part in inner) and top != dist_info:
+        raise InvalidWheel(path, f"has {name!r:.200}, which would describe a project beside its {dist_info}")
+
+
+def _check_startup(archive: Archive, data: str) -> tuple[str, ...]:
+    """Warn of modules that every Python of the environment runs when it starts, as it does some ``.pth``."""
+    roots = ("", f"{data}/purelib/", f"{data}/platlib/")
+    found = sorted(
+        name
+        for name in archive.members
+        for root in roots
+        if name.startswith(tuple(root + module for module in _AT_STARTUP))
+        and name[len(root) :].split("/")[0].split(".")[0] in _AT_STARTUP
+    )
+    return tuple(f"has {name!r:.200}, which every Python there runs at startup" for name in found)
 
 
 def _check_data(path: str, name: str, data: str) -> None:
@@ -257,7 +293,3 @@ def _check_data(path: str, name: str, data: str) -> None:
         raise InvalidWheel(
             path, f"has {name!r}, which is in none of the directories {', '.join(SCHEME_NAMES)}"
         )
-    # Below data/, another project's files can be anywhere.
-    inner = rest[1:] if rest[0] == "data" else rest[1:2]
-    if any(part.endswith(".dist-info") for part in inner):
-        raise InvalidWheel(path, f"has a second .dist-info directory: {name!r}")
