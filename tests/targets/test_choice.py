@@ -11,7 +11,7 @@ import pytest
 
 from muslfix.errors import InterpreterError
 from muslfix.targets.choice import choose_python, find_python
-from muslfix.targets.environments import RUNNING, candidate_environments
+from muslfix.targets.environments import RUNNING
 
 VERSION = "{}.{}.{}".format(*sys.version_info)
 SHORT = "{}.{}".format(*sys.version_info)
@@ -82,16 +82,6 @@ def test_a_variable_that_names_nothing(project: Path, variable: str) -> None:
         f"/nonexistent: is not a directory, so it holds no environment; {variable} names it"
     )
     assert caught.value.tip == f"unset {variable}, or name an interpreter with --python"
-
-
-def test_the_candidates(project: Path, tmp_path: Path) -> None:
-    active = make_venv(tmp_path / "active")
-    (tmp_path / "same").symlink_to(active)
-    environ = {"VIRTUAL_ENV": str(active), "UV_PROJECT_ENVIRONMENT": str(tmp_path / "same")}
-    assert candidate_environments(environ, str(project)) == (
-        str(tmp_path / "same"), str(project / ".venv"), sys.prefix,
-    )  # fmt: skip
-    assert candidate_environments({"VIRTUAL_ENV": "/nonexistent"}, "/") == (sys.prefix,)
 
 
 @pytest.mark.parametrize("name", [".venv", "./.venv", ".venv/", ".venv/bin/python"])

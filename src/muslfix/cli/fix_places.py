@@ -126,7 +126,7 @@ class FixPlaces:
             return True
         report = self._look(target, directories)
         if report.changes:
-            self._say(report)
+            self._say(replace(report, directories=()))
             site_directories(target, (), break_system_packages=False)
         return True
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from muslfix.cli.command_words import Named, is_pip, is_python, read_command
 from muslfix.files import open_regular, read_regular
+from muslfix.targets.environments import is_environment
 
 # The tools that keep environments in a directory of their own: the words of the command that tell of them,
 # the variable that names the directory, where it is otherwise, and what in it are environments.
@@ -107,7 +108,8 @@ def _all(named: Named, directory: str) -> Iterator[Place]:
     yield from _kept(named)
     home = named.environ.get("HOME", "/nonexistent")
     user = named.environ.get("PYTHONUSERBASE") or os.path.join(home, ".local")
-    yield Place(user, Tie.WATCHED if all(map(_is_virtual, prefixes)) else Tie.CHOSEN)
+    # A virtual environment does not import from the user's own directory.
+    yield Place(user, Tie.WATCHED if all(map(is_environment, prefixes)) else Tie.CHOSEN)
     for name in ("pip", "pip3", "python", "python3"):
         yield from (Place(path, Tie.WATCHED) for path in _prefixes_of(name, directory, named.environ))
     yield Place(sys.prefix, Tie.WATCHED)
@@ -161,7 +163,7 @@ def _prefixes_of(program: str, directory: str, environ: Mapping[str, str]) -> It
         prefix = os.path.dirname(os.path.realpath(os.path.dirname(path)))
         if _is_prefix(prefix):
             yield prefix
-        if _is_virtual(prefix) or not os.path.islink(path):
+        if is_environment(prefix) or not os.path.islink(path):
             return
         path = os.path.join(os.path.dirname(path), os.readlink(path))
 
@@ -184,12 +186,7 @@ def _prefixes_by_first_line(path: str, directory: str, environ: Mapping[str, str
 
 def _is_prefix(path: str) -> bool:
     """Whether a directory is a prefix: of an environment, or of an installed Python."""
-    return _is_virtual(path) or any(True for _ in _names(os.path.join(path, "lib"), "python3"))
-
-
-def _is_virtual(prefix: str) -> bool:
-    """Whether a prefix is a virtual environment, which does not import from the user's own directory."""
-    return os.path.isfile(os.path.join(prefix, "pyvenv.cfg"))
+    return is_environment(path) or any(True for _ in _names(os.path.join(path, "lib"), "python3"))
 
 
 def _is_shim(program: str, environ: Mapping[str, str]) -> bool:

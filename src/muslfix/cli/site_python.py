@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from muslfix.cli.install_places import Place, Tie
 from muslfix.cli.snapshots import Site
 from muslfix.errors import InterpreterError, MuslfixError
+from muslfix.targets.environments import is_environment
 from muslfix.targets.interpreter import probe_interpreter
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def find_site_python(site: Site, places: Sequence[Place], environ: Mapping[str, 
     :raises InterpreterError: if it cannot be told, or does not answer
     """
     found: Iterable[Target] = map(probe_interpreter, _own(site))
-    if not os.path.isfile(os.path.join(site.prefix, "pyvenv.cfg")):  # else any other may be for another libc
+    if not is_environment(site.prefix):  # else any other may be for another libc
         others = (
             map(probe_interpreter, _only_near(places))
             if site.version is None
@@ -61,7 +62,7 @@ def _programs(prefix: str, version: str | None) -> Iterator[str]:
 
 def _own(site: Site) -> Iterator[str]:
     """The interpreters that are at home in the prefix: ``~/.local/bin`` may link to others."""
-    is_virtual = os.path.isfile(os.path.join(site.prefix, "pyvenv.cfg"))
+    is_virtual = is_environment(site.prefix)
     for program in _programs(site.prefix, site.version):
         home = os.path.dirname(os.path.dirname(os.path.realpath(program)))
         if is_virtual or home == os.path.realpath(site.prefix):

@@ -41,12 +41,6 @@ def select_environment(environ: Mapping[str, str], directory: str) -> tuple[str 
     return (None if _is_same(prefix, sys.prefix) else prefix), reason, tuple(dict.fromkeys(others))
 
 
-def candidate_environments(environ: Mapping[str, str], directory: str) -> tuple[str, ...]:
-    """The prefixes of all environments that could be meant, each once; of those that are there."""
-    prefixes = [*(prefix for prefix, _ in named_environments(environ, directory)), sys.prefix]
-    return each_once(prefix for prefix in prefixes if os.path.isdir(prefix))
-
-
 def each_once(directories: Iterable[str]) -> tuple[str, ...]:
     """The same directories, absolute, each under its first path: ``lib64`` can be a link to ``lib``."""
     found: dict[str, str] = {}
