@@ -5,6 +5,8 @@ Every exception that leaves the library is a :class:`MuslfixError`. Verdicts abo
 
 :func:`destination_errors`
     turns errors of the operating system into sentences
+:func:`last_resort`
+    turns whatever else there is into one
 :func:`spelling_errors`
     turns file names that the locale cannot encode into sentences
 :func:`harmless`
@@ -138,6 +140,47 @@ def destination_errors(path: str) -> Iterator[None]:
         raise DestinationError(os.fsdecode(named), reason) from error
 
 
+def last_resort(error: Exception) -> MuslfixError:
+    """The sentence for an error that nobody expected: of the machine, or a bug.
+
+    :param error: anything but an error of muslfix
+    """
+    if isinstance(error, MemoryError):
+        return MuslfixError(
+            None, "there is not enough memory", "give it more, or work on fewer files at once"
+        )
+    if isinstance(error, RecursionError):
+        return MuslfixError(None, "something that was read is nested too deeply")
+    if isinstance(error, OSError):
+        return _of_the_system(error)
+    if isinstance(error, ImportError):
+        return MuslfixError(None, f"a module of Python cannot be loaded ({error})", "install muslfix again")
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" in {trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace is not None else ""
+    reason = f"this is a bug of muslfix: {type(error).__name__}{where}: {error!s:.500}"
+    return MuslfixError(None, " ".join(reason.split()), "please report it, with the command")
+
+
+def _of_the_system(error: OSError) -> MuslfixError:
+    path = error.filename2 or error.filename
+    named = None if path is None or isinstance(path, int) else os.fsdecode(path)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return MuslfixError(named, "too many files are open", "raise the limit: ulimit -n 1024")
+    if error.errno == errno.ENOENT and not _has_current_directory():
+        return MuslfixError(None, "the current directory does not exist any more", "go to another one: cd /")
+    return MuslfixError(named, f"cannot be used ({error.strerror or error})")
+
+
+def _has_current_directory() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
+
+
 # -- file names that the locale cannot encode -------------------------------------------------------
 
 
@@ -159,7 +202,12 @@ def spelling_errors() -> Iterator[None]:
 def spelling_error(error: UnicodeEncodeError) -> UnspellableName:
     """The sentence for such an error. Of a path it names only the part that cannot be encoded."""
     before, behind = error.object[: error.start], error.object[error.start :]
-    name = ascii(before.rpartition("/")[2] + behind.partition("/")[0])[1:-1]
+    part = before.rpartition("/")[2] + behind.partition("/")[0]
+    name = ascii(part)[1:-1]
+    if any("\udc80" <= character <= "\udcff" for character in part):  # no encoding has these bytes
+        return UnspellableName(
+            None, f"a file name is not valid {error.encoding}: {name:.200}", "give the file another name"
+        )
     return UnspellableName(
         None,
         f"the locale's encoding, {error.encoding}, cannot spell a file name: {name:.200}",

@@ -29,12 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             give_back({} if arguments is None else before)  # the process ends now
     except KeyboardInterrupt:  # while modules were loaded, or before
-        try:
-            sys.stderr.write("interrupted: nothing is left half done\n")
-            sys.stderr.flush()
-        except (AttributeError, OSError, ValueError):  # no stderr, or a terminal that is gone
-            pass
+        _complain("interrupted: nothing is left half done")
         return 130
+    except Exception as error:  # noqa: BLE001 - modules cannot be loaded, or its sentence cannot be printed
+        _complain(f"error: {type(error).__name__}: {error}")
+        return 1
+
+
+def _complain(line: str) -> None:
+    try:
+        sys.stderr.write(" ".join(line.split()).encode("ascii", "backslashreplace").decode() + "\n")
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):  # no stderr, or a terminal that is gone
+        return
 
 
 def _main(arguments: Sequence[str] | None) -> int:

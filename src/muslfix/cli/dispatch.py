@@ -16,7 +16,7 @@ from itertools import takewhile
 from muslfix._version import __version__
 from muslfix.cli.output import Output
 from muslfix.cli.parser import CommandParser, Parser, did_you_mean
-from muslfix.errors import MuslfixError, RefusedModules, UsageError, spelling_error
+from muslfix.errors import MuslfixError, RefusedModules, UsageError, last_resort, spelling_error
 from muslfix.parallel.interrupts import CHANGED
 
 # Each is a module, imported when it is needed.
@@ -102,6 +102,10 @@ def _run(words: Sequence[str], parser: Parser, output: Output) -> tuple[int, Mus
         return _INTERRUPTED, _end_interrupted(output)
     except BrokenPipeError:
         return _FAILED, None
+    except Exception as error:  # noqa: BLE001 - of the machine, or a bug: one sentence, no traceback
+        unexpected = last_resort(error)
+        output.error(unexpected)
+        return _FAILED, unexpected
     return status, None
 
 

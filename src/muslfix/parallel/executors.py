@@ -65,7 +65,7 @@ def _work_off(
     if executor is not None:
         yield from _results(executor, work, items)
         return
-    if len(items) < 2:
+    if len(items) < 2 or not _may_start_threads():
         yield from ((number, work(item)) for number, item in items.items())
         return
     again = {}
@@ -78,6 +78,17 @@ def _work_off(
     for number, item in again.items():  # one of them broke the pool for all: each gets a process of its own
         with _processes(1) as own:
             yield from _results(own, work, {number: item})
+
+
+def _may_start_threads() -> bool:
+    """Whether a pool of processes can be had, which needs a thread to watch them."""
+    thread = threading.Thread(target=int)
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    thread.join()
+    return True
 
 
 def _results(

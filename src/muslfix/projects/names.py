@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from muslfix.projects.trace import Change
@@ -14,6 +13,20 @@ from muslfix.verdicts import Mode
 if TYPE_CHECKING:  # undo needs neither
     from muslfix.loader.check import Locate
     from muslfix.modules.plan import Decision, Plan
+
+# What systems answer where a file system has no links, or the file may have no more of them.
+_NO_LINKS = frozenset(
+    {
+        errno.EPERM,
+        errno.EACCES,
+        errno.EOPNOTSUPP,
+        errno.ENOSYS,
+        errno.EMLINK,
+        errno.EXDEV,
+        errno.EINVAL,
+        errno.ENOTSUP,
+    }
+)
 
 
 def apply_names(plan: Plan, locate: Locate) -> tuple[Change, ...]:
@@ -60,11 +73,7 @@ def give_name(source: str, target: str, mode: Mode) -> Mode:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     order = [Mode.SYMLINK, Mode.HARDLINK, Mode.COPY]
     for possible in order[order.index(mode) : -1]:
-        with suppress(OSError):
-            if possible is Mode.SYMLINK:
-                os.symlink(os.path.basename(source), target)  # relative: it survives a copy of the tree
-            else:
-                os.link(source, target, follow_symlinks=False)
+        if _link(source, target, possible):
             return possible
     try:
         shutil.copy2(source, target)
@@ -73,3 +82,20 @@ def give_name(source: str, target: str, mode: Mode) -> Mode:
             os.unlink(target)
         raise
     return Mode.COPY
+
+
+def _link(source: str, target: str, mode: Mode) -> bool:
+    """Make a link, unless the file system has none.
+
+    :raises OSError: if it cannot be made for another reason
+    """
+    try:
+        if mode is Mode.SYMLINK:
+            os.symlink(os.path.basename(source), target)  # relative: it survives a copy of the tree
+        else:
+            os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True

@@ -106,8 +106,11 @@ def is_below(path: str, roots: Iterable[str]) -> bool:
 
 
 def _really(path: str) -> str:
-    """Where a path is, with no link on the way; the path itself is not followed."""
-    directory, name = os.path.split(os.path.normpath(path))
+    """Where a path is, with no link on the way; the path itself is not followed.
+
+    ``..`` behind a link leads to what is above its target, as for the system, and for ``verify``.
+    """
+    directory, name = os.path.split(path)
     return os.path.join(os.path.realpath(directory), name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import selectors
@@ -22,6 +23,9 @@ _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --j
 _NAME_TIP = "name an interpreter with --python"
 
 _ABOUT_THE_USER = frozenset({"PYTHONUSERBASE", "PYTHONNOUSERSITE"})
+
+# Errors that say nothing of the file.
+_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EIO, errno.ENOSPC})
 
 # Far more than any answer.
 _MAX_OUTPUT = 1024 * 1024
@@ -162,11 +166,11 @@ def why_not_started(path: str, error: OSError | ValueError) -> InterpreterError:
             return InterpreterError(path, "does not exist", _NAME_TIP)
     if isinstance(error, PermissionError):
         return InterpreterError(path, "is not executable", "give an interpreter that this user may run")
-    try:
-        return _why_not_loaded(path)
-    except (OSError, ValueError):
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        return InterpreterError(path, f"cannot be started ({why})")
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_MACHINE:
+        with suppress(OSError, ValueError):
+            return _why_not_loaded(path)
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return InterpreterError(path, f"cannot be started ({why})")
 
 
 def _why_not_loaded(path: str) -> InterpreterError:

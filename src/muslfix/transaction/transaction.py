@@ -299,9 +299,12 @@ def _half_done(anchor: str) -> Iterator[None]:
     """Say what is left where a step cannot be taken back."""
     try:
         yield
-    except DestinationError as error:
+    except Exception as error:
+        path, reason = anchor, f"cannot be put back ({type(error).__name__})"
+        if isinstance(error, DestinationError):
+            path, reason = error.path or anchor, error.reason
         raise DestinationError(
-            error.path,
-            f"{error.reason}, so the change of {anchor} is half done",
+            path,
+            f"{reason}, so the change of {anchor} is half done",
             tip="when that is mended, run muslfix there again: it first takes back what was begun",
         ) from error

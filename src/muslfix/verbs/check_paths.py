@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from muslfix.errors import MuslfixError
 from muslfix.files import open_regular
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_libraries, plan_tree
@@ -37,11 +38,18 @@ class Contents(NamedTuple):
         return any(_SHARED_OBJECT.search(path) for path in self.others)
 
 
+def _refuse(error: OSError) -> None:
+    raise MuslfixError(os.fsdecode(error.filename), f"cannot be listed ({error.strerror})") from error
+
+
 def look_into(directory: str) -> Contents:
-    """Find what can be checked in a directory."""
+    """Find what can be checked in a directory.
+
+    :raises MuslfixError: if one below it cannot be listed
+    """
     found = [
         os.path.relpath(os.path.join(parent, name), directory)
-        for parent, _, names in os.walk(directory)
+        for parent, _, names in os.walk(directory, onerror=_refuse)
         for name in names
         if name.endswith((".py", ".whl")) or _SHARED_OBJECT.search(name)
     ]

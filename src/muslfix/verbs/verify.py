@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -79,7 +80,7 @@ class _View:
 
         :raises InvalidTarget: if they lead out of the tree of the target, or round in a circle
         """
-        directory, name = os.path.split(os.path.normpath(os.path.join(self._site, listed_as)))
+        directory, name = os.path.split(os.path.join(self._site, listed_as))
         if directory not in self._real:
             self._real[directory] = self.follow(directory)
         return os.path.join(self._real[directory], name)
@@ -170,13 +171,18 @@ def _unlisted(
     for top in tops:
         if os.path.islink(project.locate(top)):
             continue  # its files belong to the tool that made the link
-        for directory, directories, names in os.walk(project.locate(top)):
+        unlisted: list[OSError] = []
+        for directory, directories, names in os.walk(project.locate(top), onerror=unlisted.append):
             links = [name for name in directories if os.path.islink(os.path.join(directory, name))]
             for name in (*names, *links):
                 path = os.path.join(directory, name)
                 if path not in listed and not name.endswith(".pyc"):
                     relative = os.path.relpath(path, project.root)
                     yield FileReport(relative, "unlisted", "no RECORD lists it")
+        for error in unlisted:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):  # it is a file, or there is none
+                relative = os.path.relpath(os.fsdecode(error.filename), project.root)
+                yield FileReport(relative, "unlisted", f"its files cannot be listed ({error.strerror})")
 
 
 def _listed_paths(projects: Iterable[InstalledProject]) -> frozenset[str]:
