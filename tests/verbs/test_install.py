@@ -747,6 +747,7 @@ def test_a_report_as_json(cli: Cli, environment: Path, tmp_path: Path) -> None:
         "tip": None,
         "output": None,
         "musl": None,
+        "editable": None,
     }
     kept = report_of(cli(*words))["projects"]
     assert [(p["action"], p["previous"], p["modules"]) for p in kept] == [("kept", "1.0", [])] * 2

@@ -71,6 +71,14 @@ class InstalledProject(NamedTuple):
         return os.path.isfile(os.path.join(self.root, self.dist_info, "METADATA"))
 
     @property
+    def may_have_modules(self) -> bool:
+        """Whether its RECORD lists shared objects, or cannot be read."""
+        try:
+            return b".so" in self.record_bytes()
+        except InvalidProject:
+            return True
+
+    @property
     def package_manager(self) -> str | None:
         """Name of the distribution's package manager that it belongs to, from its INSTALLER, or ``None``.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass, field
-from typing import NamedTuple
+from dataclasses import astuple, dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.errors import EnvironmentRefused, InvalidWheel, destination_errors, spelling_errors
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed, versions_beside
 from muslfix.projects.project import InstalledProject, scan_all, scan_legacy, scan_projects
-from muslfix.report.report import ProjectReport, Report
+from muslfix.report.report import ModuleReport, ProjectReport, Report
 from muslfix.staging.conflicts import find_conflicts
 from muslfix.staging.place import move_out, place
 from muslfix.staging.replaced import leaving_files
@@ -26,6 +26,9 @@ from muslfix.verbs.subjects import wheels_to_install
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheels
+
+if TYPE_CHECKING:  # most installations find nothing there
+    from muslfix.verbs.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
     with open_wheels(wheels, options.limits, ignore_record=options.ignore_record) as opened:
         _check_wheels(opened, target)
         with _transaction(layout, options) as transaction:
-            judged = _judge(opened, layout, options)
+            judged = _judge(opened, layout, target, options)
             unpacked = _unpack(judged, layout, target, transaction, options)
             renamed = _rename(unpacked, judged, target, options)
             checked = find_conflicts(renamed, judged.leaving, layout, compiles=_compiles(target, options))
@@ -91,8 +94,10 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
             if not options.dry_run:
                 move_out(transaction, judged.leaving, layout)
                 place(transaction, complete)
+            fixed = judged.kept.fix(target, transaction, dry_run=options.dry_run) if judged.kept else {}
+            if not options.dry_run:
                 transaction.commit()
-            return _report(judged, complete, layout, target, options)
+            return _report(judged, complete, fixed, layout, target, options)
 
 
 def _layout(target: Target, options: InstallOptions) -> Layout:
@@ -147,25 +152,44 @@ class _Judged(NamedTuple):
     :param coming: those that will be installed; the others are there already
     :param installed: the projects that are there, by normalised name
     :param leaving: the files that go first
+    :param kept: what is wrong with those that are there already; ``None``: nothing
     """
 
     opened: Sequence[Wheel]
     coming: Sequence[Wheel]
     installed: dict[str, InstalledProject]
     leaving: Collection[str]
+    kept: Kept | None
 
 
-def _judge(opened: Sequence[Wheel], layout: Layout, options: InstallOptions) -> _Judged:
+def _judge(opened: Sequence[Wheel], layout: Layout, target: Target, options: InstallOptions) -> _Judged:
     """Compare wheels with what is installed."""
     installed = scan_projects(layout.site_directories)
-    coming = [wheel for wheel in opened if options.force_reinstall or not _is_there(wheel, installed)]
+    there = {w.facts.key for w in opened if not options.force_reinstall and _is_there(w, installed)}
+    kept = _judge_kept([installed[key] for key in sorted(there)], layout, target, options)
+    misnamed, broken = (kept.misnamed.keys(), kept.broken) if kept else (set(), set())
+    coming = [wheel for wheel in opened if wheel.facts.key not in there or wheel.facts.key in broken]
     _check_legacy(coming, installed, layout)
-    _check_owners(coming, installed, options)
+    _check_owners([*coming, *(w for w in opened if w.facts.key in misnamed)], installed, options)
     keys = {wheel.facts.key for wheel in coming}
     everything = scan_all(layout.site_directories)
     replaced = [project for project in everything if project.key in keys]
     staying = [project for project in everything if project.key not in keys]
-    return _Judged(opened, coming, installed, leaving_files(replaced, staying, layout))
+    return _Judged(opened, coming, installed, leaving_files(replaced, staying, layout), kept)
+
+
+def _judge_kept(
+    projects: Sequence[InstalledProject], layout: Layout, target: Target, options: InstallOptions
+) -> Kept | None:
+    """Judge the projects that are there by their extension modules; what does that is loaded if need be."""
+    may_be_broken = [project for project in projects if project.may_have_modules]
+    if not may_be_broken:
+        return None
+    from muslfix.loader.check import LoadCheck
+    from muslfix.verbs.kept import judge_kept
+
+    check = LoadCheck(target, options.root, layout.site_directories, strict=options.strict)
+    return judge_kept(may_be_broken, target, options.mode, check if options.load_check else None)
 
 
 def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
@@ -243,21 +267,32 @@ def _compile(wheels: list[StagedWheel], target: Target, options: InstallOptions)
     return compile_wheels(wheels, target.executable, options.progress)
 
 
-def _report(
-    judged: _Judged, complete: Sequence[StagedWheel], layout: Layout, target: Target, options: InstallOptions
+def _report(  # noqa: PLR0913 - all that is known at the end
+    judged: _Judged,
+    complete: Sequence[StagedWheel],
+    fixed: Mapping[str, tuple[ModuleReport, ...]],
+    layout: Layout,
+    target: Target,
+    options: InstallOptions,
 ) -> Report:
     versions = versions_beside(target) if layout.is_environment else {}
     versions.update((key, project.version) for key, project in judged.installed.items())
     versions.update((wheel.facts.key, str(wheel.facts.version)) for wheel in judged.opened)
     staged = {wheel.facts.key: wheel for wheel in complete}
+    unknown = judged.kept.unknown if judged.kept else {}
     projects = []
     for wheel in judged.opened:
         key, requirements = wheel.facts.key, wheel.facts.requirements
         warnings = (*wheel.facts.warnings, *unmet_requirements(requirements, versions, target))
-        projects.append(_report_project(wheel, staged.get(key), judged.installed.get(key), warnings))
-    notes: tuple[str, ...] = ()
+        if key in unknown:
+            warnings = (*warnings, unknown[key])
+        report = _report_project(wheel, staged.get(key), judged.installed.get(key), warnings)
+        if key in fixed:
+            report = replace(report, action="fixed", modules=fixed[key])
+        projects.append(report)
+    notes = judged.kept.notes if judged.kept else ()
     if _wants_bytecode(options) and not target.runs_here and any(wheel.has_sources for wheel in complete):
-        notes = ("bytecode is left out: only the target could compile it, and that cannot run here",)
+        notes += ("bytecode is left out: only the target could compile it, and that cannot run here",)
     return Report(
         "install",
         options.dry_run,
