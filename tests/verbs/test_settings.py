@@ -11,7 +11,8 @@ import pytest
 from bad_files import NO_FILE, Make, text
 from trees import states
 
-from muslfix.verbs.settings import Settings, find_pyproject, read_settings
+from muslfix.verbs.nothing_to_fix import find_pyproject
+from muslfix.verbs.settings import Settings, read_settings
 from muslfix.verdicts import Mode
 
 pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")

@@ -85,7 +85,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
             paths=tuple(options.path),
             limits=find_limits(options),
             progress=progress,
-            load_check=not options.no_load_check,
+            load_check=options.load_check,
             strict=options.strict,
         )
         report = check(subjects, target, checked, executor=executor)
@@ -126,8 +126,9 @@ def _check_musl_alone(options: argparse.Namespace) -> None:
 
     :raises UsageError: if there is such an option
     """
-    idle = [name for name in ("path", "strict", "no_load_check", "scheduler") if getattr(options, name)]
-    words = [*target_words(options), *mode_words(options), *(f"--{name.replace('_', '-')}" for name in idle)]
+    idle = [name for name in ("path", "strict", "scheduler") if getattr(options, name)]
+    words = [*target_words(options), *mode_words(options), *(f"--{name}" for name in idle)]
+    words += [] if options.load_check else ["--no-load-check"]
     if words:
         raise UsageError(
             None,

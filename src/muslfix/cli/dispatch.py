@@ -87,6 +87,9 @@ def _run(words: Sequence[str], parser: Parser, output: Output) -> tuple[int, Mus
         options = _parse(parser, words)
         options.parser = parser
         output.verbose, output.quiet = options.verbose, options.quiet
+        from muslfix.cli.settings import complete_options  # --help and --version need none
+
+        complete_options(options, output)
         status: int = options.run(options, output)
         output.flush()
     except MuslfixError as error:

@@ -61,7 +61,7 @@ def fix_options(options: argparse.Namespace, progress: Progress) -> FixOptions:
         paths=tuple(options.path),
         break_system_packages=options.break_system_packages,
         dry_run=options.dry_run,
-        load_check=not options.no_load_check,
+        load_check=options.load_check,
         strict=options.strict,
         progress=progress,
     )

@@ -95,7 +95,7 @@ def _install(target: Target, options: argparse.Namespace, output: Output) -> Rep
                 limits=find_limits(options),
                 ignore_record=options.ignore_record,
                 progress=progress,
-                load_check=not options.no_load_check,
+                load_check=options.load_check,
                 strict=options.strict,
             ),
         )

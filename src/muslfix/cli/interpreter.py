@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from muslfix.cli.options import add_command, add_output_options
 from muslfix.cli.output import Output
+from muslfix.cli.settings import describe_settings, own_settings
 from muslfix.cli.targets import add_target_options, find_target
 from muslfix.report.lines import Line
 
@@ -73,6 +74,7 @@ def _describe(target: Target, output: Output) -> None:
 
     pairs = [fact.partition(": ") for fact in _lines(target, verbose=output.verbose)]
     facts = [Line(value, head=f"{name}:", kind="strong") for name, _, value in pairs]
+    facts.append(Line(describe_settings(own_settings(output)), head="settings:", kind="strong"))
     sentences = [Line(sentence) for sentence in describe_target(target)]
     if output.out.is_terminal:  # each sentence is a paragraph there
         sentences = [line for sentence in sentences for line in (sentence, Line())][:-1]

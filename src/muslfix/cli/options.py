@@ -68,8 +68,7 @@ def add_mode_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         choices=[mode.value for mode in Mode],
-        default=Mode.SYMLINK.value,
-        help="how a misnamed module gets its new name (default: %(default)s)",
+        help=f"how a misnamed module gets its new name (default: {Mode.SYMLINK})",
     )
 
 
@@ -98,17 +97,17 @@ def add_dry_run_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_load_options(parser: argparse.ArgumentParser) -> None:
-    """``--strict`` and ``--no-load-check``: whether modules can be loaded."""
+    """``--strict`` and ``--load-check``: whether modules can be loaded."""
     one = parser.add_mutually_exclusive_group()
     one.add_argument(
         "--strict",
-        action="store_true",
-        help="also refuse modules that need a missing library or symbol",
+        action=argparse.BooleanOptionalAction,
+        help="also refuse modules that need a missing library or symbol (default: no)",
     )
     one.add_argument(
-        "--no-load-check",
-        action="store_true",
-        help="do not check whether the target's loader can load a module",
+        "--load-check",
+        action=argparse.BooleanOptionalAction,
+        help="check whether the target's loader can load a module (default: yes)",
     )
 
 
@@ -116,8 +115,8 @@ def add_break_option(parser: argparse.ArgumentParser) -> None:
     """``--break-system-packages``."""
     parser.add_argument(
         "--break-system-packages",
-        action="store_true",
-        help="change an environment or project that another tool manages",
+        action=argparse.BooleanOptionalAction,
+        help="change an environment or project that another tool manages (default: no)",
     )
 
 

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         build_tag=options.build_tag,
         dry_run=options.dry_run,
         limits=find_limits(options),
-        load_check=not options.no_load_check,
+        load_check=options.load_check,
         strict=options.strict,
     )
     check_repair_options(wanted)

@@ -28,6 +28,13 @@ _ROW = rb"(?m)^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,"
 _MAX_FILE = 64 * 1024 * 1024
 
 
+#: How the variables begin that are settings.
+PREFIX = "MUSLFIX_"
+
+# Not settings: the tests of muslfix read these.
+_OF_THE_TESTS = frozenset({"MUSLFIX_LAB", "MUSLFIX_LAB_MIRROR", "MUSLFIX_REQUIRE_LAB"})
+
+
 def nothing_to_fix(words: Sequence[str]) -> tuple[str, str, str] | None:
     """What a ``fix`` says that finds nothing to do; ``None`` where the full command must find out.
 
@@ -35,7 +42,7 @@ def nothing_to_fix(words: Sequence[str]) -> tuple[str, str, str] | None:
     :return: the summary, then where that is: the label, and what it says
     """
     paths, choice = _paths(words), _own_choice()
-    if paths is None or choice is None or (not paths and externally_managed()):
+    if paths is None or choice is None or (not paths and externally_managed()) or _has_settings():
         return None
     directories = each_once(paths or _own_directories())
     suffixes = frozenset(_suffixes())
@@ -59,6 +66,27 @@ def _paths(words: Sequence[str]) -> list[str] | None:
         paths.append(rest[1])
         del rest[:2]
     return None if rest else paths
+
+
+def find_pyproject(directory: str) -> str | None:
+    """The ``pyproject.toml`` in a directory or the nearest one above it, or ``None``."""
+    path = os.path.join(directory, "pyproject.toml")
+    if os.path.isfile(path):
+        return path
+    above = os.path.dirname(directory)
+    return None if above == directory else find_pyproject(above)
+
+
+def is_variable(name: str) -> bool:
+    """Whether an environment variable is, or means to be, a setting."""
+    return name.startswith(PREFIX) and name not in _OF_THE_TESTS
+
+
+def _has_settings() -> bool:
+    """Whether there may be a setting, about which there may be something to say."""
+    pyproject = find_pyproject(os.getcwd())
+    content = read_whole(pyproject or os.devnull) or b""
+    return any(map(is_variable, os.environ)) or b"tool.muslfix" in content or b"[tool]" in content
 
 
 def _own_choice() -> tuple[str, tuple[str, ...]] | None:

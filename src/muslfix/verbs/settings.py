@@ -15,18 +15,15 @@ A variable, ``MUSLFIX_LOAD_CHECK`` for ``load-check``, overrules the table, and 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import import_module
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from muslfix.files import read_regular
+from muslfix.verbs.nothing_to_fix import PREFIX, is_variable
 from muslfix.verdicts import Mode
-
-#: How the variables begin.
-PREFIX = "MUSLFIX_"
-
-# Not settings: the tests of muslfix read these.
-_OF_THE_TESTS = frozenset({"MUSLFIX_LAB", "MUSLFIX_LAB_MIRROR", "MUSLFIX_REQUIRE_LAB"})
 
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 
@@ -73,18 +70,6 @@ class Found(NamedTuple):
     def problems(self) -> list[str]:
         """All sentences."""
         return [*self.wrong, *self.unknown]
-
-
-def find_pyproject(directory: str) -> str | None:
-    """The ``pyproject.toml`` in a directory or the nearest one above it, or ``None``."""
-    while True:
-        path = os.path.join(directory, "pyproject.toml")
-        if os.path.isfile(path):
-            return path
-        above = os.path.dirname(directory)
-        if above == directory:
-            return None
-        directory = above
 
 
 def read_settings(pyproject: str | None, environ: Mapping[str, str]) -> Found:
@@ -141,7 +126,7 @@ def _with(found: Found, key: str, value: object, origin: str, name: str) -> Foun
 def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str, object]]:
     """The variables: the key of the setting, the name, and the value."""
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in _OF_THE_TESTS and environ[name]:
+        if is_variable(name) and environ[name]:
             key, word = name[len(PREFIX) :].lower().replace("_", "-"), environ[name].lower()
             is_switch = key != "mode" and word in _TRUE | _FALSE
             yield key, name, word in _TRUE if is_switch else environ[name]
@@ -149,12 +134,11 @@ def _variables(environ: Mapping[str, str]) -> Iterator[tuple[str, str, object]]:
 
 def _table(content: bytes) -> dict[str, Any]:
     """The table ``[tool.muslfix]`` of a file that mentions muslfix."""
-    try:
-        import tomllib as toml  # new in Python 3.11
-    except ModuleNotFoundError:
-        if not _may_have_settings(content):
-            return {}
-        import tomli as toml
+    toml = _toml()
+    if toml is None:
+        if _may_have_settings(content):
+            raise ModuleNotFoundError("tomli")
+        return {}
     if max(line.count(b".") for line in content.split(b"\n")) > _MAX_PARTS:
         raise ValueError("a key has too many parts")
     tool = toml.loads(content.decode()).get("tool", {})
@@ -162,6 +146,14 @@ def _table(content: bytes) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ValueError("tool.muslfix is not a table")  # noqa: TRY004 - it is about a value, not about a call
     return table
+
+
+def _toml() -> ModuleType | None:
+    """A parser of TOML, or ``None`` where there is none."""
+    for name in ("tomllib", "tomli"):  # the first is new in Python 3.11
+        with suppress(ModuleNotFoundError):
+            return import_module(name)
+    return None
 
 
 def _may_have_settings(content: bytes) -> bool:
