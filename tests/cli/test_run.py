@@ -370,6 +370,14 @@ def test_what_has_changed_beside_the_place_that_is_named(cli: Cli, world: Path) 
     assert len(speed(site)) == 2
 
 
+def test_the_last_project_has_been_removed(cli: Cli, world: Path) -> None:
+    """An empty environment is no doubt where the command has emptied it."""
+    site = lay(site_packages(world / "active"))
+    done = cli("run", "--", "rm", "-r", site / "demo", site / "demo-1.0.dist-info")
+    assert (done.status, len(changed(done)), done.err) == (0, 1, "")
+    assert done.out.splitlines()[-1] == NOTHING.rstrip()
+
+
 def test_what_has_been_removed(cli: Cli, world: Path) -> None:
     site = site_packages(world / "project" / ".venv")
     script = world / "remove.sh"
