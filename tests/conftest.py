@@ -68,5 +68,6 @@ def own_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not depend on the shell they are started from."""
-    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):
+    ours = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONUSERBASE", "PYTHONNOUSERSITE")
+    for name in (*ours, "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):
         monkeypatch.delenv(name, raising=False)

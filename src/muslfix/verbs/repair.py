@@ -105,7 +105,9 @@ def repair(
             on_finished=on_finished,
         )
     reports.update(zip(todo, done))
-    return Report("repair", options.dry_run, tuple(reports[path] for path in paths))
+    source = targets[0].source if len(targets) == 1 else None
+    interpreter = source if source and source.choice else None  # it may be one that nobody has named
+    return Report("repair", options.dry_run, tuple(reports[path] for path in paths), source=interpreter)
 
 
 def check_repair_options(options: RepairOptions) -> None:
