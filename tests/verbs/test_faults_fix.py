@@ -550,7 +550,7 @@ def test_a_read_only_tree(scene: Scene) -> None:
         out = scene.folder / "out"
         for words in (scene.words(site), [*scene.words(site), "demo"]):
             assert forked(lambda: main(words), out) == 1  # noqa: B023
-            assert out.read_text() == (
+            assert out.read_text().startswith(
                 f"error: {site}: cannot be written: the file system is read-only\n"
                 "tip: make the file system writable, or run muslfix before it is made read-only\n"
             )
