@@ -9,7 +9,7 @@ import pytest
 from bad_files import NO_FILE, Make, instead
 from checkout import FIXTURES
 from commands import Cli
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from misnamed import lay
 from reports import plain_text
@@ -175,6 +175,50 @@ def test_where_it_is_sure_the_real_work_finds_nothing(
     told = nothing_to_fix(["fix", "--path", str(folder)])
     if told is not None:
         assert not found
+        assert plain_text(report)[0] == told[0]
+
+
+def test_a_script_of_a_project_with_modules_is_nothing_odd(tmp_path: Path) -> None:
+    folder = make_project(tmp_path / "folder", [f"m{OWN}"])
+    (record,) = folder.glob("*.dist-info/RECORD")
+    record.write_bytes(record.read_bytes() + b"../../../bin/f2py,sha256=x,1\r\n")
+    assert nothing_to_fix(["fix", "--path", str(folder)])
+
+
+FIELDS = st.sampled_from(["", "", "sha256=x", "1", "a/b", "..", "\0", "x.so", '"', '"q,q"', "é"])
+PATHS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "", "pkg/", "/", "../", "pkg/../", "a/..b/", '"', ",", "\0"]),
+    st.sampled_from(["a", "b", "..", ""]),
+    SUFFIXES,
+)
+LINES = st.builds(
+    "{}{}{}".format,
+    PATHS,
+    st.lists(FIELDS, min_size=1, max_size=3).map(lambda fields: "".join("," + field for field in fields)),
+    st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\r\r\n", ""]),
+)
+
+
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.one_of(st.lists(LINES, max_size=4).map("".join), st.text('a/.so,\r\n"', max_size=30)))
+@example(text="m.abi3.so,\n")
+@example(text="m.so\n")
+@example(text=f"a.py,,\rm{WRONG},,\n")
+@example(text=f"m{OWN},,\n/m{OWN},,\n../m{OWN},,\n")
+@example(text=f"m{OWN},,\nx,{'y' * 200_000},\n")
+def test_the_short_way_and_the_long_one_agree_on_every_record(
+    text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = make_project(tmp_path_factory.mktemp("site"), [])
+    (record,) = folder.glob("*.dist-info/RECORD")
+    record.write_bytes(text.encode())
+    told = nothing_to_fix(["fix", "--path", str(folder)])
+    if told is not None:
+        report = fix([], TARGET, FixOptions(paths=(str(folder),), dry_run=True))
+        assert report.is_well
+        assert not report.changes
+        assert not report.warnings
         assert plain_text(report)[0] == told[0]
 
 

@@ -26,6 +26,8 @@ _ROW = rb"(?m)^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,"
 
 # In bytes; a larger file is left to the full command, which reports it.
 _MAX_FILE = 64 * 1024 * 1024
+_MAX_LINES = 100_000
+_MAX_LINE = 9999
 
 
 #: How the variables begin that are settings.
@@ -153,15 +155,19 @@ def _modules_of(
             return None
         if b"editable" in direct_url and (is_tree_well is None or not is_tree_well(record)):
             return None
-    return _modules_listed(directory, record, suffixes) if b".so," in record else 0
+    return _modules_listed(directory, record, suffixes) if b".so" in record else 0
 
 
 def _modules_listed(directory: str, record: bytes, suffixes: frozenset[bytes]) -> int | None:
     """Each module must have a file with a right name, which exists where the module has several files."""
     import re  # many environments have no module at all
 
+    if _is_odd(record):
+        return None
     modules: dict[bytes, list[bytes]] = {}
     for path, stem in re.findall(_ROW, record):
+        if path.startswith(b"/") or b".." in path.split(b"/"):  # it is elsewhere
+            return None
         module, dot, rest = stem.partition(b".")
         modules.setdefault(path + module, []).append(dot + rest + b".so")
     root = os.path.join(os.fsencode(directory), b"")
@@ -175,6 +181,20 @@ def _modules_listed(directory: str, record: bytes, suffixes: frozenset[bytes]) -
         if not right or (len(found) > 1 and not any(os.path.exists(root + module + s) for s in right)):
             return None
     return counted
+
+
+def _is_odd(record: bytes) -> bool:
+    """Whether the full parser may refuse a RECORD without quotes, or read other rows."""
+    lines = record.split(b"\n")
+    return (
+        b"\0" in record
+        or record.count(b"\r") != record.count(b"\r\n")
+        or b"\n," in record
+        or record.startswith(b",")
+        or len(lines) > _MAX_LINES
+        or max(map(len, lines)) > _MAX_LINE
+        or any(line.count(b",") != 2 and line not in (b"", b"\r") for line in lines)
+    )
 
 
 def _is_counted(module: bytes, suffixes: list[bytes]) -> bool:
