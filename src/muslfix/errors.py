@@ -123,12 +123,6 @@ _REASONS = {
     errno.ENOTDIR: "cannot be created: a part of its path is not a directory",
 }
 
-# Of these the directory is named that lacks the permission, not what was to be made in it.
-_OF_PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-
-# How the names of muslfix's own directories begin (STAGING_PREFIX in muslfix.files), which nobody knows.
-_PRIVATE = "/.muslfix-"
-
 
 @contextmanager
 def destination_errors(path: str) -> Iterator[None]:
@@ -140,38 +134,10 @@ def destination_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = os.fsdecode(error.filename2 or error.filename or path).partition(_PRIVATE)[0] or os.sep
+        named = error.filename2 or error.filename or path
         unknown = f"cannot be written ({error.strerror or error})"
         reason = _REASONS.get(error.errno or 0, unknown)
-        if error.errno in _OF_PERMISSION:
-            named = _directory_of(named)
-        raise DestinationError(named, reason, _way_out(error.errno or 0, named)) from error
-
-
-def _directory_of(path: str) -> str:
-    """The path, or the nearest directory above it that exists."""
-    while not os.path.isdir(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return path or os.curdir
-
-
-def _way_out(number: int, directory: str) -> str | None:
-    """What the user can do about an error.
-
-    :param number: its ``errno``
-    """
-    if number == errno.EROFS:
-        return "make the file system writable, or run muslfix before it is made read-only"
-    if number not in _OF_PERMISSION:
-        return None
-    try:
-        owner = os.stat(directory).st_uid
-    except OSError:
-        return None
-    if owner == os.geteuid():
-        return f"you own it, so make it writable: chmod u+rwx '{directory}'"
-    who = "root" if owner == 0 else f"its owner, user {owner}"
-    return f"run muslfix as {who}, or use a virtual environment of your own"
+        raise DestinationError(os.fsdecode(named), reason) from error
 
 
 def last_resort(error: Exception) -> MuslfixError:

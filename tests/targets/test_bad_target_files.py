@@ -64,12 +64,6 @@ BAD_TARGETS: dict[str, tuple[Make, str]] = {
     ),
     "a text for an object": (with_facts(markers="x"), "markers is 'x', which is not an object"),
     "not absolute": (with_facts(scheme__platlib="lib"), "which is not an absolute path"),
-    "a user site that is not absolute": (
-        with_facts(user_site="~/x"),
-        "user_site is '~/x', which is not",
-    ),
-    "a user site of no kind": (with_facts(user_site=["/x"]), "user_site is ['/x'], which is not text"),
-    "a user site that speaks": (with_facts(user_site="/\x1b[31m"), "user_site has control characters"),
     "leaves the prefix": (with_facts(prefix_scheme__data="../.."), "which leaves the prefix"),
 }
 

@@ -136,8 +136,8 @@ class FixPlaces:
         options = self._options
         with show_progress(self._output) as progress:
             report = fix((), target, replace(fix_options(options, progress), paths=tuple(paths)))
-        if state == "changed":  # which has been said; and the last project may be gone
-            report = replace(report, directories=(), doubts=())
+        if state == "changed":  # which has been said
+            report = replace(report, directories=())
         self._say(report, self._command(target, paths) if report.dry_run and report.changes else None)
         self._note(directories, target, state)
 

@@ -94,11 +94,7 @@ def _list(output: Output, *, as_json: bool) -> None:
 def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     tags = [str(tag) for tag in target.tags()]
     if target.source is not None:
-        choice = target.source.choice
-        why = f" ({choice.reason})" if choice and choice.reason else ""
-        yield f"facts from: {target.source.sentence}{why}"
-        if choice and choice.passed_over:
-            yield f"passed over: {', '.join(choice.passed_over)}"
+        yield f"facts from: {target.source.sentence}"
     yield f"interpreter: {target.executable or 'unknown'}"
     yield f"version: {target.kind}"
     yield f"SOABI: {target.soabi or 'unknown'}"
@@ -116,8 +112,6 @@ def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
         if target.scheme.platlib != target.scheme.purelib:
             yield f"extension modules: {target.scheme.platlib}"
         yield f"scripts: {target.scheme.scripts}"
-    if target.user_site is not None:
-        yield f"modules of the user: {target.user_site}"
     if verbose:
         yield from (f"tag: {tag}" for tag in tags)
     else:

@@ -5,8 +5,8 @@ file is read here: only the ``PT_INTERP`` of the file that runs is reliable abou
 ``platform.libc_ver()`` is wrong on musl, a machine can have the loaders of both libcs, and gcompat poses as
 glibc.
 
-The only other program that is run is the musl loader, which prints its version when called without arguments:
-https://peps.python.org/pep-0656/.
+The only other program that is run is the musl loader, which prints its version when called without arguments
+(https://peps.python.org/pep-0656/). One for another CPU is read instead.
 """
 
 from __future__ import annotations
@@ -230,13 +230,25 @@ def _facts_about(program: _Program, answer: JsonObject, timeout: float) -> dict[
 def _musl_version(loader: str, timeout: float) -> str | None:
     """The version that musl's loader writes to stderr when called without arguments.
 
-    :return: ``None`` if it is missing, for another machine, or silent: then some wheel tags are missing
+    :return: ``None`` if it is missing or silent: then some wheel tags are missing
     """
     from muslfix.targets.programs import run_program
 
     try:
         outcome = run_program([loader], timeout)
-    except (OSError, ValueError):
+    except OSError:  # for another CPU, where an emulator runs the interpreter
+        return _read_musl_version(loader)
+    except ValueError:
         return None
     match = re.search(_MUSL_VERSION, outcome.stderr)
     return None if match is None else match.group(1).decode()
+
+
+def _read_musl_version(loader: str) -> str | None:
+    from muslfix.targets.root_binaries import musl_version_in
+
+    try:
+        with open_regular(loader) as file:
+            return musl_version_in(file)
+    except OSError:
+        return None

@@ -105,9 +105,7 @@ def repair(
             on_finished=on_finished,
         )
     reports.update(zip(todo, done))
-    source = targets[0].source if len(targets) == 1 else None
-    interpreter = source if source and source.choice else None  # it may be one that nobody has named
-    return Report("repair", options.dry_run, tuple(reports[path] for path in paths), source=interpreter)
+    return Report("repair", options.dry_run, tuple(reports[path] for path in paths))
 
 
 def check_repair_options(options: RepairOptions) -> None:

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Optional
 
-from muslfix.errors import DestinationError, InvalidProject, MuslfixError, UsageError
+from muslfix.errors import InvalidProject, MuslfixError, UsageError
 from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
@@ -95,8 +94,7 @@ class Selection:
                 self._doubts += doubt_about(directory)
             if not self._mention_passed_over:
                 passed_over = [report for report in passed_over if report.action == "failed"]
-            is_only = len(self.directories) == 1
-            site = Site(directory, chosen, passed_over, self._progress, is_only=is_only)
+            site = Site(directory, chosen, passed_over, self._progress)
             self._sites.append(site)
             yield site
 
@@ -127,7 +125,6 @@ class Site:
     :param projects: those to work on
     :param passed_over: reports on those that are not worked on
     :param progress: called for each step
-    :param is_only: whether there is no other directory that the command could still work on
     """
 
     def __init__(
@@ -136,11 +133,8 @@ class Site:
         projects: Sequence[InstalledProject],
         passed_over: Sequence[ProjectReport],
         progress: Progress,
-        *,
-        is_only: bool = True,
     ) -> None:
         self.directory = directory
-        self._is_only = is_only
         self.projects = tuple(projects)
         self.passed_over = tuple(passed_over)
         self._progress = progress
@@ -182,21 +176,13 @@ class Site:
         :param what: name of the work, for the progress
         :param change: changes a project and returns the report on it; it must look again, since another run
             may have changed the directory before it was locked
-        :raises DestinationError: if the directory cannot be locked or written to, and it is the only one
+        :raises DestinationError: if the directory cannot be locked or written to
         """
         if not projects:
             return
         from muslfix.transaction.transaction import Transaction  # most runs change nothing
 
-        with ExitStack() as stack:
-            try:
-                transaction = stack.enter_context(Transaction(self.directory))
-            except DestinationError as error:
-                if self._is_only:
-                    raise
-                # A user may change only the user's own directory.
-                self._reports += [report_failed(project, error) for project in projects]
-                return
+        with Transaction(self.directory) as transaction:
             for project in counted(projects, len(projects), what, self._progress):
                 try:
                     with transaction.part():
