@@ -1,4 +1,4 @@
-"""The project's checks. ``nox`` alone runs all of them; ``nox -s lint`` runs one.
+"""The project's checks. ``nox`` alone runs all of them but ``arm``; ``nox -s lint`` runs one.
 
 The tests that need real musl interpreters are skipped, aloud, until ``python tests/lab`` has built these.
 """
@@ -53,9 +53,17 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests, and note which lines they run."""
+    """Run all tests but those of the session ``arm``, and note which lines they run."""
     install(session)
-    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", "-m", "not arm", *PARALLEL, *session.posargs)
+
+
+@nox.session(default=False)
+def arm(session: nox.Session) -> None:
+    """Build the interpreters for 32-bit ARM where they are missing, and run their tests."""
+    install(session)
+    session.run("python", "tests/lab", "--arm")
+    session.run("pytest", "-m", "arm", *PARALLEL, *session.posargs, env={"MUSLFIX_REQUIRE_ARM": "1"})
 
 
 @nox.session(python=PYTHONS[0])

@@ -16,9 +16,9 @@ from lab_modules import Lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """``-m "not lab"`` is the inner loop: it leaves out the real tools that come from an index, too."""
+    """``-m "not lab"`` is the inner loop: it leaves out what needs an index or qemu, too."""
     for item in items:
-        if item.get_closest_marker("network"):
+        if item.get_closest_marker("network") or item.get_closest_marker("arm"):
             item.add_marker("lab")
 
 
@@ -50,10 +50,21 @@ def environment(tmp_path: Path) -> Path:
 def lab() -> Lab:
     """The musl interpreters and the real wheels; skips the test where they are not there."""
     folder = layout.lab_folder()
-    lacking = layout.missing(folder)
+    return _complete(folder, layout.missing(folder), "python tests/lab", "MUSLFIX_REQUIRE_LAB")
+
+
+@pytest.fixture(scope="session")
+def arm() -> Lab:
+    """The lab with the interpreters for 32-bit ARM; skips the test where they are not there."""
+    folder = layout.lab_folder()
+    lacking = layout.missing(folder) + layout.missing_arm(folder)
+    return _complete(folder, lacking, "python tests/lab --arm", "MUSLFIX_REQUIRE_ARM")
+
+
+def _complete(folder: Path, lacking: list[str], command: str, required: str) -> Lab:
     if lacking:
-        reason = f"the lab in {folder} is not complete ({lacking[0]}): run 'python tests/lab' to build it"
-        if os.environ.get("MUSLFIX_REQUIRE_LAB"):
+        reason = f"the lab in {folder} is not complete ({lacking[0]}): run '{command}' to build it"
+        if os.environ.get(required):
             pytest.fail(reason)
         pytest.skip(reason)
     return Lab(folder)
@@ -68,6 +79,5 @@ def own_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests do not depend on the shell they are started from."""
-    ours = ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONUSERBASE", "PYTHONNOUSERSITE")
-    for name in (*ours, "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):
+    for name in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):
         monkeypatch.delenv(name, raising=False)

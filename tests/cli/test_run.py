@@ -370,14 +370,6 @@ def test_what_has_changed_beside_the_place_that_is_named(cli: Cli, world: Path) 
     assert len(speed(site)) == 2
 
 
-def test_the_last_project_has_been_removed(cli: Cli, world: Path) -> None:
-    """An empty environment is no doubt where the command has emptied it."""
-    site = lay(site_packages(world / "active"))
-    done = cli("run", "--", "rm", "-r", site / "demo", site / "demo-1.0.dist-info")
-    assert (done.status, len(changed(done)), done.err) == (0, 1, "")
-    assert done.out.splitlines()[-1] == NOTHING.rstrip()
-
-
 def test_what_has_been_removed(cli: Cli, world: Path) -> None:
     site = site_packages(world / "project" / ".venv")
     script = world / "remove.sh"
@@ -424,8 +416,9 @@ def test_a_change_in_what_may_not_be_written(tmp_path: Path) -> None:
     )
     assert (done.status, len(changed(done))) == (1, 2)
     assert [len(speed(site)) for site in sites] == [1, 2]
-    error, _ = done.err.splitlines()
-    assert error == f"error: {sites[0]}: cannot be written: the file system is read-only"
+    (error,) = done.err.splitlines()
+    assert error.startswith(f"error: {sites[0]}")
+    assert error.endswith("cannot be written: the file system is read-only")
 
 
 def test_the_python_of_an_environment_is_gone(cli: Cli, world: Path) -> None:

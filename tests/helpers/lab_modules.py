@@ -30,7 +30,7 @@ class Lab:
         #: Executables by name: ``39-gnu``, ``39-musl``, ``311-gnu``, ``311-musl``, ``315-glibc``, ….
         self.pythons = {
             python.name: str(python.executable(folder))
-            for python in (*layout.EVERY_PYTHON, *layout.GLIBC_PYTHONS)
+            for python in (*layout.EVERY_PYTHON, *layout.GLIBC_PYTHONS, *layout.ARM_PYTHONS)
         }
 
     def skip_without(self, python: LabPython) -> None:
@@ -56,7 +56,8 @@ _R = TypeVar("_R")
 
 # -I: nothing of the shell that starts the tests; -B: no bytecode, so that trees can be compared.
 _ISOLATED = ("-I", "-B")
-_MODULE = re.compile(r"(?P<stem>[^.]+)\.(?P<abi>abi3t?|cpython-\d+t?-x86_64-linux-(?:gnu|musl))\.so")
+_TRIPLET = "|".join((*layout.TRIPLETS.values(), *layout.ARM_TRIPLETS.values()))
+_MODULE = re.compile(rf"(?P<stem>[^.]+)\.(?P<abi>abi3t?|cpython-\d+t?-(?:{_TRIPLET}))\.so")
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ class Outcome:
             return (self.before, self.after) == ("absent", "ok")
         if self.verdict == "other-libc":
             return self.after == self.before
-        return self.verdict == "other-abi" and self.before != "ok" and self.after == self.before
+        foreign = self.verdict in ("other-abi", "other-machine")
+        return foreign and self.before != "ok" and self.after == self.before
 
     def __str__(self) -> str:
         return f"{self.cell.directory}: {self.before}, {self.verdict}, {self.after}"
@@ -139,15 +140,23 @@ def compile_modules(lab: Path, folder: Path) -> Modules:
     flags["abi3t"] = [*newest, "-DPy_TARGET_ABI3T=0x030f0000"] if newest else flags["abi3"]
     compilers = {"musl": [str(toolchain.compiler(lab))], "glibc": ["gcc"]}
     compilers["neutral"] = [*compilers["musl"], "-nostdlib", "-DNEUTRAL"]
-    jobs = {
-        (abi, libc): [*compiler, "-shared", "-fPIC", "-O1", *options, str(SOURCE)]
-        for abi, options in flags.items()
-        for libc, compiler in compilers.items()
-    }
+    return compile_each(
+        {
+            (abi, libc): [*compiler, *options]
+            for abi, options in flags.items()
+            for libc, compiler in compilers.items()
+        },
+        folder,
+    )
+
+
+def compile_each(jobs: dict[tuple[str, str], list[str]], folder: Path) -> Modules:
+    """The module by each compiler with its options."""
 
     def work(key: tuple[str, str]) -> Path:
         output = folder / "-".join(key)
-        subprocess.run([*jobs[key], "-o", str(output)], check=True, cwd=folder)
+        command = [*jobs[key], "-shared", "-fPIC", "-O1", str(SOURCE), "-o", str(output)]
+        subprocess.run(command, check=True, cwd=folder)
         return output
 
     return dict(zip(jobs, in_parallel(work, jobs)))
@@ -160,13 +169,16 @@ def _headers(python: LabPython, lab: Path) -> list[str]:
     return [f"-I{include / f'python{python.abi[0]}.{python.abi[1:]}'}"]
 
 
-def outcomes(lab: Path, python: LabPython, modules: Modules, folder: Path) -> list[Outcome]:
-    """Try all cells of an interpreter.
+def outcomes(
+    lab: Path, python: LabPython, modules: Modules, folder: Path, cells: Sequence[Cell] = ()
+) -> list[Outcome]:
+    """Try cells of an interpreter.
 
     :param modules: from :func:`compile_modules`
     :param folder: an empty one
+    :param cells: not all of them
     """
-    cells = list(cells_of(python))
+    cells = cells or list(cells_of(python))
     places = [folder / cell.directory for cell in cells]
     for cell, place in zip(cells, places):
         _install(place, cell, modules.get((cell.abi, cell.libc)) or modules["abi3", cell.libc])

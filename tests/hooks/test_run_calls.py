@@ -15,7 +15,7 @@ import pytest
 from commands import Result, read_only
 from environments import make_environment, make_prefix, site_packages, well
 from misnamed import make_demo, speed
-from real_tools import muslfix_command, run, tool_environment, wheels
+from real_tools import muslfix_command, run, tool_environment
 
 pytestmark = pytest.mark.network
 
@@ -61,7 +61,7 @@ class World:
             "PATH": f"{self.programs}{os.pathsep}/usr/bin{os.pathsep}/bin",
             "HOME": str(self.home),
             "VIRTUAL_ENV": str(self.active),
-            "PIP_FIND_LINKS": f"{self.folder} {wheels()}",  # an older pipx wants a pip
+            "PIP_FIND_LINKS": str(self.folder),
             "UV_FIND_LINKS": str(self.folder),
             "UV_NO_INDEX": "1",
             "UV_OFFLINE": "1",
@@ -69,8 +69,7 @@ class World:
             "PDM_CHECK_UPDATE": "0",
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
-        given = {name: value for name, value in {**ours, **variables}.items() if value}
-        return run([*(before or []), *muslfix_command(), "run", *command], self.work, **given)
+        return run([*(before or []), *muslfix_command(), "run", *command], self.work, **{**ours, **variables})
 
 
 @pytest.fixture
@@ -143,7 +142,7 @@ def test_uv_tool(world: World) -> None:
 
 
 def test_pipx(world: World) -> None:
-    for tool in ("pipx", "uv"):
+    for tool in ("pipx", "uv"):  # without uv pipx would fetch a pip
         world.add(tool)
     command = ["pipx", "install", "--python", sys.executable, "demo"]
     venvs = world.home / ".local" / "share" / "pipx" / "venvs"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import alpine, glibc, layout, processes, pythons, sources, toolchain, wheels
+from . import alpine, arm, glibc, layout, processes, pythons, sources, toolchain, wheels
 from .processes import LabError
 from .steps import Step, alone, perform, say
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if options.where:
-            return _say_where(lab)
+            return _say_where(lab, arm=options.arm)
         _make(lab, options)
     except (LabError, OSError) as error:
         say(f"error: {error}")
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The folder is $MUSLFIX_LAB, else muslfix-lab in the user's cache folder.",
     )
     parser.add_argument("--only", choices=("pythons", "wheels", "alpine"), help="make only this part")
+    parser.add_argument("--arm", action="store_true", help="make the interpreters for 32-bit ARM, too")
     parser.add_argument(
         "--where", action="store_true", help="print the folder and what it lacks; make nothing"
     )
@@ -74,14 +75,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _say_where(lab: Path) -> int:
-    lines = [str(lab), *(layout.missing(lab) or ["Complete."])]
+def _say_where(lab: Path, *, arm: bool) -> int:
+    lacking = layout.missing(lab) + (layout.missing_arm(lab) if arm else [])
+    lines = [str(lab), *(lacking or ["Complete."])]
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
 
 def _make(lab: Path, options: argparse.Namespace) -> None:
     wanted = {part: stages for part, stages in _parts(lab).items() if options.only in (None, part)}
+    if options.arm:
+        wanted["arm"] = arm.stages()
     pending = [part for part, stages in wanted.items() if not _are_made(lab, stages)]
     if not pending:
         say(f"{lab}: nothing to do")

@@ -147,6 +147,41 @@ class GlibcPython(LabPython):
 
 GLIBC_PYTHONS = (GlibcPython("314-glibc", "3.14", "gnu"), GlibcPython("315-glibc", "3.15", "gnu"))
 
+
+@dataclass(frozen=True)
+class ArmPython(LabPython):
+    """A CPython for 32-bit ARM with hardware floating point, on musl; qemu runs it."""
+
+    @property
+    def triplet(self) -> str:
+        """The platform triplet that it imports."""
+        return ARM_TRIPLETS[self.spelling]
+
+    @property
+    def step(self) -> str:
+        """The name of the step that builds them."""
+        return "arm-python"
+
+    def executable(self, lab: Path, musl: str = "") -> Path:
+        """What to run: a script that starts qemu with the program."""
+        return self.prefix(lab) / "bin" / "python3"
+
+    def program(self, lab: Path) -> Path:
+        """The ELF program, which this machine cannot run."""
+        return self.prefix(lab) / "bin" / "python3.11.arm"
+
+
+ARM_TRIPLETS = {"gnu": "arm-linux-gnueabihf", "musl": "arm-linux-musleabihf"}
+
+ARM_PYTHONS = (ArmPython("311-gnu-arm", "3.11.2", "gnu"), ArmPython("311-musl-arm", "3.11.2", "musl"))
+"""The first has the spelling that upstream's ``configure`` finds when it is cross-built."""
+
+
+def arm(lab: Path) -> Path:
+    """What the interpreters for ARM are built with: no part of the lab that has to be complete."""
+    return lab / "arm"
+
+
 ALPINE_STEP = "alpine"
 
 
@@ -232,6 +267,9 @@ WHEELS = (
     *FOREIGN,
 )
 
+ARM_WHEELS = WheelGroup("arm", "3.11.2", "musllinux", "armv7l")
+"""Wheels that the interpreters for ARM import; fetched with these."""
+
 
 def wheels(lab: Path, group: str) -> list[Path]:
     """The wheels of a group, sorted by name.
@@ -239,7 +277,7 @@ def wheels(lab: Path, group: str) -> list[Path]:
     :param group: the name of one of :data:`WHEELS`
     :raises KeyError: if there is no group of that name
     """
-    folders = {known.name: known.folder(lab) for known in WHEELS}
+    folders = {known.name: known.folder(lab) for known in (*WHEELS, ARM_WHEELS)}
     return sorted(folders[group].glob("*.whl"))
 
 
@@ -260,6 +298,12 @@ def missing(lab: Path) -> list[str]:
         ALPINE_STEP: "The root of Alpine Linux is not unpacked.",
     }
     return pythons + groups + [lack for step, lack in others.items() if not is_made(lab, step)]
+
+
+def missing_arm(lab: Path) -> list[str]:
+    """What the lab still lacks for ARM, as :func:`missing` says it."""
+    steps = (ARM_PYTHONS[0].step, None), (ARM_WHEELS.step, ARM_WHEELS.inputs())
+    return [f"The step {step} is not made." for step, inputs in steps if not is_made(lab, step, inputs)]
 
 
 def stamp(lab: Path, step: str) -> Path:

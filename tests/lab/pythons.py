@@ -11,15 +11,18 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from . import layout, sources, toolchain
 from .layout import LabPython
 from .processes import LabError
 from .sources import Source
 from .steps import Bench, Step
+
+AnyPython = TypeVar("AnyPython", bound=LabPython)
 
 PREFIX = "/prefix-of-the-interpreter"
 """Stands for the real one until there is a Makefile for each interpreter."""
@@ -67,12 +70,19 @@ def _build(pythons: tuple[LabPython, ...], source: Source, bench: Bench) -> None
     tree = source.unpack(bench, without=LEFT_OUT)
     (tree / "Modules" / "Setup.local").write_text(DISABLED, encoding="utf-8")
     _configure(bench, tree, *["--disable-gil"] * pythons[0].is_free_threaded)
+    for python in spell(pythons, bench.lab, tree):
+        _install(python, bench, tree)
+
+
+def spell(pythons: Iterable[AnyPython], lab: Path, tree: Path) -> Iterator[AnyPython]:
+    """Make a configured tree ready to build one interpreter after another."""
     configured = {tree / name: (tree / name).read_text(encoding="utf-8") for name in CONFIGURED}
     for python in pythons:
         for path, text in configured.items():
-            path.write_text(_adapt(text, python, bench.lab), encoding="utf-8")
+            path.write_text(_adapt(text, python, lab), encoding="utf-8")
         shutil.rmtree(tree / "build", ignore_errors=True)  # extension modules of the other spelling
-        _install(python, bench, tree)
+        (tree / "pybuilddir.txt").unlink(missing_ok=True)
+        yield python
 
 
 def _configure(bench: Bench, tree: Path, *more_options: str) -> None:
@@ -92,7 +102,8 @@ def _configure(bench: Bench, tree: Path, *more_options: str) -> None:
 
 
 def _adapt(text: str, python: LabPython, lab: Path) -> str:
-    any_spelling = "|".join(map(re.escape, layout.TRIPLETS.values()))
+    triplets = (*layout.TRIPLETS.values(), *layout.ARM_TRIPLETS.values())
+    any_spelling = "|".join(map(re.escape, triplets))
     return re.sub(any_spelling, python.triplet, text).replace(PREFIX, str(python.prefix(lab)))
 
 

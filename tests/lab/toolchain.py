@@ -7,6 +7,7 @@ loader's path in its ``PT_INTERP`` runs on that musl. The loader looks for libra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -71,60 +72,80 @@ def search_path(lab: Path) -> str:
 
 
 def _build_musl(version: str, bench: Bench) -> None:
+    build_musl(version, layout.loader(bench.lab, version), search_path(bench.lab), bench)
+
+
+def build_musl(version: str, loader: Path, path: str, bench: Bench, *options: str) -> None:
+    """Build a musl and move it to its place.
+
+    :param loader: where its loader will be
+    :param path: what its path file says
+    :param options: more words for ``configure``
+    """
     tree = sources.MUSLS[version].unpack(bench)
-    final = layout.loader(bench.lab, version).parent.parent
+    final = loader.parent.parent
     prefixes = (f"--prefix={final}", f"--syslibdir={final / 'lib'}")
-    bench.build("./configure", "--disable-static", *prefixes, cwd=tree)
+    bench.build("./configure", "--disable-static", *prefixes, *options, cwd=tree)
     bench.make(cwd=tree)
     bench.build("make", "install", f"DESTDIR={bench.scratch}", cwd=tree)
     installed = bench.scratch / final.relative_to("/")
-    path_file = installed / "etc" / "ld-musl-x86_64.path"
+    path_file = installed / "etc" / f"{loader.name.partition('.')[0]}.path"
     path_file.parent.mkdir()
-    path_file.write_text(search_path(bench.lab), encoding="utf-8")
+    path_file.write_text(path, encoding="utf-8")
     bench.publish(installed, final)
 
 
 def _build(bench: Bench) -> None:
     prefix = bench.scratch / "toolchain"
-    for name in ("bin", "include", "lib"):
-        (prefix / name).mkdir(parents=True)
-    _link_kernel_headers(prefix / "include")
-    cc = _write_compiler(bench.lab, prefix / "bin" / "cc")
-    _build_zlib(bench, cc, prefix)
-    _build_libffi(bench, cc, prefix)
+    specs = layout.loader(bench.lab, layout.OLD_MUSL).with_name("musl-gcc.specs")
+    cc = make_compiler(prefix, specs, layout.loader(bench.lab), KERNEL_HEADERS)
+    build_zlib(bench, cc, prefix)
+    build_libffi(bench, cc, prefix)
     _build_sqlite(bench, cc, prefix)
     _build_openssl(bench, cc, prefix)
     bench.publish(prefix, folder(bench.lab))
 
 
-def _link_kernel_headers(include: Path) -> None:
-    for name, places in KERNEL_HEADERS.items():
+def make_compiler(
+    prefix: Path, specs: Path, loader: Path, headers: Mapping[str, tuple[str, ...]], gcc: str = "gcc"
+) -> Path:
+    """Begin a toolchain with its compiler and the headers of the kernel.
+
+    :param prefix: its folder, which is made
+    :param specs: those that musl made for gcc
+    :param loader: of the programs that are linked
+    :param headers: the places of each directory of headers, of which one must be there
+    :param gcc: the program to call
+    """
+    for name in ("bin", "include", "lib"):
+        (prefix / name).mkdir(parents=True)
+    for name, places in headers.items():
         found = [place for place in places if Path(place).is_dir()]
         if not found:
             raise LabError(f"there is no {places[0]}: install linux-libc-dev")
-        (include / name).symlink_to(found[0])
+        (prefix / "include" / name).symlink_to(found[0])
+    cc = prefix / "bin" / "cc"
+    text = COMPILER.format(specs=specs, loader=loader).replace("exec gcc ", f"exec {gcc} ")
+    cc.write_text(text, encoding="utf-8")
+    cc.chmod(0o755)
+    return cc
 
 
-def _write_compiler(lab: Path, path: Path) -> Path:
-    specs = layout.loader(lab, layout.OLD_MUSL).with_name("musl-gcc.specs")
-    path.write_text(COMPILER.format(specs=specs, loader=layout.loader(lab)), encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
-def _build_zlib(bench: Bench, cc: Path, prefix: Path) -> None:
+def build_zlib(bench: Bench, cc: Path, prefix: Path, **variables: str) -> None:
     """Build the static library for the interpreters, the shared one for wheels."""
     tree = sources.ZLIB.unpack(bench)
     where = (f"--prefix={prefix}", "--uname=Linux")
-    bench.build("./configure", *where, cwd=tree, CC=str(cc), CFLAGS=FLAGS)
+    bench.build("./configure", *where, cwd=tree, CC=str(cc), CFLAGS=FLAGS, **variables)
     bench.make("install", cwd=tree)
     (prefix / "lib" / "libz.so").unlink()  # so that -lz finds the static one
 
 
-def _build_libffi(bench: Bench, cc: Path, prefix: Path) -> None:
+def build_libffi(bench: Bench, cc: Path, prefix: Path, *host: str, **variables: str) -> None:
+    """Build the static library, for another CPU if ``--host`` says so."""
     tree = sources.LIBFFI.unpack(bench)
     options = ("--disable-shared", "--disable-docs", "--disable-multi-os-directory")
-    bench.build("./configure", f"--prefix={prefix}", *options, cwd=tree, CC=str(cc), CFLAGS=FLAGS)
+    words = (f"--prefix={prefix}", *options, *host)
+    bench.build("./configure", *words, cwd=tree, CC=str(cc), CFLAGS=FLAGS, **variables)
     bench.make("install", cwd=tree)
 
 

@@ -32,7 +32,12 @@ def pip_steps(lab: Path) -> list[Step]:
 
 def steps() -> list[Step]:
     """The steps that fetch the groups of wheels; they need pip."""
-    return [Step(group.step, group.inputs(), partial(_fetch, group)) for group in layout.WHEELS]
+    return [step(group) for group in layout.WHEELS]
+
+
+def step(group: WheelGroup) -> Step:
+    """The step that fetches one group."""
+    return Step(group.step, group.inputs(), partial(_fetch, group))
 
 
 def _fetch(group: WheelGroup, bench: Bench) -> None:

@@ -510,34 +510,7 @@ def test_errors_are_told_as_sentences(number: int, reason: str) -> None:
     ]:
         with pytest.raises(DestinationError) as caught, destination_errors("/given"):
             raise error
-        is_of_permission = number in (errno.EROFS, errno.EACCES, errno.EPERM)
-        named = "/" if is_of_permission else path  # the directory that exists
-        assert (caught.value.path, caught.value.reason) == (named, reason)
-        assert (caught.value.tip is not None) is is_of_permission
-
-
-@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
-def test_no_error_names_a_directory_that_only_muslfix_knows(tmp_path: Path, number: int) -> None:
-    inside = f"{tmp_path}/{STAGING_PREFIX}1a2b/1/x"
-    with pytest.raises(DestinationError) as caught, destination_errors("/given"):
-        raise OSError(number, "x", inside)
-    assert caught.value.path == str(tmp_path)
-    if number == errno.EACCES:
-        assert caught.value.tip == f"you own it, so make it writable: chmod u+rwx '{tmp_path}'"
-
-
-def test_who_may_write_where_others_may_not() -> None:
-    root = os.geteuid() == 0
-    try:
-        if root:
-            os.seteuid(65534)
-        with pytest.raises(DestinationError) as caught, destination_errors("/given"):
-            os.mkdir("/usr/new")
-    finally:
-        if root:
-            os.seteuid(0)
-    tip = "run muslfix as root, or use a virtual environment of your own"
-    assert (caught.value.path, caught.value.tip) == ("/usr", tip)
+        assert (caught.value.path, caught.value.reason) == (path, reason)
 
 
 def test_an_error_without_a_number_is_told_too() -> None:
@@ -861,7 +834,7 @@ def test_an_upgrade_that_fails_at_any_step(
         hit.unlink()
         if status == 1:
             assert after == states[0], f"failed at step {number}: {said}"
-            assert re.fullmatch(r"error: /\S+: cannot be written[^\n]+\n(tip: .+\n)?", said), said
+            assert re.fullmatch(r"error: /\S+: cannot be written[^\n]+\n", said), said
             refused += 1
         else:
             assert (status, said) == (0, "")
