@@ -76,6 +76,8 @@ def read_regular(path: str, at_most: int) -> bytes:
 
 
 def _open_regular(path: str, flags: int) -> int:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # to open a device can do something already
+        raise OSError(errno.EINVAL, "not a regular file", path)
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -84,7 +86,7 @@ def _open_regular(path: str, flags: int) -> int:
 
 
 def hash_file(path: str, algorithm: str = "sha256") -> bytes:
-    """The digest of a file's content.
+    """The digest of a file's content, as far as its present size goes.
 
     :param algorithm: as :mod:`hashlib` spells it
     :raises OSError: if it cannot be read
@@ -94,8 +96,10 @@ def hash_file(path: str, algorithm: str = "sha256") -> bytes:
     if not hasher.digest_size:
         raise ValueError(f"{algorithm} has no length of its own")
     with open_regular(path) as file:
-        while chunk := file.read(_CHUNK):
+        left = os.fstat(file.fileno()).st_size
+        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
             hasher.update(chunk)
+            left -= len(chunk)
     return hasher.digest()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -183,7 +184,16 @@ def _put(project: InstalledProject, name: str, content: bytes, transaction: Tran
         write_new_file(staged, [content], executable=False)
         if os.path.lexists(path):
             os.chmod(staged, os.stat(path).st_mode & 0o777)
+        _give_to_owner(staged, project.record_path)
     _place(staged, path, transaction)
+
+
+def _give_to_owner(staged: str, record: str) -> None:
+    """Let a new file belong to the owner of RECORD, as far as this user may give files away: root may."""
+    state, own = os.stat(record), os.stat(staged)
+    if (state.st_uid, state.st_gid) != (own.st_uid, own.st_gid):
+        with suppress(PermissionError):
+            os.chown(staged, state.st_uid, state.st_gid)
 
 
 def _place(staged: str, path: str, transaction: Transaction) -> None:

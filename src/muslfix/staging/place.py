@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from muslfix.staging.replaced import roots_of
 from muslfix.staging.tree import StagedWheel
 from muslfix.targets.schemes import Layout
-from muslfix.transaction.directories import missing_directories
+from muslfix.transaction.directories import is_directory, missing_directories
 from muslfix.transaction.transaction import Transaction
 
 
@@ -35,11 +35,24 @@ def _coarsest(files: Iterable[str], roots: Iterable[str]) -> list[str]:
 
 def _fold(directory: str, names: dict[str, set[str]], roots: Iterable[str]) -> None:
     """Replace a directory's names by the directory itself, and go on with its parent."""
-    while directory in names and directory not in roots and set(os.listdir(directory)) <= names[directory]:
+    while directory in names and directory not in roots and _goes(directory, names[directory]):
         del names[directory]
         parent, name = os.path.split(directory)
         names.setdefault(parent, set()).add(name)
         directory = parent
+
+
+def _goes(directory: str, names: set[str]) -> bool:
+    """Whether nothing would be left of a directory but an empty place for bytecode.
+
+    Python would take a directory with that for a package without code.
+    """
+    try:
+        rest = set(os.listdir(directory)) - names
+        cache = os.path.join(directory, "__pycache__")
+        return not rest or (rest == {"__pycache__"} and is_directory(cache) and not os.listdir(cache))
+    except PermissionError:
+        return False
 
 
 def place(transaction: Transaction, wheels: Iterable[StagedWheel]) -> None:

@@ -119,7 +119,12 @@ def _bytecode_of(path: str) -> Iterator[str]:
     directory, name = os.path.split(path)
     cache = os.path.join(directory, "__pycache__")
     if name.endswith(".py") and os.path.isdir(cache) and not os.path.islink(cache):
-        for other in os.listdir(cache):
+        try:
+            others = os.listdir(cache)
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror}), so the bytecode in it cannot be removed"
+            raise InvalidProject(cache, reason, "remove it as its owner, or run muslfix as root") from error
+        for other in others:
             match = re.fullmatch(_BYTECODE, other)
             if match is not None and match["stem"] == name[: -len(".py")]:
                 yield os.path.join(cache, other)

@@ -1,11 +1,20 @@
-"""Creating and removing directories."""
+"""Creating and removing directories, and what keeps one from being removed."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable
+import stat
+import struct
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+
+from muslfix.errors import DestinationError, destination_errors
+
+# FS_IOC_GETFLAGS, and the flags by which not even root deletes a file: ioctl_iflags(2).
+_GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | 1
+_KEPT = 0x10 | 0x20
 
 
 def is_directory(path: str) -> bool:
@@ -67,5 +76,72 @@ def discard(path: str) -> None:
             for name in [directory, *(os.path.join(directory, name) for name in names)]:
                 with suppress(OSError):
                     if not os.path.islink(name):  # which may lead anywhere
-                        os.chmod(name, 0o700)
+                        os.chmod(name, stat.S_IMODE(os.stat(name).st_mode) | 0o700)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def mount_points() -> list[str]:
+    """Where file systems are mounted, longest path first; empty if the system does not say.
+
+    https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
+    """
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            fields = [line.split(b" ")[4] for line in file]
+    except (OSError, IndexError):
+        return []
+    paths = [
+        field.decode("unicode_escape").encode("latin-1") if b"\\" in field else field for field in fields
+    ]
+    return sorted({os.fsdecode(path) for path in paths}, key=len, reverse=True)
+
+
+def check_deletable(directory: str) -> None:
+    """Refuse to move a directory away that could not be deleted then, which moving it does not show.
+
+    :raises DestinationError: if something in it would stay
+    """
+    for mount in mount_points():
+        if mount.startswith(directory + "/"):
+            raise _undeletable(mount, "a file system is mounted there", "unmount it first")
+    with destination_errors(directory):
+        for path, names in _walk(directory):
+            state = os.stat(path)
+            allowed = os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+            if names and not allowed and state.st_uid != os.geteuid():
+                reason = f"the directory belongs to the user with the number {state.st_uid}"
+                raise _undeletable(path, reason, "let that user remove it, or run muslfix as root")
+            for kept in (path, *(os.path.join(path, name) for name in names)):
+                if _is_kept(kept):
+                    raise _undeletable(kept, "it is immutable or append-only", f"run chattr -ia {kept} first")
+
+
+def _walk(directory: str) -> Iterator[tuple[str, list[str]]]:
+    """Each directory with its names; one that cannot be listed counts as one with something in it."""
+    try:
+        entries = list(os.scandir(directory))
+    except PermissionError:
+        yield directory, ["?"]
+        return
+    yield directory, [entry.name for entry in entries]
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
+
+
+def _is_kept(path: str) -> bool:
+    with suppress(OSError):  # it cannot be opened, or its file system knows no flags
+        if stat.S_IFMT(os.lstat(path).st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+            return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            answer = fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8))
+        finally:
+            os.close(descriptor)
+        flags: int = struct.unpack("=I", answer[:4])[0]
+        return bool(flags & _KEPT)
+    return False
+
+
+def _undeletable(path: str, reason: str, tip: str) -> DestinationError:
+    return DestinationError(path, f"cannot be deleted: {reason}", tip)

@@ -7,30 +7,42 @@ steps back.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from muslfix.errors import destination_errors
 from muslfix.files import STAGING_PREFIX
 
 
-def recover_leftovers(directory: str) -> bool:
+def recover_leftovers(directory: str) -> str:
     """Recover a directory from interrupted transactions, and wait for one that still runs.
 
-    :return: whether a transaction had been interrupted there
+    :return: a sentence on what was found there; empty if nothing was
     :raises DestinationError: if the directory cannot be locked, or a journal cannot be trusted
     """
     if not _has_leftovers(directory):
-        return False
+        return ""
     from muslfix.transaction.directories import remove_directories
     from muslfix.transaction.recovery import lock_and_recover
 
     made: list[str] = []
     with destination_errors(directory):
         try:
-            locks, count = lock_and_recover(os.path.realpath(directory), (), (), made)
+            locks, ended = lock_and_recover(os.path.realpath(directory), (), (), made)
             locks.close()
         finally:
             remove_directories(made)  # recovery may remove the directory, which is created again to lock it
-    return count > 0
+    remaining = [staging for staging in ended if os.path.lexists(staging)]
+    if remaining:
+        return about_remaining(remaining)
+    return f"{directory}: cleaned up after an interrupted muslfix" if ended else ""
+
+
+def about_remaining(directories: Iterable[str]) -> str:
+    """A sentence on staging directories that cannot be removed."""
+    return (
+        f"{', '.join(directories)}: is no longer needed and cannot be removed;"
+        " nothing else is left half done, so remove it as the owner of its files"
+    )
 
 
 def _has_leftovers(directory: str) -> bool:

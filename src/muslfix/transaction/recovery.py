@@ -25,19 +25,19 @@ _PATIENCE = 60.0
 
 def lock_and_recover(
     anchor: str, beside: Sequence[str], roots: Sequence[str], made: list[str]
-) -> tuple[ExitStack, int]:
+) -> tuple[ExitStack, list[str]]:
     """Lock directories, and recover each from the transactions that were killed there.
 
     :param anchor: the directory of the transaction, with no link on the way; created if it does not exist
     :param beside: other such directories, locked if they exist
     :param roots: other directories that the steps of an interrupted transaction may lead to
     :param made: gets the directories that were created
-    :return: what releases the locks, and how many transactions were ended
+    :return: what releases the locks, and the staging directories of the transactions that were ended
     :raises DestinationError: if a directory stays locked, or a journal cannot be trusted
     :raises OSError: if a directory cannot be created, or a step cannot be taken back
     """
     give_up = time.monotonic() + _PATIENCE
-    count = 0
+    ended: list[str] = []
     while True:
         with uninterrupted():
             make_directories(anchor, made)
@@ -46,15 +46,15 @@ def lock_and_recover(
             # The previous holder of the lock may have removed the directory, and somebody created another.
             if anchor in locked and are_in_place(locked):
                 for directory in sorted(locked, key=lambda directory: directory != anchor):
-                    count += _recover(directory, roots) if os.path.isdir(directory) else 0
+                    ended += _recover(directory, roots) if os.path.isdir(directory) else []
                 if are_in_place(locked):  # recovering may have removed one too
-                    return locks.pop_all(), count
+                    return locks.pop_all(), ended
 
 
-def _recover(anchor: str, roots: Sequence[str]) -> int:
+def _recover(anchor: str, roots: Sequence[str]) -> list[str]:
     """End the transactions that were killed in a locked directory; if one cannot be trusted, none is touched.
 
-    :return: how many they are
+    :return: their staging directories
     :raises DestinationError: if a journal cannot be trusted
     """
     names = sorted(name for name in os.listdir(anchor) if name.startswith(STAGING_PREFIX))
@@ -63,7 +63,7 @@ def _recover(anchor: str, roots: Sequence[str]) -> int:
     left = [(read_journal(staging, anchor, bounds), staging) for staging in directories]
     for steps, staging in left:
         finish(steps, staging)
-    return len(left)
+    return directories
 
 
 def finish(steps: Sequence[Step], staging: str) -> None:

@@ -30,7 +30,14 @@ from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import STAGING_PREFIX, sync_file_system
 from muslfix.parallel.interrupts import CHANGED, uninterrupted
 from muslfix.transaction.bounds import Bounds
-from muslfix.transaction.directories import discard, existing_directory, remove_directories
+from muslfix.transaction.directories import (
+    check_deletable,
+    discard,
+    existing_directory,
+    is_directory,
+    mount_points,
+    remove_directories,
+)
 from muslfix.transaction.journal import Journal, make_staging, mark_as_part
 from muslfix.transaction.recovery import finish, lock_and_recover
 from muslfix.transaction.steps import DONE, Step, cannot_move_whole, do, piece_by_piece, take_back
@@ -71,7 +78,10 @@ class Transaction:
         self._bounds = Bounds(self.anchor, roots)
         self._steps: list[Step] = []
         self._waiting: list[Step] | None = None
-        self._staging: dict[int, str] = {}
+        self._mounts = mount_points()
+        self._staging: dict[tuple[int, str], str] = {}
+        #: Once it has ended: staging directories that could not be removed.
+        self.remaining: tuple[str, ...] = ()
         self._counter = 0
         # Whether something staged may not be on the disk yet, and whether files leave the tree.
         self._is_unsynced = True
@@ -105,7 +115,7 @@ class Transaction:
             make_staging(self._main)
             self._journal = Journal(self._main, self.anchor)
             undo.callback(self._journal.close)
-            self._staging[os.stat(self.anchor).st_dev] = self._main
+            self._staging[self._file_system(self.anchor)] = self._main
             if made:
                 self._note([Step("mkdir", (directory,)) for directory in made])
 
@@ -121,17 +131,22 @@ class Transaction:
     def _new_directory(self, destination: str) -> str:
         with destination_errors(destination):
             home = os.path.realpath(existing_directory(destination))
-            device = os.stat(home).st_dev
-            if device not in self._staging:
+            system = self._file_system(home)
+            if system not in self._staging:
                 directory = os.path.join(home, os.path.basename(self._main))
                 self._note([Step("elsewhere", (directory,))], sync=True)
                 make_staging(directory)
                 mark_as_part(directory, self._main)
-                self._staging[device] = directory
+                self._staging[system] = directory
             self._counter += 1
-            directory = os.path.join(self._staging[device], str(self._counter))
+            directory = os.path.join(self._staging[system], str(self._counter))
             os.mkdir(directory)
             return directory
+
+    def _file_system(self, directory: str) -> tuple[int, str]:
+        """What two directories have in common if files can be moved between them: device and mount."""
+        mounts = (mount for mount in self._mounts if f"{directory}/".startswith(mount.rstrip("/") + "/"))
+        return os.stat(directory).st_dev, next(mounts, "/")
 
     def sync_early(self) -> None:
         """Start to write what is staged to the disk, while the caller still computes."""
@@ -159,6 +174,8 @@ class Transaction:
         :raises DestinationError: if that fails
         """
         place = self._place(path)
+        if is_directory(place):
+            check_deletable(place)
         aside = os.path.join(self._new_directory(os.path.dirname(place)), "out")
         self._takes_out = True
         self._do(Step("rename", (place, aside)))
@@ -230,6 +247,7 @@ class Transaction:
                     early.wait()
                 with _half_done(self.anchor), destination_errors(self.anchor):
                     finish(self._steps, self._main)
+                self.remaining = tuple(filter(os.path.lexists, self._staging.values()))
             finally:
                 self._locks.close()
                 self._all_open.pop(self, None)

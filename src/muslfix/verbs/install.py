@@ -21,6 +21,7 @@ from muslfix.staging.unpack import unpack
 from muslfix.targets.compatibility import check_requires_python, check_tags, unmet_requirements
 from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Target
+from muslfix.transaction.leftovers import about_remaining
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.subjects import wheels_to_install
 from muslfix.verdicts import Mode
@@ -97,7 +98,10 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
             fixed = judged.kept.fix(target, transaction, dry_run=options.dry_run) if judged.kept else {}
             if not options.dry_run:
                 transaction.commit()
-            return _report(judged, complete, fixed, layout, target, options)
+            report = _report(judged, complete, fixed, layout, target, options)
+    if transaction.remaining:
+        return replace(report, warnings=(*report.warnings, about_remaining(transaction.remaining)))
+    return report
 
 
 def _layout(target: Target, options: InstallOptions) -> Layout:

@@ -24,7 +24,7 @@ from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.environments import each_once, is_environment
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
-from muslfix.transaction.leftovers import recover_leftovers
+from muslfix.transaction.leftovers import about_remaining, recover_leftovers
 from muslfix.verbs.reports import (
     notes_on_editable,
     report_failed,
@@ -85,8 +85,8 @@ class Selection:
         :raises MuslfixError: if a directory cannot be read or recovered
         """
         for directory in self.directories:
-            if self._may_change and recover_leftovers(directory):
-                self._warnings.append(f"{directory}: cleaned up after an interrupted muslfix")
+            if self._may_change and (sentence := recover_leftovers(directory)):
+                self._warnings.append(sentence)
             chosen, passed_over = choose(
                 directory, self._keys, self._target, break_system_packages=self._break_system_packages
             )
@@ -110,7 +110,7 @@ class Selection:
             command,
             dry_run,
             tuple(reports),
-            tuple(self._warnings),
+            (*self._warnings, *(about_remaining(site.remaining) for site in self._sites if site.remaining)),
             notes_on_editable(reports),
             source=self._target.source,
             directories=self.directories,
@@ -139,6 +139,8 @@ class Site:
         self.passed_over = tuple(passed_over)
         self._progress = progress
         self._reports: list[ProjectReport] = []
+        #: Staging directories that could not be removed.
+        self.remaining: tuple[str, ...] = ()
 
     def look(self, what: str, look: Look, *, threads: int = 1) -> list[InstalledProject]:
         """Look at each project, which takes no lock. An error in one does not stop the others.
@@ -191,6 +193,7 @@ class Site:
                     report = report_failed(project, error)
                 self._reports.append(report)
             transaction.commit()
+        self.remaining = transaction.remaining
 
     def reports(self) -> list[ProjectReport]:
         """The reports on all its projects, by name."""

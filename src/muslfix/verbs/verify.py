@@ -21,6 +21,8 @@ from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import projects_named
 
+# Bytes; the kernel shows files that have no end, or as many bytes as there are addresses.
+_LARGEST = 16 * 1024**3
 # Hashing lets other threads run.
 _THREADS = len(os.sched_getaffinity(0))
 
@@ -152,15 +154,17 @@ def _difference(path: str, row: RecordRow) -> str | None:
     if not os.path.isfile(path):
         return "it is not a file"
     try:
-        if row.size and os.path.getsize(path) != int(row.size):
-            return f"it has {os.path.getsize(path)} bytes, but RECORD says {row.size}"
-        if row.has_hash and hash_file(path, row.algorithm or "") != row.digest:
-            return f"its {row.algorithm} differs from the one in RECORD"
+        size, limit = os.path.getsize(path), int(row.size or _LARGEST)
+        if row.size and size != limit:
+            return f"it has {size} bytes, but RECORD says {row.size}"
+        problem = f"it has {size} bytes, but muslfix reads no more than 16 GiB" if size > _LARGEST else None
+        if problem is None and row.has_hash and hash_file(path, row.algorithm or "") != row.digest:
+            problem = f"its {row.algorithm} differs from the one in RECORD"
     except (InvalidRecord, ValueError):
         return "its row in RECORD cannot be read"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
-    return None
+    return problem
 
 
 def _unlisted(
