@@ -371,7 +371,8 @@ sys.exit(muslfix.cli.main())
 @pytest.mark.parametrize("module", ["muslfix.verbs.nothing_to_fix", "muslfix.cli.dispatch", "argparse"])
 def test_interrupted_again_and_again_while_modules_are_loaded(module: str, number: signal.Signals) -> None:
     """There was a traceback, or SIGHUP ended it without a word."""
-    program = EARLY_PROGRAM.format(module=module, number=int(number))
+    program = f"import sys; sys.path[:0] = {sys.path!r}\n"
+    program += EARLY_PROGRAM.format(module=module, number=int(number))
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "interrupted: nothing is left half done\n"
