@@ -15,8 +15,8 @@ from muslfix._version import __version__
 TYPE_CHECKING = False  # typing is not worth its import here, see muslfix.verbs.nothing_to_fix
 if TYPE_CHECKING:
     from muslfix.errors import MuslfixError
-    from muslfix.report.report import Report
-    from muslfix.targets.interpreter import probe_interpreter as probe
+    from muslfix.report.report import FileReport, ModuleReport, ProjectReport, Report
+    from muslfix.targets.choice import probe
     from muslfix.targets.interpreter import read_target_file
     from muslfix.targets.root import read_target_root
     from muslfix.targets.spec import parse_target_spec
@@ -32,11 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckOptions",
+    "FileReport",
     "FixOptions",
     "InstallOptions",
     "Limits",
     "Mode",
+    "ModuleReport",
     "MuslfixError",
+    "ProjectReport",
     "RepairOptions",
     "Report",
     "Target",
@@ -60,11 +63,14 @@ __all__ = [
 # other commands need.
 _HOMES = {
     "CheckOptions": ("verbs.check", "CheckOptions"),
+    "FileReport": ("report.report", "FileReport"),
     "FixOptions": ("verbs.fix", "FixOptions"),
     "InstallOptions": ("verbs.install", "InstallOptions"),
     "Limits": ("wheels.limits", "Limits"),
     "Mode": ("verdicts", "Mode"),
+    "ModuleReport": ("report.report", "ModuleReport"),
     "MuslfixError": ("errors", "MuslfixError"),
+    "ProjectReport": ("report.report", "ProjectReport"),
     "RepairOptions": ("verbs.repair", "RepairOptions"),
     "Report": ("report.report", "Report"),
     "Target": ("targets.target", "Target"),
@@ -75,7 +81,7 @@ _HOMES = {
     "fix": ("verbs.fix", "fix"),
     "install": ("verbs.install", "install"),
     "parse_target_spec": ("targets.spec", "parse_target_spec"),
-    "probe": ("targets.interpreter", "probe_interpreter"),
+    "probe": ("targets.choice", "probe"),
     "read_target_file": ("targets.interpreter", "read_target_file"),
     "read_target_root": ("targets.root", "read_target_root"),
     "repair": ("verbs.repair", "repair"),

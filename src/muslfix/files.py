@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
-from muslfix.errors import InvalidJson
+from muslfix.errors import InvalidJson, UsageError
 
 #: How the names of staging directories begin; whatever else had such a name would be taken for one.
 STAGING_PREFIX = ".muslfix-"
@@ -52,6 +52,31 @@ def configures_interpreter(path: str) -> bool:
     :param path: relative to the prefix, with programs in ``bin``
     """
     return re.fullmatch(_OF_AN_INTERPRETER, path) is not None
+
+
+def words_of(given: Iterable[str | os.PathLike[str]], what: str) -> list[str]:
+    """What a caller of the library gave as a list of paths or names, as ``str``.
+
+    :param what: the name of the parameter
+    :raises UsageError: if it is a single string, which is a list of letters to Python, or holds other values
+    """
+    if isinstance(given, (str, bytes, os.PathLike)) or not isinstance(given, Iterable):
+        raise UsageError(None, f"{what} is {given!r:.80}, but must be a list", f"write [{given!r:.80}]")
+    return [path_of(word, f"an item of {what}") for word in given]
+
+
+def path_of(given: str | os.PathLike[str], what: str) -> str:
+    """A path that a caller of the library gave, as ``str``.
+
+    :param what: the name of the parameter
+    :raises UsageError: if it is another value
+    """
+    path: object = given
+    if isinstance(given, os.PathLike):
+        path = os.fspath(given)
+    if not isinstance(path, str):
+        raise UsageError(None, f"{what} is {given!r:.80}, but must be a str or an os.PathLike")
+    return path
 
 
 def open_regular(path: str) -> BinaryIO:

@@ -61,7 +61,7 @@ def test_every_page_can_be_found() -> None:
 
 
 def test_the_reference_names_all_that_the_library_offers() -> None:
-    page = PAGES["docs/api.md"].partition("A report holds")[0]
+    page = PAGES["docs/api.md"]
     named = re.findall(r"^\.\. auto\w+:: (\w+)$", page, re.MULTILINE)
     assert sorted(named) == sorted(set(muslfix.__all__) - {"__version__"})
 

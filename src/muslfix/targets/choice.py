@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from muslfix.errors import InterpreterError, MuslfixError, spelling_errors
+from muslfix.files import path_of
 from muslfix.targets.environments import named_environments, select_environment
 from muslfix.targets.interpreter import probe_interpreter
-from muslfix.targets.target import Choice
+from muslfix.targets.target import Choice, Target
 
 _PROGRAMS = ("python", "python3")
 _TIP = "name an interpreter, a version, or the directory of a virtual environment"
@@ -77,6 +78,23 @@ def interpreter_in(prefix: str, reason: str | None = None) -> str:
 def _program_of(prefix: str) -> str | None:
     paths = (os.path.join(prefix, "bin", name) for name in _PROGRAMS)
     return next((path for path in paths if os.path.lexists(path)), None)
+
+
+def probe(python: str | os.PathLike[str], *, timeout: float = 30) -> Target:
+    """Run an interpreter, and make a target of its answer and its ELF file.
+
+    :param python: its path, the directory of its environment, its name on ``PATH``, or a version such as
+        ``3.12``
+    :param timeout: how long it may take to answer, in seconds
+    :raises InterpreterError: if it is missing, is not a Python, does not answer, or is not supported
+    """
+    name = path_of(python, "python")
+    try:
+        directory = os.getcwd()
+    except OSError as error:
+        raise InterpreterError(name, "cannot be found: the working directory is gone") from error
+    with spelling_errors():
+        return probe_interpreter(find_python(name, os.environ, directory), timeout=timeout)
 
 
 def find_python(name: str, environ: Mapping[str, str], directory: str) -> str:

@@ -27,7 +27,7 @@ from muslfix.errors import (
     UsageError,
     spelling_errors,
 )
-from muslfix.files import JsonObject, open_regular, parse_json
+from muslfix.files import JsonObject, open_regular, parse_json, path_of
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.targets._probe import MARK, facts
 from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Choice, Source, Target
@@ -49,7 +49,7 @@ _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 
 
 @spelling_errors()
-def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Target:
+def read_target_file(path: str | os.PathLike[str], given: Mapping[str, str] | None = None) -> Target:
     """Read a target from the JSON file that ``muslfix interpreter --json`` wrote.
 
     :param path: of that file, or of a ``build-details.json`` (:pep:`739`)
@@ -57,7 +57,7 @@ def read_target_file(path: str, given: Mapping[str, str] | None = None) -> Targe
     :raises InvalidTarget: if it cannot be read, or its facts are incomplete or contradict each other
     :raises UsageError: if a given fact is not one of these, or the file has them all
     """
-    given = given or {}
+    path, given = path_of(path, "path"), given or {}
     try:
         with open(path, "rb", opener=_open_at_once) as file:
             data = file.read(_MAX_TARGET_FILE + 1)

@@ -7,13 +7,14 @@ do not show is asked for by name, and pieces that contradict each other are refu
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget, spelling_errors
-from muslfix.files import parse_json
+from muslfix.files import parse_json, path_of
 from muslfix.targets.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.targets.cpython import ALSO_RUN, Cpu, cpu_named, cpu_of_apk, cpus_of
 from muslfix.targets.few_facts import FACTS, FewFacts, check_given, found_or_given, target_of, version_of
@@ -31,7 +32,9 @@ _MAX_TEXT = 1024 * 1024
 
 @spelling_errors()
 def read_target_root(
-    directory: str, python: str | None = None, given: Mapping[str, str] | None = None
+    directory: str | os.PathLike[str],
+    python: str | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Target:
     """Read a target from a root file system or a prefix.
 
@@ -44,7 +47,7 @@ def read_target_root(
         must be known
     :raises UsageError: if a given fact is not one of these
     """
-    given = given or {}
+    directory, given = path_of(directory, "directory"), given or {}
     check_given(given)
     files, found = open_tree(directory, given.get("prefix"))
     chosen = choose_python(files, found, python)

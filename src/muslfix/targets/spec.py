@@ -24,6 +24,7 @@ import re
 from collections.abc import Mapping
 
 from muslfix.errors import InvalidTarget
+from muslfix.files import path_of
 from muslfix.suffix import Libc
 from muslfix.targets.cpython import ALIASES, CPUS, Cpu, cpu_named, directories_of, scheme_at, suffixes_of
 from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of, version_of
@@ -53,7 +54,7 @@ def parse_target_spec(text: str, given: Mapping[str, str] | None = None) -> Targ
     :raises InvalidTarget: if it is not one, lacks what it must say, or contradicts a given fact
     :raises UsageError: if a given fact is not one of these
     """
-    given = given or {}
+    text, given = path_of(text, "text"), given or {}
     check_given(given, ("version", "libc_version", "executable", "prefix"))
     match = _SPEC.fullmatch(text)
     if match is not None:

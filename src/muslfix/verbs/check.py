@@ -17,6 +17,7 @@ from muslfix.errors import (
     MuslfixError,
     spelling_errors,
 )
+from muslfix.files import words_of
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
 from muslfix.parallel.executors import for_each
@@ -39,7 +40,7 @@ from muslfix.verbs.reports import (
     with_sources,
 )
 from muslfix.verbs.selection import Selection
-from muslfix.verbs.subjects import projects_named, what_it_is, words_of
+from muslfix.verbs.subjects import convert_options, projects_named, what_it_is
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
@@ -66,10 +67,13 @@ class CheckOptions:
     load_check: bool = True
     strict: bool = False
 
+    def __post_init__(self) -> None:
+        convert_options(self)
+
 
 @spelling_errors()
 def check(
-    subjects: Sequence[str],
+    subjects: Sequence[str | os.PathLike[str]],
     target: Target,
     options: CheckOptions | None = None,
     *,

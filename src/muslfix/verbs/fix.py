@@ -19,7 +19,7 @@ from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
-from muslfix.verbs.subjects import projects_named
+from muslfix.verbs.subjects import convert_options, projects_named
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class FixOptions:
     load_check: bool = True
     strict: bool = False
     progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        convert_options(self)
 
 
 @spelling_errors()

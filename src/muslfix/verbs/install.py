@@ -23,7 +23,7 @@ from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import about_remaining
 from muslfix.transaction.transaction import Transaction
-from muslfix.verbs.subjects import wheels_to_install
+from muslfix.verbs.subjects import convert_options, wheels_to_install
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheels
@@ -65,9 +65,14 @@ class InstallOptions:
     load_check: bool = True
     strict: bool = False
 
+    def __post_init__(self) -> None:
+        convert_options(self)
+
 
 @spelling_errors()
-def install(wheels: Sequence[str], target: Target, options: InstallOptions | None = None) -> Report:
+def install(
+    wheels: Sequence[str | os.PathLike[str]], target: Target, options: InstallOptions | None = None
+) -> Report:
     """Install wheels; extension modules that the target would not find get a name that it finds.
 
     All of them or none: after an exception the environment is what it was.
@@ -81,9 +86,9 @@ def install(wheels: Sequence[str], target: Target, options: InstallOptions | Non
     :raises MuslfixError: if the environment does not allow it
     """
     options = options or InstallOptions()
-    wheels = wheels_to_install(wheels, target, options.folder)
+    paths = wheels_to_install(wheels, target, options.folder)
     layout = _layout(target, options)
-    with open_wheels(wheels, options.limits, ignore_record=options.ignore_record) as opened:
+    with open_wheels(paths, options.limits, ignore_record=options.ignore_record) as opened:
         _check_wheels(opened, target)
         with _transaction(layout, options) as transaction:
             judged = _judge(opened, layout, target, options)

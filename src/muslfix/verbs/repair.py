@@ -21,7 +21,7 @@ from muslfix.rewheel.wheel_plan import plan_for_targets
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.transaction.directories import make_directories, remove_directories
-from muslfix.verbs.subjects import wheels_to_repair
+from muslfix.verbs.subjects import convert_options, wheels_to_repair
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
@@ -60,6 +60,9 @@ class RepairOptions:
     load_check: bool = True
     strict: bool = False
 
+    def __post_init__(self) -> None:
+        convert_options(self)
+
     def output_for(self, path: str, build_tag: str | None) -> str:
         """Where the new wheel for an old one goes."""
         if self.folder is None:
@@ -69,7 +72,7 @@ class RepairOptions:
 
 @spelling_errors()
 def repair(
-    wheels: Sequence[str],
+    wheels: Sequence[str | os.PathLike[str]],
     targets: Sequence[Target],
     options: RepairOptions,
     *,
@@ -90,10 +93,12 @@ def repair(
     :raises DestinationError: if the directory cannot be made
     """
     check_repair_options(options)
-    wheels = wheels_to_repair(wheels)
+    given = wheels_to_repair(wheels)
+    if isinstance(targets, Target):
+        raise UsageError(None, "targets is a single target, but must be a list", "write [target]")
     if not targets:
         raise UsageError(None, "there is no target to repair wheels for")
-    paths = list(dict.fromkeys(wheels))
+    paths = list(dict.fromkeys(given))
     reports = _report_twins(paths, options)
     todo = [path for path in paths if path not in reports]
     with _output_directory(options):

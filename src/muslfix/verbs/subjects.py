@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from muslfix.errors import UsageError
+from muslfix.files import path_of, words_of
+from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.targets.target import Target
@@ -86,28 +88,23 @@ def projects_named(command: str, projects: Iterable[str]) -> list[str]:
     return words
 
 
-def words_of(given: Iterable[str | os.PathLike[str]], what: str) -> list[str]:
-    """What was given as a list, as ``str``.
+def convert_options(options: object) -> None:
+    """Make ``str`` of the paths, and a :class:`~muslfix.verdicts.Mode` of the mode, of new options.
 
-    :param given: paths or names
-    :param what: the name of the parameter
-    :raises UsageError: if it is a single string, which is a list of letters to Python, or holds other values
+    :raises UsageError: if a value cannot be one
     """
-    if isinstance(given, (str, bytes, os.PathLike)):
-        raise UsageError(None, f"{what} is {given!r:.80}, but must be a list", f"write [{given!r:.80}]")
-    return [path_of(word, f"an item of {what}") for word in given]
-
-
-def path_of(given: str | os.PathLike[str], what: str) -> str:
-    """A path as ``str``.
-
-    :param what: the name of the parameter
-    :raises UsageError: if it is another value
-    """
-    path = given if isinstance(given, str) else getattr(type(given), "__fspath__", type)(given)
-    if not isinstance(path, str):
-        raise UsageError(None, f"{what} is {given!r:.80}, but must be a str or an os.PathLike")
-    return path
+    given = vars(options)
+    if "paths" in given:
+        given["paths"] = tuple(words_of(given["paths"], "paths"))
+    for name in ("folder", "prefix", "root"):
+        if given.get(name) is not None:
+            given[name] = path_of(given[name], name)
+    if "mode" in given:
+        try:
+            given["mode"] = Mode(given["mode"])
+        except ValueError:
+            modes = ", ".join(Mode)
+            raise UsageError(None, f"mode is {given['mode']!r:.80}, but must be one of {modes}") from None
 
 
 def _is_wheel(word: str) -> bool:

@@ -16,7 +16,7 @@ from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.reports import report_installed
 from muslfix.verbs.selection import Selection
-from muslfix.verbs.subjects import projects_named
+from muslfix.verbs.subjects import convert_options, projects_named
 from muslfix.verdicts import Mode
 
 
@@ -34,6 +34,9 @@ class UndoOptions:
     break_system_packages: bool = False
     dry_run: bool = False
     progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        convert_options(self)
 
 
 @spelling_errors()

@@ -19,7 +19,7 @@ from muslfix.targets.target import Target
 from muslfix.transaction.bounds import environment_of
 from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
-from muslfix.verbs.subjects import projects_named
+from muslfix.verbs.subjects import convert_options, projects_named
 
 # Bytes; the kernel shows files that have no end, or as many bytes as there are addresses.
 _LARGEST = 16 * 1024**3
@@ -37,6 +37,9 @@ class VerifyOptions:
 
     paths: tuple[str, ...] = ()
     progress: Progress = field(default=silent, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        convert_options(self)
 
 
 @spelling_errors()
