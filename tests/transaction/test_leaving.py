@@ -16,6 +16,7 @@ import pytest
 from misnamed import fix_all, lay, undo_all, verify_all, write_record
 from trees import leftovers, snapshot
 
+import muslfix
 from muslfix.errors import DestinationError
 from muslfix.projects.project import scan_projects
 from muslfix.staging.place import move_out
@@ -132,6 +133,7 @@ def in_a_mount_namespace(script: str, *words: str) -> subprocess.CompletedProces
 MOVE = """
 import sys
 from pathlib import Path
+sys.path.insert(0, sys.argv[2])
 from muslfix.transaction.transaction import Transaction
 tree = Path(sys.argv[1])
 with Transaction(str(tree / "site"), [str(tree)]) as transaction:
@@ -154,8 +156,9 @@ def test_a_folder_mounted_from_the_same_device(tmp_path: Path, mounted: str, sen
     if mounted == "site":
         (tmp_path / "source" / "pkg").mkdir()
     done = in_a_mount_namespace(
-        'mount --bind "$1" "$2"; "$3" -c "$4" "$5"',
+        'mount --bind "$1" "$2"; "$3" -c "$4" "$5" "$6"',
         *(str(tmp_path / "source"), str(tmp_path / mounted), sys.executable, MOVE, str(tmp_path)),
+        str(Path(muslfix.__file__).parents[1]),
     )
     assert (done.returncode == 0) == (sentence == ""), done.stderr
     assert sentence in done.stderr
