@@ -60,7 +60,14 @@ def test_bash(script: Path) -> None:
     assert in_bash("muslfix che", folder) == {"check"}
     assert in_bash("muslfix fix --mode ''", folder) == {"symlink", "hardlink", "copy", "rename"}
     assert in_bash("muslfix install --dry", folder) == {"--dry-run"}
-    assert "demo.whl" in in_bash("muslfix install de", folder)
+    (folder / "demo.txt").touch()
+    assert in_bash("muslfix install de", folder) == {"demo.whl", "demo.d/"}
+    assert in_bash("muslfix fix --target-file demo.t", folder) == {"demo.txt"}
+    assert in_bash("muslfix check --target-spec alpine-3.2", folder) >= {
+        "alpine-3.23-x86_64",
+        "alpine-3.20-aarch64",
+    }
+    assert "bash" in in_bash("muslfix run -- bas", folder)
     assert in_bash("muslfix fix --path de", folder) == {"demo.d"}
     assert in_bash("muslfix explain other-l", folder) == {"other-libc"}
 

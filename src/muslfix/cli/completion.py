@@ -9,9 +9,26 @@ from muslfix.cli.output import Output
 from muslfix.cli.parser import Parser
 from muslfix.errors import UsageError
 from muslfix.report.report import WORDS
+from muslfix.targets.known_pythons import KNOWN
 
 #: The shells that are tested; shtab supports more.
 SHELLS = ("bash", "zsh", "fish")
+
+# The functions of shells that complete wheels (and directories on the way to them), and programs.
+_WHEELS = {"bash": "_muslfix_wheels", "zsh": "_files -g '*.whl'", "fish": "(__fish_complete_suffix .whl)"}
+_PROGRAMS = {"bash": "_muslfix_programs", "zsh": "_command_names -e", "fish": "(__fish_complete_command)"}
+_IN_BASH = """\
+_muslfix_wheels() {
+  compgen -d -S / -- "$1"
+  compgen -f -X '!*.whl' -- "$1"
+}
+_muslfix_programs() {
+  compgen -c -- "$1"
+}
+"""
+
+# Of specifications, those with the CPUs that most people have are offered.
+_CPUS = ("x86_64", "aarch64")
 
 _EPILOG = """\
 examples:
@@ -51,13 +68,14 @@ def run(options: argparse.Namespace, output: Output) -> int:
         ) from None
     parser: Parser = options.parser
     _say_what_completes(parser, shtab.FILE, shtab.DIRECTORY)
-    script = shtab.complete(parser, options.shell)
+    script = shtab.complete(parser, options.shell, preamble={"bash": _IN_BASH})
     output.data(script.rstrip("\n") + "\n")
     return 0
 
 
 def _say_what_completes(parser: Parser, file: object, folder: object) -> None:
-    """Tell shtab which arguments are files or directories, by their names in the help."""
+    """Tell shtab which arguments are what, by their names in the help."""
+    by_name = {"DIR": folder, "PROJECT": None, "WHEEL": _WHEELS, "COMMAND": _PROGRAMS}
     for name, summary in parser.summaries():
         command = parser.command(name)
         if command is None:
@@ -66,7 +84,7 @@ def _say_what_completes(parser: Parser, file: object, folder: object) -> None:
         for action in command._actions:  # noqa: SLF001 - as shtab does
             if action.dest == "word":
                 action.choices = sorted(WORDS)
-            elif action.metavar == "DIR":
-                action.complete = folder  # type: ignore[attr-defined]
-            elif isinstance(action.metavar, str) and action.metavar != "PROJECT":
-                action.complete = file  # type: ignore[attr-defined]
+            elif action.dest == "target_spec":
+                action.choices = [f"{known.name}-{cpu}" for known in KNOWN for cpu in _CPUS]
+            elif isinstance(action.metavar, str) and by_name.get(action.metavar, file) is not None:
+                action.complete = by_name.get(action.metavar, file)  # type: ignore[attr-defined]
