@@ -302,6 +302,7 @@ def test_a_refused_module_is_a_warning_or_a_failure(
             (said,) = lines_of_muslfix(done)
             assert f"muslfix: demo 1.0: demo/_speed{WRONG}: other-libc: it is linked to " in said
             assert (done.status != 0) == strict
+            assert not (strict and "warning" in said.lower()), "what fails the command is no warning"
             assert "Traceback" not in done.out + done.err
         assert speed(project.site) == [f"_speed{WRONG}"]
 
