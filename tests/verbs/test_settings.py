@@ -161,6 +161,7 @@ def test_a_parser_is_missed_only_where_there_are_settings(
         ("MUSLFIX_ENABLED", "no", Settings(enabled=False)),
         ("MUSLFIX_STRICT", "", Settings()),
         ("MUSLFIX_LAB", "/lab", Settings()),
+        ("MUSLFIX_REQUIRE_ARM", "1", Settings()),
     ],
 )
 def test_variables(name: str, value: str, settings: Settings) -> None:

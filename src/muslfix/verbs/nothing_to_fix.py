@@ -34,7 +34,7 @@ _MAX_LINE = 9999
 PREFIX = "MUSLFIX_"
 
 # Not settings: the tests of muslfix read these.
-_OF_THE_TESTS = frozenset({"MUSLFIX_LAB", "MUSLFIX_LAB_MIRROR", "MUSLFIX_REQUIRE_LAB"})
+_OF_THE_TESTS = frozenset({"MUSLFIX_LAB", "MUSLFIX_LAB_MIRROR", "MUSLFIX_REQUIRE_LAB", "MUSLFIX_REQUIRE_ARM"})
 
 
 def nothing_to_fix(words: Sequence[str]) -> tuple[str, str, str] | None:
