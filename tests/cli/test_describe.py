@@ -10,7 +10,7 @@ from checkout import FIXTURES
 from commands import Cli
 from screens import Screen
 
-from muslfix.cli.describe import case_of, describe_target, libc_of, suffixes_of, wheels_for
+from muslfix.cli.describe import case_of, describe_target, libc_of, stable_abi_of, suffixes_of, wheels_for
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.target import Target
 
@@ -50,6 +50,19 @@ def test_what_it_means_for_wheels(name: str, found: bool, words: str) -> None:
     assert words in sentence
     assert ("this Python finds none" in sentence) is not found
     assert ("Run 'muslfix fix'" in sentence) is not found
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        ("debian-12-cpython-3.11-x86_64", ["demo.abi3-x86_64-linux-gnu.so,"]),
+        ("alpine-3.14-cpython-3.9-armv7", ["demo.abi3-arm-linux-musleabihf.so,"]),
+        ("cpython-3.15-musl-x86_64", []),
+    ],
+)
+def test_the_example_of_the_stable_abi_has_the_triplet_of_the_target(name: str, example: list[str]) -> None:
+    said = " ".join(stable_abi_of(target(name)))
+    assert [word for word in said.split() if word.startswith("demo.abi3-")] == example
 
 
 def test_a_glibc_python_without_triplets() -> None:

@@ -104,6 +104,7 @@ def comparable(target: Target) -> dict[str, Any]:
     """The facts that files can show: all but what only a running kernel knows."""
     facts: dict[str, Any] = json.loads(target.to_json())
     facts.pop("program", None)  # is found where it is needed
+    facts.pop("user_site", None)  # depends on who runs the interpreter
     for name in ("platform_release", "platform_version"):
         facts["markers"][name] = ""
     return facts

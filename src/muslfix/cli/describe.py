@@ -79,9 +79,10 @@ def stable_abi_of(target: Target) -> Iterator[str]:
     """What becomes of modules of the stable ABI that were built on CPython 3.15 or later."""
     with_triplet = any(suffix.startswith(".abi3-") for suffix in target.usable_suffixes)
     if target.suffix_for("abi3") == ".abi3.so" and not with_triplet:
+        triplet = next((name.triplet for name in _own_names(target)), "x86_64-linux-gnu")
         yield (
             "Modules of the stable ABI that were built on Python 3.15 or later have the platform in their"
-            " names, such as demo.abi3-x86_64-linux-gnu.so, and it finds none of these: 'muslfix fix' links"
+            f" names, such as demo.abi3-{triplet}.so, and it finds none of these: 'muslfix fix' links"
             " them as demo.abi3.so."
         )
 
@@ -96,7 +97,12 @@ def _found_none(target: Target) -> str:
 
 def _spellings(target: Target) -> Iterator[Libc]:
     """The libcs that the suffixes of its own version spell."""
+    return (name.spelled_libc for name in _own_names(target) if name.spelled_libc is not None)
+
+
+def _own_names(target: Target) -> Iterator[ExtensionFilename]:
+    """The suffixes of its own version that have a triplet."""
     for suffix in target.extension_suffixes:
         name = ExtensionFilename.of_suffix(suffix)
-        if name is not None and name.abi.startswith("cpython-") and name.spelled_libc is not None:
-            yield name.spelled_libc
+        if name is not None and name.abi.startswith("cpython-") and name.triplet is not None:
+            yield name
