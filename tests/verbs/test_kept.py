@@ -127,8 +127,7 @@ def test_a_project_that_cannot_be_looked_at_is_named(cli: Cli, environment: Path
     site = lay(site_packages(environment))
     record = dist_info(site) / "RECORD"
     record.unlink()
-    done = cli("install", "--python", environment, wheel)
-    assert done.status == 0
-    assert done.err.startswith(
-        f"warning: demo 1.0: is there already, and was not looked at: {record}: cannot"
-    )
+    done = cli("install", "-q", "--python", environment, wheel)
+    assert done.status == 1
+    assert "1 project not looked at" in done.out
+    assert f"demo 1.0: not looked at: it is there already, and {record}: cannot be read" in done.out

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         imported.wait()
     report = _install(target, options, output)
     output.report(report, as_json=options.json)
-    return 0
+    return int(any(project.action == "skipped" for project in report.projects))
 
 
 def _install(target: Target, options: argparse.Namespace, output: Output) -> Report:

@@ -293,11 +293,12 @@ def _report(  # noqa: PLR0913 - all that is known at the end
     for wheel in judged.opened:
         key, requirements = wheel.facts.key, wheel.facts.requirements
         warnings = (*wheel.facts.warnings, *unmet_requirements(requirements, versions, target))
-        if key in unknown:
-            warnings = (*warnings, unknown[key])
         report = _report_project(wheel, staged.get(key), judged.installed.get(key), warnings)
         if key in fixed:
             report = replace(report, action="fixed", modules=fixed[key])
+        if key in unknown:
+            problem = f"it is there already, and {unknown[key]}"
+            report = replace(report, action="skipped", problem=problem, tip=unknown[key].tip)
         projects.append(report)
     notes = judged.kept.notes if judged.kept else ()
     if _wants_bytecode(options) and not target.runs_here and any(wheel.has_sources for wheel in complete):

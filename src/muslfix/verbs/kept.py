@@ -54,12 +54,12 @@ class Kept(NamedTuple):
 
     :param misnamed: those whose misnamed modules get their names, and are kept
     :param broken: those that have to be installed again: a module is missing, damaged or foreign
-    :param unknown: why it is not known of a project, a sentence about it
+    :param unknown: why a project could not be looked at
     """
 
     misnamed: dict[str, Misnamed]
     broken: frozenset[str]
-    unknown: dict[str, str]
+    unknown: dict[str, InvalidProject]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def judge_kept(
         try:
             misnamed = _judge(project, target, mode, check)
         except InvalidProject as error:
-            kept.unknown[project.key] = f"is there already, and was not looked at: {error}"
+            kept.unknown[project.key] = error
             continue
         if misnamed is None:
             kept = kept._replace(broken=kept.broken | {project.key})
