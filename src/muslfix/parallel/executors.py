@@ -6,6 +6,7 @@ with its worker takes no other item with it: in processes of our own it is tried
 
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import signal
@@ -82,12 +83,10 @@ def _work_off(
 
 def _may_start_threads() -> bool:
     """Whether a pool of processes can be had, which needs a thread to watch them."""
-    thread = threading.Thread(target=int)
     try:
-        thread.start()
+        _thread.start_new_thread(int, ())
     except RuntimeError:
         return False
-    thread.join()
     return True
 
 

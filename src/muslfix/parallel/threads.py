@@ -7,6 +7,7 @@ chance decides which one is named.
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 from collections import deque
@@ -28,31 +29,41 @@ class _Stopped(Exception):
     """The result is no longer wanted."""
 
 
-class _Thread(threading.Thread):
-    """A thread that can be waited for again after an interrupt.
+class _Thread:
+    """A thread that ends early or late, but never keeps the one that waits for it forever.
 
-    Up to Python 3.12 an interrupted :meth:`threading.Thread.join` marks the thread as ended, and later calls
-    believe that: https://github.com/python/cpython/issues/90882.
+    :meth:`threading.Thread.start` waits until the new thread says that it runs, which one that lacks memory
+    never does: https://github.com/python/cpython/issues/140746. And up to Python 3.12 an interrupted
+    :meth:`threading.Thread.join` marks the thread as ended, and later calls believe that:
+    https://github.com/python/cpython/issues/90882.
 
     :param job: what to do
     """
 
     def __init__(self, job: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
         self._job = job
-        self._is_done = threading.Event()
+        self._claims: dict[str, str] = {}  # who came first, by one operation that nothing can interrupt
+        self._is_running = threading.Lock()
+        self._is_running.acquire()
+        with suppress(RuntimeError):  # no more threads may be started
+            _thread.start_new_thread(self._run, ())
 
-    def run(self) -> None:
-        """Do the job."""
+    def _run(self) -> None:
         try:
-            self._job()
+            if self._claims.setdefault("first", "thread") == "thread":
+                self._job()
         finally:
-            self._is_done.set()
+            self._is_running.release()
 
-    def wait(self) -> None:
-        """Return when it has ended."""
-        self._is_done.wait()
-        self.join()
+    def wait(self) -> bool:
+        """Return when it has ended; if it has not begun by now it never will.
+
+        :return: whether it has done the job
+        """
+        if self._claims.setdefault("first", "caller") == "caller":
+            return False
+        with self._is_running:
+            return True
 
 
 class Pool:
@@ -88,11 +99,7 @@ class Pool:
         turn = _Turn(work, items, sizes, what, progress)
         started: list[_Thread] = []
         try:
-            for _ in range(min(self._threads, len(items)) - 1):
-                thread = _Thread(turn.work_off)
-                with suppress(RuntimeError):  # no more threads may be started: then there are fewer
-                    thread.start()
-                    started.append(thread)
+            started += (_Thread(turn.work_off) for _ in range(min(self._threads, len(items)) - 1))
             turn.work_off()
             for thread in started:
                 thread.wait()
@@ -177,10 +184,6 @@ class Background(Generic[_Result]):
         self._results: list[_Result] = []
         self._failure: Exception | None = None
         self._thread = _Thread(self._work)
-        self._is_started = False
-        with suppress(RuntimeError):  # no more threads may be started: then result does the job
-            self._thread.start()
-            self._is_started = True
 
     def _work(self) -> None:
         try:
@@ -189,18 +192,16 @@ class Background(Generic[_Result]):
             self._failure = error
 
     def wait(self) -> None:
-        """Return when the thread has ended."""
-        if self._is_started:
-            self._thread.wait()
+        """Return when the thread has ended, and let it not begin if it has not yet."""
+        self._thread.wait()
 
     def result(self) -> _Result:
-        """Wait for what the job returns.
+        """Wait for what the job returns; do it here if the thread has not begun.
 
         :raises Exception: what it has raised
         """
-        if not self._is_started:
+        if not self._thread.wait():
             return self._job()
-        self._thread.wait()
         if self._failure is not None:
             raise self._failure
         return self._results[0]
