@@ -123,10 +123,26 @@ _REASONS = {
     errno.ENOTDIR: "cannot be created: a part of its path is not a directory",
 }
 
+_OTHER_USER = "run muslfix as a user who may write there, or choose another environment with --python"
+_FREE = "free some space there, and try again"
+
+_TIPS = {
+    errno.EROFS: "make it writable, or run muslfix where it is, such as when the image is built",
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EACCES: _OTHER_USER,
+    errno.EPERM: _OTHER_USER,
+}
+
+# In the names of what muslfix makes for the time of its work, which mean nothing to the user.
+_TEMPORARY = ".muslfix-"
+
 
 @contextmanager
 def destination_errors(path: str) -> Iterator[None]:
-    """Raise errors of the operating system as sentences about the destination.
+    """Raise errors of the operating system as sentences about the destination, with the way out.
+
+    Of a temporary file the sentence names the directory that it would be in.
 
     :param path: what to name if the error names no file
     :raises DestinationError: instead of any :class:`OSError`
@@ -134,10 +150,12 @@ def destination_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = error.filename2 or error.filename or path
+        named = os.fsdecode(error.filename2 or error.filename or path)
+        known, temporary, _ = named.partition(_TEMPORARY)
         unknown = f"cannot be written ({error.strerror or error})"
         reason = _REASONS.get(error.errno or 0, unknown)
-        raise DestinationError(os.fsdecode(named), reason) from error
+        tip = _TIPS.get(error.errno or 0)
+        raise DestinationError(os.path.dirname(known) if temporary else named, reason, tip) from error
 
 
 def last_resort(error: Exception) -> MuslfixError:

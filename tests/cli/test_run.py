@@ -416,9 +416,10 @@ def test_a_change_in_what_may_not_be_written(tmp_path: Path) -> None:
     )
     assert (done.status, len(changed(done))) == (1, 2)
     assert [len(speed(site)) for site in sites] == [1, 2]
-    (error,) = done.err.splitlines()
+    error, tip = done.err.splitlines()
     assert error.startswith(f"error: {sites[0]}")
     assert error.endswith("cannot be written: the file system is read-only")
+    assert tip.startswith("tip: make it writable")
 
 
 def test_the_python_of_an_environment_is_gone(cli: Cli, world: Path) -> None:

@@ -144,8 +144,12 @@ def test_records(cli: Cli, tmp_path: Path, case: str) -> None:
     assert leftovers(tmp_path) == []
 
 
+# The commands that need a file of a project: to change it, its owner; to look at it, where its modules are.
+_READERS = {"INSTALLER": ("fix", "undo"), "direct_url.json": ("fix", "check", "verify")}
+
+
 @pytest.mark.parametrize("make", NO_FILE.values(), ids=NO_FILE)
-@pytest.mark.parametrize("name", ["INSTALLER", "direct_url.json"])
+@pytest.mark.parametrize("name", _READERS)
 def test_other_files_of_a_project(cli: Cli, tmp_path: Path, name: str, make: Make) -> None:
     site, target = lay(tmp_path / "site"), target_file(tmp_path)
     path = site / "demo-1.0.dist-info" / name
@@ -156,6 +160,6 @@ def test_other_files_of_a_project(cli: Cli, tmp_path: Path, name: str, make: Mak
         result = cli(command, "demo", "--path", site, "--target-file", target)
         assert states(site, times=False) == before
         assert_tells(result)
-        if name == "direct_url.json" or command in ("fix", "undo"):  # the others do not ask who is the owner
+        if command in _READERS[name]:
             assert result.status == 1
             assert f"\ndemo 1.0: failed: {path}: cannot be read (" in result.out

@@ -287,7 +287,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     with (
         open_wheel(str(wheel)) as opened,
         Transaction(str(tmp_path / "staging")) as transaction,
-        pytest.raises(DestinationError, match=r"^/proc/.*: cannot be written"),
+        pytest.raises(DestinationError, match=r"^/proc: cannot be written"),
     ):
         unpack(opened, layout, "/py", transaction)
 
