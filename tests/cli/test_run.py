@@ -18,11 +18,13 @@ import jsonschema
 import pytest
 from commands import Cli, Result, read_only
 from environments import make_environment, make_prefix, site_packages
+from faults import forked, heed_permissions
 from misnamed import FOREIGN, RIGHT, WRONG, lay, make_demo, served_by, speed
 from real_tools import environment_with_muslfix, muslfix_command, process_environment, run
 from trees import snapshot
 
 import muslfix
+from muslfix.cli import main
 from muslfix.cli.runner import _Relay
 
 SCHEMA = json.loads((Path(muslfix.__file__).parent / "report.schema.json").read_text(encoding="utf-8"))
@@ -118,7 +120,7 @@ def test_what_was_not_looked_at_is_named(cli: Cli, environment: Path, site: Path
     lay(site, "edit", {"edit.pth": b"/src\n", "edit-1.0.dist-info/direct_url.json": b""})
     (site / "edit-1.0.dist-info" / "direct_url.json").write_text('{"dir_info": {"editable": true}}')
     done = cli("run", "--python", environment, *TRUE)
-    assert done.status == 0
+    assert done.status == cli("fix", "--python", environment).status == 1
     assert re.fullmatch(
         r"1 extension module in 3 projects: 1 fixed, 2 projects not looked at\.\n"
         r"edit 1\.0: not looked at: it is an editable install.*\n  tip: .+\n"
@@ -316,7 +318,9 @@ def test_nothing_has_changed(cli: Cli, world: Path, quiet: list[str]) -> None:
     """As when ``uv sync`` is repeated. What is near to the command is named, with -q too."""
     done = cli("run", *quiet, "--", "true")
     assert (done.status, done.out) == (0, "")
-    assert done.err == f"note: the command has changed nothing in {world}/active, {world}/project/.venv\n"
+    assert (
+        done.err == f"note: the command has installed nothing new in {world}/active, {world}/project/.venv\n"
+    )
 
 
 @pytest.mark.parametrize("quiet", [[], ["-q"]])
@@ -329,22 +333,90 @@ def test_nothing_has_changed_that_is_known(
     done = cli("run", *quiet, "--", "true")
     assert (done.status, done.out) == (1, "")
     assert done.err == (
-        "warning: the command has changed no environment that muslfix knows of, so nothing was fixed, and it"
-        " is not known where it has installed anything; name the environment with --python, or a directory of"
-        " modules with --path\n"
+        "warning: the command has installed nothing new in any environment that muslfix knows of, so nothing"
+        " was fixed, and it is not known where it has installed anything; name the environment with --python,"
+        " or a directory of modules with --path\n"
     )
 
 
 def test_nothing_has_changed_in_a_broken_environment(cli: Cli, world: Path) -> None:
     """No installer would mend it, and that nothing has changed would sound like an all-clear."""
     lay(site_packages(world / "active"))
-    done = cli("run", "--", "true")
-    assert done.status == 1
-    assert done.out.splitlines()[0] == "1 extension module in 1 project: 1 misnamed."
-    tip = done.out.splitlines()[-1]
-    assert tip == f"To fix it: muslfix fix --python {world}/active/bin/{PYTHON}"
+    for quiet in ([], ["-q"]):
+        done = cli("run", *quiet, "--", "true")
+        assert (done.status, done.err.startswith("note: the command has installed nothing new in ")) == (
+            1,
+            True,
+        )
+        assert done.out.splitlines()[0] == "1 extension module in 1 project: 1 misnamed."
+        assert done.looked_at.startswith(str(site_packages(world / "active")))
+        tip = done.out.splitlines()[-1]
+        assert tip == f"To fix it: muslfix fix --python {world}/active/bin/{PYTHON}"
     assert cli(*tip.split()[4:]).status == 0
-    assert cli("run", "--", "true").status == 0
+    done = cli("run", "-q", "--", "true")
+    assert (done.status, done.out) == (0, "")
+
+
+def _refused(site: Path) -> None:
+    lay(site, "foreign", {f"foreign/_speed{WRONG}": FOREIGN})
+
+
+def _without_record(site: Path) -> None:
+    (site / "legacy-1.0.egg-info").mkdir()
+
+
+def _unreadable_record(site: Path) -> None:
+    lay(site, "broken", record=lambda _text: '"unfinished, .so')
+
+
+def _built_for_another(site: Path) -> None:
+    """An editable install in whose source tree a build has put a misnamed module."""
+    source = site.parent / "source"
+    lay(source, "inside")
+    url = json.dumps({"url": source.as_uri(), "dir_info": {"editable": True}}).encode()
+    lay(site, "edit", {"edit.pth": f"{source}\n".encode(), "edit-1.0.dist-info/direct_url.json": url})
+
+
+@pytest.mark.parametrize("spoil", [_refused, _without_record, _unreadable_record, _built_for_another])
+def test_nothing_has_changed_where_something_else_is_wrong(
+    cli: Cli, world: Path, spoil: Callable[[Path], None]
+) -> None:
+    """The answer is that of check, with its exit status."""
+    site = site_packages(world / "active")
+    spoil(site)
+    for quiet in ([], ["-q"]):
+        done = cli("run", *quiet, "--", "true")
+        assert done.status == cli("check", "--python", world / "active").status == 1
+        assert done.out.startswith(("1 ", "2 "))
+        assert done.looked_at.startswith(str(site))
+
+
+@pytest.mark.parametrize("at", ["lib", "bin"])
+def test_nothing_has_changed_where_it_could_not_be_looked_at(
+    cli: Cli, world: Path, tmp_path: Path, at: str
+) -> None:
+    """Its directories may not be read, or its Python is gone."""
+    site = lay(site_packages(world / "active"))
+    told = tmp_path / "told"
+
+    def work() -> int:
+        if at == "bin":
+            for program in (world / "active" / "bin").glob("python*"):
+                program.unlink()
+        else:
+            (world / "active" / "lib").chmod(0)
+            heed_permissions()
+        return main(["run", "-q", "--", "true"])
+
+    assert forked(work, told) == 1
+    (world / "active" / "lib").chmod(0o755)
+    place, reason = (
+        (f"warning: {world}/active/lib", "cannot be read (Permission denied), so nothing was looked at there")
+        if at == "lib"
+        else (f"error: {site}", "was not looked at: muslfix cannot tell which Python")
+    )
+    assert f"{place}: {reason}" in told.read_text()
+    assert f"nothing new in {world}/project/.venv\n" in told.read_text()
 
 
 def test_what_a_command_that_fails_has_changed_is_said(cli: Cli, world: Path) -> None:
@@ -364,7 +436,7 @@ def test_what_has_changed_beside_the_place_that_is_named(cli: Cli, world: Path) 
     assert done.status == 1
     assert done.err == (
         f"warning: the command has changed {site}, which --python and --path do not name, so it was not"
-        " looked at\n"
+        f" looked at; to fix it: muslfix fix --python {world}/active/bin/{PYTHON}\n"
     )
     assert cli("run", "--python", world / "active", "--", installer(world, site)).status == 0
     assert len(speed(site)) == 2

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults import forked, heed_permissions
 from misnamed import lay
 
 from muslfix.cli.install_places import Place, Tie
-from muslfix.cli.snapshots import Snapshot, find_changed, find_removed, take_snapshot
+from muslfix.cli.snapshots import Snapshot, find_changed, find_removed, find_unread, take_snapshot
 
 LIBRARY = "lib/python3.11/site-packages"
 
@@ -144,6 +145,42 @@ def test_what_is_no_directory(tmp_path: Path) -> None:
     for name in ("file", "loop", "none", "x" * 300, "a\0b"):
         assert look(tmp_path / name).sites == {}
         assert look(tmp_path / name, "venvs/*").sites == {}
+
+
+@pytest.mark.parametrize("closed", [".", "lib", "lib/python3.11", LIBRARY])
+def test_what_may_not_be_read(prefix: Path, closed: str) -> None:
+    """It is not known what is there. It was neither removed, nor is it well."""
+
+    def work() -> int:
+        before = look(prefix)
+        (prefix / closed).chmod(0)
+        heed_permissions()
+        after = look(prefix)
+        unread = [directory for directory, _, _ in find_unread(before, after)]
+        assert unread == [os.path.normpath(prefix / closed)]
+        assert (after.sites, find_changed(before, after), find_removed(before, after)) == ({}, (), ())
+        near, far = (Place(str(prefix), tie) for tie in (Tie.CHOSEN, Tie.WATCHED))
+        nothing = take_snapshot([])
+        assert find_unread(nothing, take_snapshot([near]))
+        assert not find_unread(nothing, take_snapshot([far]))
+        assert look(prefix / closed / "below").unread == {}
+        return 0
+
+    try:
+        assert forked(work) == 0
+    finally:
+        (prefix / closed).chmod(0o755)
+
+
+def test_a_prefix_that_may_be_entered_but_not_listed(prefix: Path) -> None:
+    def work() -> int:
+        prefix.chmod(0o711)
+        heed_permissions()
+        found = look(prefix)
+        assert (len(found.sites), found.unread) == (1, {})
+        return 0
+
+    assert forked(work) == 0
 
 
 def test_the_nearest_comes_first_and_gives_its_name(prefix: Path) -> None:

@@ -90,7 +90,7 @@ def check_note(done: Result, place: Path) -> None:
     """A second time nothing changes, and that is said."""
     well(done)
     (note,) = [line for line in done.err.splitlines() if line.startswith("note: ")]
-    assert note.startswith("note: the command has changed nothing in ")
+    assert note.startswith("note: the command has installed nothing new in ")
     assert str(place) in note
 
 

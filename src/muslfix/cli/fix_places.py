@@ -14,11 +14,12 @@ from muslfix.cli.options import mode_words
 from muslfix.cli.output import Output
 from muslfix.cli.progress import show_progress
 from muslfix.cli.site_python import find_site_python
-from muslfix.cli.snapshots import Site, Snapshot, find_changed, find_removed
+from muslfix.cli.snapshots import Site, Snapshot, find_changed, find_removed, find_unread
 from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import MuslfixError, UsageError
 from muslfix.report.lines import Line
 from muslfix.report.report import PlaceReport, Report
+from muslfix.report.sentences import needs_attention
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
 from muslfix.verbs.fix import fix
@@ -40,7 +41,9 @@ class FixPlaces:
         self._output = output
         self._places = places
         self._reports: list[Report] = []
-        self._looked_at: list[PlaceReport] = []
+        self._directories: list[str] = []
+        self._noted: list[PlaceReport] = []
+        self._notes: list[str] = []
         self._doubts: list[str] = []
         self._is_well = True
 
@@ -57,26 +60,33 @@ class FixPlaces:
             return
         for sites in _grouped(changed):
             self._fix_sites(sites)
+        unread = () if self._options.dry_run else find_unread(before, after)
+        for directory, _, reason in unread:
+            self._doubt(f"{directory}: cannot be read ({reason}), so nothing was looked at there; {_NAME_IT}")
         if changed or removed:
             self._say_removed(removed)
         elif not self._options.dry_run:  # a command that failed has said so itself
-            self._say_unchanged([site for site in after.sites.values() if site.tie is not Tie.WATCHED])
+            near = [site for site in after.sites.values() if site.tie is not Tie.WATCHED]
+            if near or not unread:
+                self._say_unchanged(near)
 
     def finish(self) -> int:
         """Print the JSON document, if it is asked for and there is anything to say in it.
 
         :return: the exit status
         """
-        if self._options.json and (self._looked_at or not self._is_well):
-            reports = self._reports
+        if self._options.json and (self._noted or not self._is_well):
+            dry_run = all(report.dry_run for report in self._reports)
+            reports = [_as_refused(each) if each.dry_run and not dry_run else each for each in self._reports]
             merged = Report(
-                "fix",
-                dry_run=self._options.dry_run,
+                "run",
+                dry_run=dry_run,
                 projects=tuple(project for report in reports for project in report.projects),
                 warnings=tuple(text for report in reports for text in report.warnings),
+                notes=(*(text for report in reports for text in report.notes), *self._notes),
                 source=reports[0].source if len(reports) == 1 else None,
-                places=tuple(self._looked_at),
-                directories=tuple(path for place in self._looked_at for path in place.directories),
+                places=tuple(self._noted),
+                directories=tuple(self._directories),
                 doubts=(*(text for report in reports for text in report.doubts), *self._doubts),
             )
             self._output.data(merged.to_json())
@@ -100,8 +110,20 @@ class FixPlaces:
             if os.path.realpath(site.directory) not in looked_at:
                 self._doubt(
                     f"the command has changed {site.directory}, which --python and --path do not name,"
-                    " so it was not looked at"
+                    f" so it was not looked at; to fix it: {self._command_beside(site, target)}"
                 )
+
+    def _command_beside(self, site: Site, target: Target) -> str:
+        """The command that fixes another place than the one that is named.
+
+        :param target: what is named, which also imports from a directory that belongs to no environment
+        """
+        try:
+            if site.version is not None:
+                target = find_site_python(site, self._places, os.environ)
+        except MuslfixError:
+            return shlex.join(("muslfix", "fix", "--python", "PYTHON", "--path", site.directory))
+        return self._command(target, [site.directory])
 
     # -- places that have changed -------------------------------------------------------------------
 
@@ -126,7 +148,7 @@ class FixPlaces:
             return True
         report = self._look(target, directories)
         if report.changes:
-            self._say(replace(report, directories=()))
+            self._say(report)
             site_directories(target, (), break_system_packages=False)
         return True
 
@@ -136,9 +158,7 @@ class FixPlaces:
         options = self._options
         with show_progress(self._output) as progress:
             report = fix((), target, replace(fix_options(options, progress), paths=tuple(paths)))
-        if state == "changed":  # which has been said
-            report = replace(report, directories=())
-        self._say(report, self._command(target, paths) if report.dry_run and report.changes else None)
+        self._say(report, target, paths, is_said=state == "changed")
         self._note(directories, target, state)
 
     def _look(self, target: Target, paths: Sequence[str]) -> Report:
@@ -158,31 +178,38 @@ class FixPlaces:
         """Say that there was nothing to install, or that it is not known where it has gone."""
         if not sites:
             self._doubt(
-                "the command has changed no environment that muslfix knows of, so nothing was fixed, and it"
-                f" is not known where it has installed anything; {_NAME_IT}"
+                "the command has installed nothing new in any environment that muslfix knows of, so nothing"
+                f" was fixed, and it is not known where it has installed anything; {_NAME_IT}"
             )
             return
-        for group in _grouped(sites):
-            self._look_at_unchanged(group)
-        names = dict.fromkeys(site.prefix if not site.place.below else str(site.place) for site in sites)
-        self._output.diagnostic(
-            f"the command has changed nothing in {', '.join(names)}", head="note:", kind="tip"
-        )
+        groups = [group for group in _grouped(sites) if self._look_at_unchanged(group)]
+        names = dict.fromkeys(site.prefix if not site.place.below else str(site.place) for site, *_ in groups)
+        if names:
+            self._notice(f"the command has installed nothing new in {', '.join(names)}")
 
-    def _look_at_unchanged(self, sites: Sequence[Site]) -> None:
-        """Say it of an environment that was broken before and is still: no installer would mend it."""
-        directories = [site.directory for site in sites]
-        self._note(directories, None, "unchanged")
-        if sites[0].place.below:  # there may be hundreds
-            return
+    def _look_at_unchanged(self, sites: Sequence[Site]) -> bool:
+        """Say it of an environment that was broken before and is still: no installer would mend it.
+
+        :return: whether it could be looked at
+        """
+        first, directories = sites[0], [site.directory for site in sites]
+        if first.place.below:  # there may be hundreds
+            self._note(directories, None, "unchanged")
+            return True
         try:
-            target = find_site_python(sites[0], self._places, os.environ)
-            report = self._look(target, directories)
-        except MuslfixError:
-            return
-        if report.changes:
-            self._say(report, self._command(target, directories))
-            self._is_well = False
+            target = find_site_python(first, self._places, os.environ, is_changed=False)
+            # An environment without any project is not what the user has named.
+            report = replace(self._look(target, directories), doubts=())
+        except MuslfixError as error:
+            self._fail(error, directories, "unchanged")
+            return False
+        if report.changes or needs_attention(report):
+            self._say(report, target, directories, is_said=False)
+            self._is_well &= not report.changes
+        else:
+            self._reports.append(report)
+        self._note(directories, target, "unchanged")
+        return True
 
     # -- what is said -------------------------------------------------------------------------------
 
@@ -190,18 +217,27 @@ class FixPlaces:
         if not self._options.json:
             self._output.tell([Line(text, head=head, kind="strong")])
 
-    def _say(self, report: Report, command: str | None = None) -> None:
+    def _say(
+        self, report: Report, target: Target | None = None, paths: Sequence[str] = (), *, is_said: bool = True
+    ) -> None:
+        """Print a report.
+
+        :param target: the target of the command that fixes what was found, and its directories
+        :param is_said: whether it was said where that is, unless quiet
+        """
+        report = replace(report, command="run")
         if not self._options.json:
-            self._output.report(report, as_json=False, command=command)
+            needs_command = target is not None and report.dry_run and report.changes
+            shown = replace(report, directories=()) if is_said and not self._output.quiet else report
+            command = self._command(target, paths) if target is not None and needs_command else None
+            self._output.report(shown, as_json=False, command=command)
         self._reports.append(report)
-        # Projects that were not looked at are no failure of the command.
-        self._is_well &= not report.doubts
-        self._is_well &= all(project.is_well or project.action == "skipped" for project in report.projects)
+        self._is_well &= report.is_well
 
     def _command(self, target: Target, paths: Sequence[str]) -> str:
         """The command that fixes it."""
         words = ["muslfix", "fix", "--python", target.executable or "PYTHON", *mode_words(self._options)]
-        own = site_directories(target, (), break_system_packages=True)
+        own = site_directories(target, (), break_system_packages=True) if target.executable else ()
         if not set(paths) <= set(own):
             words += [word for path in paths for word in ("--path", path)]
         return shlex.join(words)
@@ -215,6 +251,11 @@ class FixPlaces:
         self._output.doubt(sentence)
         self._doubts.append(sentence)
         self._is_well = False
+
+    def _notice(self, sentence: str) -> None:
+        """Print a note, quiet or not."""
+        self._output.diagnostic(sentence, head="note:", kind="tip")
+        self._notes.append(sentence)
 
     def _note(
         self,
@@ -230,7 +271,8 @@ class FixPlaces:
             problem=None if error is None else str(error),
             tip=None if error is None else error.tip,
         )
-        self._looked_at.append(place)
+        self._noted.append(place)
+        self._directories += directories if target is not None else ()
 
 
 def _grouped(sites: Iterable[Site]) -> list[list[Site]]:
@@ -239,3 +281,18 @@ def _grouped(sites: Iterable[Site]) -> list[list[Site]]:
     for site in sites:
         groups.setdefault((site.prefix, site.version), []).append(site)
     return list(groups.values())
+
+
+def _as_refused(report: Report) -> Report:
+    """What was only looked at because another tool manages it, beside what was fixed."""
+    projects = (
+        replace(
+            project,
+            action="left-alone",
+            modules=tuple(replace(module, new_path=None, mode=None) for module in project.modules),
+        )
+        if project.changes
+        else project
+        for project in report.projects
+    )
+    return replace(report, projects=tuple(projects))

@@ -56,7 +56,8 @@ class Output:
             for sentence in project.warnings:
                 self.warning(f"{project.label}: {sentence}")
         if command is not None and not as_json:
-            self.tell([Line(), Line(command, head="To fix it:", kind="strong", whole=True)])
+            lines = [] if self.quiet else [Line()]
+            self._print([*lines, Line(command, head="To fix it:", kind="strong", whole=True)])
 
     def _print(self, lines: Iterable[Line]) -> None:
         for line in lines:

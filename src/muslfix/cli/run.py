@@ -100,7 +100,7 @@ def _say_what_would_be_run(
     if options.json:
         for line in lines:
             output.diagnostic(line)
-        output.data(Report("fix", dry_run=True, projects=()).to_json())
+        output.data(Report("run", dry_run=True, projects=()).to_json())
     else:
         output.tell(Line(line, whole=True) for line in lines)
     return 0

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 _TIP = "run 'muslfix fix --python PYTHON --path {}' with the Python that will import from it"
 
 
-def find_site_python(site: Site, places: Sequence[Place], environ: Mapping[str, str]) -> Target:
+def find_site_python(
+    site: Site, places: Sequence[Place], environ: Mapping[str, str], *, is_changed: bool = True
+) -> Target:
     """The Python that imports from a site directory.
 
     :param site: the directory
     :param places: those of the command, the nearest first
     :param environ: the environment variables
+    :param is_changed: whether the command has changed it
     :raises InterpreterError: if it cannot be told, or does not answer
     """
     found: Iterable[Target] = map(probe_interpreter, _own(site))
@@ -41,9 +44,10 @@ def find_site_python(site: Site, places: Sequence[Place], environ: Mapping[str, 
         if site.version in (None, _version_of(target)):
             return target
     python = f"Python {site.version}" if site.version else "Python"
+    what = "was changed by the command, and" if is_changed else "was not looked at:"
     raise InterpreterError(
         site.directory,
-        f"was changed by the command, and muslfix cannot tell which {python} imports from it",
+        f"{what} muslfix cannot tell which {python} imports from it",
         _TIP.format(site.directory),
     )
 

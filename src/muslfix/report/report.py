@@ -264,8 +264,8 @@ class Report:
 
     @property
     def looked_at(self) -> LookedAt | None:
-        """What was looked at; ``None`` if the command has failed."""
-        if self.error is not None:
+        """What was looked at; ``None`` if the command has failed, or ``run`` has looked at nothing."""
+        if self.error is not None or (self.command == "run" and not self.directories):
             return None
         choice = self.source.choice if self.source else None
         counted = self.command not in _COUNT_NO_MODULES

@@ -98,7 +98,8 @@ def tell(report: Report, *, verbose: bool = False, quiet: bool = False) -> Itera
 
 def needs_attention(report: Report) -> bool:
     """Whether the user should look at the result, and must hear of it with ``-q`` too."""
-    return not report.is_well or report.has_problems or (report.command == "check" and report.changes > 0)
+    is_only_found = report.command == "check" or (report.command == "run" and report.dry_run)
+    return not report.is_well or report.has_problems or (is_only_found and report.changes > 0)
 
 
 def _is_urgent(project: ProjectReport) -> bool:
