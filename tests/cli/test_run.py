@@ -428,6 +428,52 @@ def test_what_a_command_that_fails_has_changed_is_said(cli: Cli, world: Path) ->
     report = json.loads(done.out)
     jsonschema.validate(report, SCHEMA)
     assert (done.status, report["dry_run"], len(report["projects"])) == (3, True, 1)
+    done = cli("run", "-q", "--", installer(world, site, end="exit 3\n"))
+    assert (done.status, done.looked_at.split()[0]) == (3, str(site))
+    summary, *_, command = done.out.splitlines()
+    assert summary == "1 extension module in 1 project: 1 misnamed."
+    assert command == f"To fix it: muslfix fix --python {world}/active/bin/{PYTHON}"
+
+
+@pytest.mark.parametrize(
+    "end", ["kill -INT $$\n", "trap 'exit 9' TERM; kill -TERM $PPID; while :; do :; done\n"]
+)
+def test_what_a_command_that_is_interrupted_has_changed_is_said(cli: Cli, world: Path, end: str) -> None:
+    """Nobody knows how far it has come."""
+    site = site_packages(world / "active")
+    run_again = "the command was interrupted, so what it installs may be incomplete: run it again"
+    nothing = cli("run", "-q", "--", installer(world, end=end))
+    assert nothing.err == f"note: {run_again}; where muslfix has looked nothing new is installed\n"
+    done = cli("run", "--json", "--", installer(world, end=end))
+    error = json.loads(done.out)["error"]
+    assert (error["kind"], error["reason"]) == ("Interrupted", run_again)
+    done = cli("run", "-q", "--", installer(world, site, end=end))
+    assert done.status == nothing.status > 0
+    assert done.err == f"note: {run_again}; what it has changed is not fixed\n"
+    assert "\nTo fix it: muslfix fix --python " in done.out
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_nothing_has_changed_in_json(cli: Cli, world: Path, is_broken: bool) -> None:
+    """Nothing was fixed, and the document does not say so either."""
+    site = site_packages(world / "active")
+    lay(site, "demo", None if is_broken else {"pure.py": b""})
+    done = cli("run", "--json", "--", "true")
+    report = json.loads(done.out)
+    jsonschema.validate(report, SCHEMA)
+    assert (done.status, report["command"], report["dry_run"]) == (int(is_broken), "run", True)
+    assert report["looked_at"]["projects"] == len(report["projects"]) == 1
+    assert str(site) in report["looked_at"]["directories"]
+    assert [f"note: {note}\n" for note in report["notes"]] == [done.err]
+    assert {place["state"] for place in report["places"]} == {"unchanged"}
+
+
+def test_json_where_nothing_was_looked_at(cli: Cli, world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV")
+    monkeypatch.chdir(world)
+    report = json.loads(cli("run", "--json", "--", "true").out)
+    jsonschema.validate(report, SCHEMA)
+    assert (report["looked_at"], len(report["doubts"])) == (None, 1)
 
 
 def test_what_has_changed_beside_the_place_that_is_named(cli: Cli, world: Path) -> None:
@@ -440,6 +486,12 @@ def test_what_has_changed_beside_the_place_that_is_named(cli: Cli, world: Path) 
     )
     assert cli("run", "--python", world / "active", "--", installer(world, site)).status == 0
     assert len(speed(site)) == 2
+    lib = world / "lib"
+    done = cli("run", "--python", world / "other", "--", installer(world, lib), "--target", lib)
+    command = done.err.rstrip().partition("so it was not looked at; to fix it: ")[2]
+    assert command == f"muslfix fix --python {world}/other/bin/python --path {lib}"
+    assert cli(*command.split()[1:]).status == 0
+    assert len(speed(lib)) == 2
 
 
 def test_what_has_been_removed(cli: Cli, world: Path) -> None:

@@ -118,7 +118,7 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 
 def _print_failure(words: Sequence[str], status: int, error: MuslfixError | None, output: Output) -> None:
-    """Print the JSON document of a command that has no result.
+    """Print the JSON document of a command that has no result; ``run`` has printed that of its command.
 
     :param status: its exit status
     :param error: what was printed about it
@@ -130,8 +130,8 @@ def _print_failure(words: Sequence[str], status: int, error: MuslfixError | None
         failure = Failure(type(error).__name__, error.path, error.reason, error.tip, lines)
     elif status == _INTERRUPTED:
         failure = Failure("Interrupted", None, _what_is_left())
-    else:
-        failure = Failure("CommandFailed", None, f"the command ended with exit status {status}")
+    else:  # nobody reads what it prints
+        return
     command = next((word for word in words if word in _COMMANDS), None)
     dry_run = command == "check" or "--dry-run" in words
     report = Report(command, dry_run=dry_run, projects=(), error=failure)

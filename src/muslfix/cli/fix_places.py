@@ -14,7 +14,7 @@ from muslfix.cli.options import mode_words
 from muslfix.cli.output import Output
 from muslfix.cli.progress import show_progress
 from muslfix.cli.site_python import find_site_python
-from muslfix.cli.snapshots import Site, Snapshot, find_changed, find_removed, find_unread
+from muslfix.cli.snapshots import Site, Snapshot, find_changed, find_removed, find_unread, group_sites
 from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import MuslfixError, UsageError
 from muslfix.report.lines import Line
@@ -26,6 +26,11 @@ from muslfix.verbs.fix import fix
 from muslfix.verbs.selection import site_directories
 
 _NAME_IT = "name the environment with --python, or a directory of modules with --path"
+
+_NOTHING_SO_FAR = "where muslfix has looked nothing new is installed"
+
+#: Said of a command that was interrupted: nobody knows how far it has come.
+INTERRUPTED = "the command was interrupted, so what it installs may be incomplete: run it again"
 
 
 class FixPlaces:
@@ -47,18 +52,22 @@ class FixPlaces:
         self._doubts: list[str] = []
         self._is_well = True
 
-    def fix(self, before: Snapshot, after: Snapshot) -> None:
+    def fix(self, before: Snapshot, after: Snapshot, *, is_interrupted: bool = False) -> None:
         """Fix what has changed, or the place that the options name.
 
         :param before: the places before the command
         :param after: the same after it
+        :param is_interrupted: whether the command was
         """
         changed, removed = find_changed(before, after), find_removed(before, after)
+        if is_interrupted:
+            so_far = "what it has changed is not fixed" if changed or removed else _NOTHING_SO_FAR
+            self._notice(f"{INTERRUPTED}; {so_far}")
         if self._options.python or self._options.path or names_foreign_target(self._options):
             if changed or not self._options.dry_run:
                 self._fix_named(changed)
             return
-        for sites in _grouped(changed):
+        for sites in group_sites(changed):
             self._fix_sites(sites)
         unread = () if self._options.dry_run else find_unread(before, after)
         for directory, _, reason in unread:
@@ -182,7 +191,7 @@ class FixPlaces:
                 f" was fixed, and it is not known where it has installed anything; {_NAME_IT}"
             )
             return
-        groups = [group for group in _grouped(sites) if self._look_at_unchanged(group)]
+        groups = [group for group in group_sites(sites) if self._look_at_unchanged(group)]
         names = dict.fromkeys(site.prefix if not site.place.below else str(site.place) for site, *_ in groups)
         if names:
             self._notice(f"the command has installed nothing new in {', '.join(names)}")
@@ -273,14 +282,6 @@ class FixPlaces:
         )
         self._noted.append(place)
         self._directories += directories if target is not None else ()
-
-
-def _grouped(sites: Iterable[Site]) -> list[list[Site]]:
-    """The directories of each place together: ``lib`` and ``lib64`` are one."""
-    groups: dict[tuple[str, str | None], list[Site]] = {}
-    for site in sites:
-        groups.setdefault((site.prefix, site.version), []).append(site)
-    return list(groups.values())
 
 
 def _as_refused(report: Report) -> Report:

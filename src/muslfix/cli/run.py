@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.cli.fix_places import FixPlaces
+    from muslfix.cli.fix_places import INTERRUPTED, FixPlaces
     from muslfix.cli.install_places import find_places
     from muslfix.cli.runner import run_command
     from muslfix.cli.snapshots import take_snapshot
@@ -74,8 +74,18 @@ def run(options: argparse.Namespace, output: Output) -> int:
         output.diagnostic(ended.problem, head="error:", kind="bad")
     options.dry_run = ended.status != 0  # of a command that failed muslfix only says what it has changed
     work = FixPlaces(options, output, places)
-    work.fix(before, take_snapshot(places))
+    work.fix(before, take_snapshot(places), is_interrupted=ended.is_interrupted)
     status = work.finish()
+    if options.json and ended.status and not output.has_data:
+        from muslfix.report.report import Failure, Report
+
+        reason = ended.problem or f"the command ended with exit status {ended.status}"
+        failure = (
+            Failure("Interrupted", None, INTERRUPTED)
+            if ended.is_interrupted
+            else Failure("CommandFailed", None, reason)
+        )
+        output.data(Report("run", dry_run=False, projects=(), error=failure).to_json())
     return ended.status or status
 
 

@@ -17,6 +17,9 @@ from types import FrameType
 NOT_FOUND, NOT_EXECUTABLE, KILLED = 127, 126, 128
 """Exit statuses as in shells; the number of the signal is added to the last one."""
 
+# What a user or a machine ends a program with.
+_INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -24,10 +27,12 @@ class Ended:
 
     :param status: its exit status, or the one that a shell would return
     :param problem: why it could not be started, a sentence; ``None`` if it was
+    :param is_interrupted: whether it failed when somebody wanted it to end
     """
 
     status: int
     problem: str | None = None
+    is_interrupted: bool = False
 
 
 def run_command(command: Sequence[str]) -> Ended:
@@ -47,7 +52,9 @@ def run_command(command: Sequence[str]) -> Ended:
             return Ended(NOT_EXECUTABLE, f"{command[0]}: cannot be run ({reason})")
         relay.attach(process)
         status = process.wait()
-    return Ended(status if status >= 0 else KILLED - status)
+    status = status if status >= 0 else KILLED - status
+    wanted = relay.is_interrupted or status - KILLED in _INTERRUPTS
+    return Ended(status, is_interrupted=status != 0 and wanted)
 
 
 @dataclass
@@ -56,6 +63,7 @@ class _Relay:
 
     child: subprocess.Popen[bytes] | None = None
     waiting: list[int] = field(default_factory=list)
+    is_interrupted: bool = False
 
     def attach(self, child: subprocess.Popen[bytes]) -> None:
         self.child = child
@@ -63,6 +71,7 @@ class _Relay:
             child.send_signal(number)
 
     def pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.is_interrupted = True
         if self.child is None:
             self.waiting.append(number)
         else:
@@ -70,6 +79,7 @@ class _Relay:
 
     def pass_on_unless_typed(self, number: int, frame: FrameType | None) -> None:
         """A key typed at the terminal signals the child too; a signal sent by another process does not."""
+        self.is_interrupted = True
         if not _has_terminal():
             self.pass_on(number, frame)
 
@@ -92,17 +102,12 @@ def _has_terminal() -> bool:
 def _outlive() -> Iterator[_Relay]:
     """Leave the signals that end a program to the child. A signal that is ignored stays ignored in both."""
     relay = _Relay()
-    handlers = {
-        signal.SIGINT: relay.pass_on_unless_typed,
-        signal.SIGQUIT: relay.pass_on_unless_typed,
-        signal.SIGTERM: relay.pass_on,
-        signal.SIGHUP: relay.pass_on,
-    }
-    previous = {number: signal.getsignal(number) for number in handlers}
-    changed = [number for number in handlers if previous[number] is not signal.SIG_IGN]
+    typed = (signal.SIGINT, signal.SIGQUIT)
+    previous = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    changed = [number for number in _INTERRUPTS if previous[number] is not signal.SIG_IGN]
     try:
         for number in changed:
-            signal.signal(number, handlers[number])
+            signal.signal(number, relay.pass_on_unless_typed if number in typed else relay.pass_on)
         yield relay
     finally:
         for number in changed:

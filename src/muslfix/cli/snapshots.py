@@ -122,6 +122,14 @@ def find_unread(before: Snapshot, after: Snapshot) -> tuple[Unread, ...]:
     )
 
 
+def group_sites(sites: Iterable[Site]) -> list[list[Site]]:
+    """The directories of each place together: ``lib`` and ``lib64`` are one."""
+    groups: dict[tuple[str, str | None], list[Site]] = {}
+    for site in sites:
+        groups.setdefault((site.prefix, site.version), []).append(site)
+    return list(groups.values())
+
+
 def _is_within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
 
