@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,18 +39,19 @@ def test_the_order(project: Path, tmp_path: Path) -> None:
     beside = f"{project / '.venv'} (.venv)"
     environ = {"UV_PROJECT_ENVIRONMENT": "other", "VIRTUAL_ENV": str(active)}
     assert choose_python(None, environ, str(project / "src" / "deep")) == (
-        str(other / "bin" / "python"), "UV_PROJECT_ENVIRONMENT", (f"{active} (VIRTUAL_ENV)", beside),
+        str(other / "bin" / "python"), "UV_PROJECT_ENVIRONMENT", (f"{active} (VIRTUAL_ENV)", beside), (),
     )  # fmt: skip
     del environ["UV_PROJECT_ENVIRONMENT"]
     assert choose_python(None, environ, str(project)) == (
         str(active / "bin" / "python"),
         "VIRTUAL_ENV",
         (beside,),
+        (),
     )
     assert choose_python(None, {"VIRTUAL_ENV": ""}, str(project / "src")) == (
-        str(project / ".venv" / "bin" / "python"), ".venv", (),
+        str(project / ".venv" / "bin" / "python"), ".venv", (), (),
     )  # fmt: skip
-    assert choose_python(None, {}, str(tmp_path)) == (sys.executable, RUNNING, ())
+    assert choose_python(None, {}, str(tmp_path)) == (sys.executable, RUNNING, (), ())
 
 
 def test_the_active_one_may_be_that_of_the_project(project: Path, tmp_path: Path) -> None:
@@ -60,9 +62,47 @@ def test_the_active_one_may_be_that_of_the_project(project: Path, tmp_path: Path
     assert not chosen.passed_over
 
 
-def test_a_directory_of_that_name_is_no_environment(tmp_path: Path) -> None:
-    (tmp_path / ".venv" / "bin").mkdir(parents=True)
-    assert choose_python(None, {}, str(tmp_path)).python == sys.executable
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (Path.mkdir, "has no pyvenv.cfg"),
+        (lambda path: (path / "bin").mkdir(parents=True), "has no pyvenv.cfg"),
+        (Path.touch, "is not a directory"),
+        (lambda path: path.symlink_to("gone"), "is a link to nothing"),
+    ],
+)
+def test_one_that_cannot_be_used(project: Path, make: Callable[[Path], None], why: str) -> None:
+    """Another Python takes its place, which must not be missed."""
+    place = project / "src" / ".venv"
+    make(place)
+    chosen = choose_python(None, {}, str(project / "src"))
+    passed_over = f"{place} (.venv, which {why})"
+    assert chosen[1:3] == (".venv", (passed_over,))
+    assert chosen.doubts == (
+        f"{place} {why}, so it was passed over; create it again, or name the environment with --python",
+    )
+    (project / ".venv" / "pyvenv.cfg").unlink()
+    chosen = choose_python(None, {}, str(project / "src"))
+    assert (chosen.python, chosen.reason, len(chosen.doubts)) == (sys.executable, RUNNING, 2)
+    # Where a variable decides, it would have been passed over anyhow.
+    chosen = choose_python(None, {"VIRTUAL_ENV": sys.prefix}, str(project / "src"))
+    assert chosen.passed_over[0] == passed_over
+    assert not chosen.doubts
+
+
+def test_one_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".venv").mkdir()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the tests may run as root
+    (doubt,) = choose_python(None, {}, str(tmp_path)).doubts
+    assert doubt.startswith(f"{tmp_path}/.venv cannot be read by this user, so it was passed over")
+
+
+def test_that_of_conda(project: Path, tmp_path: Path) -> None:
+    """It is not taken, but named where no other environment is meant."""
+    chosen = choose_python(None, {"CONDA_PREFIX": "/conda"}, str(tmp_path))
+    assert chosen == (sys.executable, RUNNING, ("/conda (CONDA_PREFIX)",), ())
+    assert not choose_python(None, {"CONDA_PREFIX": "/conda"}, str(project)).passed_over
+    assert not choose_python(None, {"CONDA_PREFIX": sys.prefix}, str(tmp_path)).passed_over
 
 
 def test_one_whose_interpreter_is_gone_is_not_passed_over(project: Path) -> None:
@@ -144,7 +184,7 @@ def test_a_name_that_is_nothing(project: Path) -> None:
 def test_the_environment_that_muslfix_is_in_keeps_its_interpreter(tmp_path: Path) -> None:
     """Another name of it, such as bin/python3, would have to be asked by a process."""
     assert choose_python(None, {"VIRTUAL_ENV": sys.prefix}, str(tmp_path)) == (
-        sys.executable, "VIRTUAL_ENV", (),
+        sys.executable, "VIRTUAL_ENV", (), (),
     )  # fmt: skip
 
 
@@ -157,7 +197,7 @@ def test_a_python_that_does_not_know_its_own_path(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_asked_for_comes_first(project: Path) -> None:
-    assert choose_python("/bin/sh", {"VIRTUAL_ENV": "/gone"}, str(project)) == ("/bin/sh", "--python", ())
+    assert choose_python("/bin/sh", {"VIRTUAL_ENV": "/gone"}, str(project)) == ("/bin/sh", "--python", (), ())
 
 
 def test_a_directory_comes_before_a_program_if_it_is_an_environment(project: Path) -> None:

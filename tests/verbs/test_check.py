@@ -244,3 +244,24 @@ def test_what_is_nothing_of_the_kind(cli: Cli, environment: Path, tmp_path: Path
     assert f"{missing}: failed: it does not exist\n" in result.out
     assert "tip: name wheels, shared libraries, directories, or installed projects\n" in result.out
     assert "absent: failed: it is not installed\n" in result.out
+
+
+@pytest.mark.parametrize("kind", ["directory", "file"])
+def test_a_name_is_a_project_rather_than_a_path(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """In a project of flat layout its sources have its name."""
+    site, here = tmp_path / "site", tmp_path / "here"
+    make_project(site, "demo", {f"demo/m{WRONG}": MODULE})
+    here.mkdir()
+    (here / "demo").mkdir() if kind == "directory" else (here / "demo").write_bytes(MODULE)
+    monkeypatch.chdir(here)
+    result = cli("check", "--path", site, "demo")
+    assert (result.status, result.err) == (1, "")
+    assert result.out.startswith("1 extension module in 1 project: 1 misnamed.\n")
+    assert "note: demo is here a path too: to check that, say ./demo\n" in result.out
+    assert cli("check", "-q", "--path", site, "demo").status == 1
+    assert "demo 1.0" not in cli("check", "--path", site, "./demo").out
+    # A word that is no project is the path.
+    (here / "demo").rename(here / "other")
+    assert "it is not installed" not in cli("check", "--path", site, "other").out

@@ -68,9 +68,22 @@ def test_wheels_beside_other_files(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_directory_that_holds_nothing(cli: Cli, tmp_path: Path) -> None:
     place = lay(tmp_path / "sources", a__py=b"", b__txt=b"")
-    result = check(cli, place)
-    assert result.status == 0
-    assert result.err == f"warning: {place}: it holds no wheel, no extension module and no shared library\n"
+    reason = "holds no wheel, no extension module and no shared library, so nothing was checked there"
+    for words in ((), ("-q",)):
+        result = check(cli, *words, place)
+        assert result.status == 1
+        assert result.out.startswith("No project was found.\n")
+        assert result.err == f"warning: {place}: {reason}\n"
+    (place / ".venv").mkdir()
+    (place / ".venv" / "pyvenv.cfg").touch()
+    assert check(cli, place).err.endswith(f"; did you mean --python {place}/.venv?\n")
+
+
+def test_a_directory_of_projects_without_modules(cli: Cli, tmp_path: Path) -> None:
+    """It was looked at, and all is well."""
+    (tmp_path / "lib" / "demo-1.0.dist-info").mkdir(parents=True)
+    result = check(cli, tmp_path)
+    assert (result.status, result.err) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["libdemo.so", "libdemo.so.1", "libdemo.so.1.2.3", "demo-1a2b.so", "mod.so"])

@@ -240,3 +240,23 @@ def test_the_quick_look_leaves_what_is_no_record_to_others(tmp_path: Path, make:
     site = lay(tmp_path / "site")
     instead(make)(site / "demo-1.0.dist-info" / "RECORD")
     assert not nothing_to_fix(["fix", "--path", str(site)])
+
+
+@pytest.mark.parametrize("command", ["fix", "check", "verify", "undo"])
+def test_quiet_about_another_environment(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Which one was passed over is no detail, and one that cannot be used is a doubt."""
+    site = make_project(tmp_path / "site", [])
+    (tmp_path / ".venv").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    note = f"note: passed over: {tmp_path}/.venv (.venv, which has no pyvenv.cfg)\n"
+    quiet = cli(command, "-q", "--path", site)
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", note)
+    assert cli(command, "--path", site).err == ""
+    monkeypatch.delenv("VIRTUAL_ENV")
+    for words in ((), ("-q",)):
+        doubtful = cli(command, *words, "--path", site)
+        assert doubtful.status == 1
+        assert f"warning: {tmp_path}/.venv has no pyvenv.cfg, so it was passed over; " in doubtful.err

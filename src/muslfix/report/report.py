@@ -262,6 +262,12 @@ class Report:
     directories: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Add what is doubtful about the choice of the Python: it concerns every command."""
+        if self.source is not None and self.source.choice is not None:
+            doubts = dict.fromkeys((*self.source.choice.doubts, *self.doubts))
+            object.__setattr__(self, "doubts", tuple(doubts))
+
     @property
     def looked_at(self) -> LookedAt | None:
         """What was looked at; ``None`` if the command has failed, or ``run`` has looked at nothing."""

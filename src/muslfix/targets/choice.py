@@ -41,12 +41,12 @@ def choose_python(name: str | None, environ: Mapping[str, str], directory: str) 
     """
     if name is not None:
         return Choice(find_python(name, environ, directory), "--python")
-    prefix, reason, passed_over = select_environment(environ, directory)
+    prefix, reason, passed_over, doubts = select_environment(environ, directory)
     if prefix is not None:
-        return Choice(interpreter_in(prefix, reason), reason, passed_over)
+        return Choice(interpreter_in(prefix, reason), reason, passed_over, doubts)
     if not sys.executable:
         raise InterpreterError(None, "it is not known which Python runs muslfix", "name one with --python")
-    return Choice(sys.executable, reason, passed_over)
+    return Choice(sys.executable, reason, passed_over, doubts)
 
 
 def interpreter_in(prefix: str, reason: str | None = None) -> str:

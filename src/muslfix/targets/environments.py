@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 #: Why the Python that runs muslfix was chosen.
 RUNNING = "the Python that runs muslfix"
 
+_TIP = "create it again, or name the environment with --python"
 
-def select_environment(environ: Mapping[str, str], directory: str) -> tuple[str | None, str, tuple[str, ...]]:
+
+def select_environment(
+    environ: Mapping[str, str], directory: str
+) -> tuple[str | None, str, tuple[str, ...], tuple[str, ...]]:
     """Choose the environment that is worked on when none is named.
 
     In this order: ``UV_PROJECT_ENVIRONMENT``, ``VIRTUAL_ENV``, a ``.venv`` in the directory or the nearest
@@ -30,15 +34,24 @@ def select_environment(environ: Mapping[str, str], directory: str) -> tuple[str 
 
     :param environ: the environment variables
     :param directory: the working directory
-    :return: its prefix, ``None`` for that of the Python that runs muslfix; why it was chosen; and which
-        others were passed over, each a path and the reason in brackets
+    :return: its prefix, ``None`` for that of the Python that runs muslfix; why it was chosen; which others
+        were passed over, each a path and the reason in brackets; and sentences on each ``.venv`` that would
+        have been chosen, but cannot be used
     """
     found = list(named_environments(environ, directory))
-    if not found:
-        return None, RUNNING, ()
-    prefix, reason = found[0]
+    prefix, reason = found[0] if found else (sys.prefix, RUNNING)
+    unusable = list(_unusable_beside(directory))
+    found += [(path, f".venv, which {why}") for path, why in unusable]
+    if reason == RUNNING and environ.get("CONDA_PREFIX"):
+        found.append((os.path.join(directory, environ["CONDA_PREFIX"]), "CONDA_PREFIX"))
     others = (f"{other} ({why})" for other, why in found if not _is_same(other, prefix))
-    return (None if _is_same(prefix, sys.prefix) else prefix), reason, tuple(dict.fromkeys(others))
+    doubts = (f"{path} {why}, so it was passed over; {_TIP}" for path, why in unusable)
+    return (
+        None if _is_same(prefix, sys.prefix) else prefix,
+        reason,
+        tuple(dict.fromkeys(others)),
+        tuple(doubts) if reason in (RUNNING, ".venv") else (),
+    )
 
 
 def each_once(directories: Iterable[str]) -> tuple[str, ...]:
@@ -65,6 +78,26 @@ def named_environments(environ: Mapping[str, str], directory: str) -> Iterator[t
 def is_environment(prefix: str) -> bool:
     """Whether a directory is a virtual environment, also one whose base Python is gone."""
     return os.path.isfile(os.path.join(prefix, "pyvenv.cfg"))
+
+
+def environment_in(directory: str) -> str | None:
+    """The environment that a directory is or has as ``.venv``, or ``None``."""
+    for place in (directory, os.path.join(directory, ".venv")):
+        if is_environment(place) or os.path.exists(os.path.join(place, "bin", "python")):
+            return place
+    return None
+
+
+def _unusable_beside(directory: str) -> Iterator[tuple[str, str]]:
+    """Each ``.venv`` nearer than the first that can be used, and why it cannot be."""
+    for path in _upward(directory, ".venv"):
+        if is_environment(path):
+            return
+        if os.path.isdir(path):
+            is_readable = os.access(path, os.R_OK | os.X_OK)
+            yield path, "has no pyvenv.cfg" if is_readable else "cannot be read by this user"
+        elif os.path.lexists(path):
+            yield path, "is not a directory" if os.path.exists(path) else "is a link to nothing"
 
 
 def _is_same(one: str, other: str) -> bool:

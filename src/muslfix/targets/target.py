@@ -72,11 +72,13 @@ class Choice(NamedTuple):
     :param reason: why it was chosen: ``--python``, ``VIRTUAL_ENV``, ``.venv``, ...; ``None`` if the caller of
         the library named it
     :param passed_over: other environments that could have been meant: each a path, and the reason in brackets
+    :param doubts: why another one may be meant, each a sentence
     """
 
     python: str
     reason: str | None = None
     passed_over: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,14 +24,21 @@ from muslfix.parallel.executors import for_each
 from muslfix.progress import Progress, silent
 from muslfix.projects.in_place import check_in_place
 from muslfix.projects.plan import plan_project
-from muslfix.projects.project import InstalledProject
+from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
 from muslfix.record.rows import Record
 from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
-from muslfix.verbs.check_paths import Contents, check_directory, check_file, is_shared_object, look_into
+from muslfix.verbs.check_paths import (
+    Contents,
+    check_directory,
+    check_file,
+    doubt_about_empty,
+    is_shared_object,
+    look_into,
+)
 from muslfix.verbs.reports import (
     notes_on_editable,
     report_installed,
@@ -39,7 +46,7 @@ from muslfix.verbs.reports import (
     report_owned,
     with_sources,
 )
-from muslfix.verbs.selection import Selection
+from muslfix.verbs.selection import Selection, site_directories
 from muslfix.verbs.subjects import convert_options, projects_named, what_it_is
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
@@ -89,9 +96,14 @@ def check(
     :raises MuslfixError: if the directories cannot be read
     """
     options = options or CheckOptions()
-    wheels, directories, files, names, lost = _sort(words_of(subjects, "subjects"))
+    words = words_of(subjects, "subjects")
+    shadowed = _projects_rather_than_paths(words, target, options)
+    wheels, directories, files, names, lost = _sort(words, shadowed)
     reports = _check_wheels(wheels, target, options, executor)
+    doubts = [doubt_about_empty(path) for path, contents in directories if contents.is_empty]
     for path, contents in directories:
+        if contents.is_empty:
+            continue
         load_check = _load_check(target, options, [path])
         reports.append(check_directory(path, contents, target, options.mode, load_check))
     for path in files:
@@ -102,9 +114,20 @@ def check(
         installed = _check_installed(projects_named("check", names), target, options)
         reports += installed.projects
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
-    notes = (*notes_on_editable(reports), *_notes_on_environment(target, options, reports))
-    found = Report("check", dry_run=True, projects=tuple(reports), notes=notes, source=target.source)
-    return replace(found, directories=installed.directories, doubts=installed.doubts) if installed else found
+    notes = (
+        *notes_on_editable(reports),
+        *_notes_on_environment(target, options, reports),
+        *(f"{word} is here a path too: to check that, say ./{word}" for word in shadowed),
+    )
+    return Report(
+        "check",
+        dry_run=True,
+        projects=tuple(reports),
+        notes=notes,
+        source=target.source,
+        directories=installed.directories if installed else (),
+        doubts=(*doubts, *(installed.doubts if installed else ())),
+    )
 
 
 def _notes_on_environment(
@@ -129,10 +152,30 @@ class _Subjects(NamedTuple):
     lost: list[str]
 
 
-def _sort(subjects: Sequence[str]) -> _Subjects:
+def _projects_rather_than_paths(words: Sequence[str], target: Target, options: CheckOptions) -> list[str]:
+    """The words that are names of installed projects, although there is a file or directory of that name.
+
+    In a project of flat layout the directory ``ujson`` holds the sources, and the word means the project
+    for every other command.
+    """
+    paths = [word for word in dict.fromkeys(words) if os.sep not in word and os.path.lexists(word)]
+    if not paths or not (options.paths or target.runs_here or target.tree is not None):
+        return []
+    sites = site_directories(target, options.paths, break_system_packages=True)
+    installed = {project.key for project in scan_all(sites)} | set(scan_legacy(sites))
+    return [word for word in paths if normalize_name(word) in installed]
+
+
+def _sort(subjects: Sequence[str], names: Collection[str]) -> _Subjects:
+    """Sort what was given.
+
+    :param names: those that are names of projects, whatever else there is of that name
+    """
     sorted_ = _Subjects([], [], [], [], [])
     for subject in subjects:
-        if os.path.isdir(subject):
+        if subject in names:
+            sorted_.names.append(subject)
+        elif os.path.isdir(subject):
             contents = look_into(subject)
             sorted_.wheels.extend(os.path.join(subject, wheel) for wheel in contents.wheels)
             if contents.shared_objects or not contents.wheels:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from muslfix.modules.candidates import plan_libraries, plan_tree
 from muslfix.modules.tree import DiskTree
 from muslfix.report.modules import report_module
 from muslfix.report.report import ModuleReport, ProjectReport
+from muslfix.targets.environments import environment_in
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
 
@@ -27,10 +28,17 @@ class Contents(NamedTuple):
 
     :param wheels: those directly in it; if it holds nothing else, all below it
     :param others: sources, extension modules and shared libraries
+    :param sites: the directories that hold installed projects
     """
 
     wheels: tuple[str, ...]
     others: tuple[str, ...]
+    sites: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look at."""
+        return not (self.wheels or self.shared_objects or self.sites)
 
     @property
     def shared_objects(self) -> bool:
@@ -47,17 +55,21 @@ def look_into(directory: str) -> Contents:
 
     :raises MuslfixError: if one below it cannot be listed
     """
-    found = [
-        os.path.relpath(os.path.join(parent, name), directory)
-        for parent, _, names in os.walk(directory, onerror=_refuse)
-        for name in names
-        if name.endswith((".py", ".whl")) or _SHARED_OBJECT.search(name)
-    ]
+    found: list[str] = []
+    sites: list[str] = []
+    for parent, directories, names in os.walk(directory, onerror=_refuse):
+        if any(name.endswith(".dist-info") for name in directories):
+            sites.append(parent)
+        found += [
+            os.path.relpath(os.path.join(parent, name), directory)
+            for name in names
+            if name.endswith((".py", ".whl")) or _SHARED_OBJECT.search(name)
+        ]
     others = tuple(path for path in found if not path.endswith(".whl"))
     wheels = tuple(
         sorted(path for path in found if path.endswith(".whl") and (not others or "/" not in path))
     )
-    return Contents(wheels, others)
+    return Contents(wheels, others, tuple(sites))
 
 
 def is_shared_object(path: str) -> bool:
@@ -80,11 +92,16 @@ def check_directory(
     :param load_check: may read the files of the directory
     """
     root = os.path.abspath(directory)
-    report = ProjectReport(directory, None, root, root, "checked", None)
-    if not contents.shared_objects:
-        return replace(report, warnings=("it holds no wheel, no extension module and no shared library",))
     tree = DiskTree(partial(os.path.join, root), load_check)
-    return replace(report, modules=_modules(contents.others, tree, target, mode))
+    modules = _modules(contents.others, tree, target, mode)
+    return ProjectReport(directory, None, root, root, "checked", None, modules=modules)
+
+
+def doubt_about_empty(directory: str) -> str:
+    """What is said of a directory that holds nothing to check: perhaps another one is meant."""
+    reason = "holds no wheel, no extension module and no shared library, so nothing was checked there"
+    meant = environment_in(directory)
+    return f"{directory}: {reason}" + (f"; did you mean --python {shlex.quote(meant)}?" if meant else "")
 
 
 def check_file(path: str, target: Target, mode: Mode, load_check: LoadCheck | None) -> ProjectReport:

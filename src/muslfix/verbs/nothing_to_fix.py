@@ -46,6 +46,8 @@ def nothing_to_fix(words: Sequence[str]) -> tuple[str, str, str] | None:
     paths, choice = _paths(words), _own_choice()
     if paths is None or choice is None or (not paths and externally_managed()) or _has_settings():
         return None
+    if choice[1] and "-q" in words:  # what was passed over is said all the same
+        return None
     directories = each_once(paths or _own_directories())
     suffixes = frozenset(_suffixes())
     projects = modules = 0
@@ -96,10 +98,10 @@ def _own_choice() -> tuple[str, tuple[str, ...]] | None:
     if not sys.executable or any(name.startswith("_PYTHON") for name in os.environ):
         return None
     try:
-        prefix, reason, passed_over = select_environment(os.environ, os.getcwd())
+        prefix, reason, passed_over, doubts = select_environment(os.environ, os.getcwd())
     except OSError:  # the working directory has been removed
         return None
-    return (reason, passed_over) if prefix is None else None
+    return (reason, passed_over) if prefix is None and not doubts else None
 
 
 def _own_directories() -> list[str]:

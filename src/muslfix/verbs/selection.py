@@ -21,7 +21,7 @@ from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
 from muslfix.report.report import ProjectReport, Report
-from muslfix.targets.environments import each_once, is_environment
+from muslfix.targets.environments import each_once, environment_in
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import about_remaining, recover_leftovers
@@ -36,6 +36,8 @@ from muslfix.verbs.reports import (
 
 if TYPE_CHECKING:
     from muslfix.transaction.transaction import Transaction
+
+_MEANT = "name the directory that holds the .dist-info directories"
 
 #: Returns the report on a project, or ``None`` if the project must be changed.
 Look = Callable[[InstalledProject], Optional[ProjectReport]]
@@ -232,11 +234,8 @@ def doubt_about(directory: str) -> list[str]:
     """What is said of a directory that the user named and that holds no project at all."""
     if scan_all([directory]) or scan_legacy([directory]):
         return []
-    meant = "name the directory that holds the .dist-info directories"
-    for place in (directory, os.path.join(directory, ".venv")):
-        if is_environment(place) or os.path.exists(os.path.join(place, "bin", "python")):
-            meant = f"did you mean --python {place}?"
-            break
+    place = environment_in(directory)
+    meant = f"did you mean --python {place}?" if place else _MEANT
     return [f"{directory}: holds no installed project, so nothing was looked at there; {meant}"]
 
 
