@@ -92,6 +92,7 @@ def test_a_current_directory_that_is_gone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("free", [0, 1, 2])
 def test_no_files_are_left_to_load_modules(tmp_path: Path, free: int) -> None:
+    (tmp_path / "demo-1.0.dist-info").mkdir()
     program = (
         "import os, resource, sys, muslfix.cli\n"
         f"top = os.dup(0)\nresource.setrlimit(resource.RLIMIT_NOFILE, (top + {free},) * 2)\n"
