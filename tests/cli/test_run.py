@@ -516,6 +516,15 @@ def test_a_change_in_what_another_tool_manages(cli: Cli, tmp_path: Path) -> None
     done = cli("run", "-q", "--", *named, installer(tmp_path, site))
     assert (done.status, len(speed(site))) == (1, 1)
     assert f"error: {library}/EXTERNALLY-MANAGED: says that another tool manages" in done.err
+    other = site_packages(make_environment(tmp_path / "other"))
+    both = (*named, f"OTHER={tmp_path / 'other'}")
+    done = cli("run", "--json", "--", *both, installer(tmp_path, site, other))
+    report = json.loads(done.out)
+    assert (done.status, report["dry_run"], len(speed(site)), len(speed(other))) == (1, False, 1, 2)
+    actions = {project["location"]: project["action"] for project in report["projects"] if project["modules"]}
+    assert actions == {str(site): "left-alone", str(other): "fixed"}
+    given = [module["new_path"] for project in report["projects"] for module in project["modules"]]
+    assert given.count(None) == 1
     assert cli("run", "--break-system-packages", "--", *named, installer(tmp_path, site)).status == 0
     assert len(speed(site)) == 2
 
