@@ -124,6 +124,9 @@ _REASONS = {
 }
 
 _OTHER_USER = "run muslfix as a user who may write there, or choose another environment with --python"
+#: The tip about what this user must not read.
+MAY_READ = "run muslfix as a user who may read it, or change its permissions"
+
 _FREE = "free some space there, and try again"
 
 _TIPS = {

@@ -58,11 +58,15 @@ def words_of(given: Iterable[str | os.PathLike[str]], what: str) -> list[str]:
     """What a caller of the library gave as a list of paths or names, as ``str``.
 
     :param what: the name of the parameter
-    :raises UsageError: if it is a single string, which is a list of letters to Python, or holds other values
+    :raises UsageError: if it is a single string, which is a list of letters to Python, or holds an empty one
+        or other values
     """
     if isinstance(given, (str, bytes, os.PathLike)) or not isinstance(given, Iterable):
         raise UsageError(None, f"{what} is {given!r:.80}, but must be a list", f"write [{given!r:.80}]")
-    return [path_of(word, f"an item of {what}") for word in given]
+    words = [path_of(word, f"an item of {what}") for word in given]
+    if "" in words:
+        raise UsageError(None, f"one of the {what} is empty", "leave it out, or see which variable is empty")
+    return words
 
 
 def path_of(given: str | os.PathLike[str], what: str) -> str:
@@ -108,6 +112,17 @@ def _open_regular(path: str, flags: int) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", path)
     return descriptor
+
+
+def may_exist(path: str) -> bool:
+    """Whether there is something, links followed; also where this user must not know."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def hash_file(path: str, algorithm: str = "sha256") -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from checkout import FIXTURES
 from commands import Cli
+from misnamed import lay, target_file
 
 from muslfix.cli.dispatch import _COMMANDS
 
@@ -51,8 +54,8 @@ def answer(cli: Cli, words: str) -> tuple[str, str]:
         ("'numpy<2' six", "numpy<2: is not a wheel file, and muslfix downloads nothing"),
         (URL, f"{URL}: is an address, and muslfix downloads nothing"),
         ("foo.tar.gz", "foo.tar.gz: is a source archive, and muslfix builds nothing"),
-        (".", ".: is a directory"),
-        ("./dir", "./dir: is a directory"),
+        (".", ".: is a directory, and muslfix builds nothing"),
+        ("./dir", "./dir: is a directory, and muslfix builds nothing"),
         ("-r requirements.txt", "-r is an option of pip, and muslfix downloads nothing"),
         ("-rrequirements.txt", "-r is an option of pip, and muslfix downloads nothing"),
         (
@@ -74,10 +77,13 @@ def test_what_only_pip_can_install(cli: Cli, words: str, reason: str) -> None:
     [
         ("install requirements.txt", "muslfix run -- pip install -r requirements.txt"),
         ("install --target there numpy", "muslfix run -- pip install --target there numpy"),
-        ("install -U numpy --mode copy", "muslfix run -- pip install ..."),
+        ("install -U numpy --mode copy", "muslfix run -- pip install -U numpy"),
         ("install wheelhouse/", "name the wheels in it: wheelhouse/*.whl"),
         ("install wheelhouse", "name the wheels in it: wheelhouse/*.whl"),
-        ("install empty", "give the path of a wheel file"),
+        (
+            "install empty",
+            "give the path of a wheel file, or let pip download: muslfix run -- pip install NAME",
+        ),
         (
             "install --target-spec alpine-3.20-x86_64 --target there numpy",
             "get its wheel first, for example with 'pip download', and give the path of that file",
@@ -101,6 +107,9 @@ def test_pip_is_told_which_python_is_meant(
     python = environment / "bin/python"
     tip = answer(cli, f"install --python {python} numpy")[1]
     assert tip == f"muslfix run -- pip --python {python} install numpy"
+    for words in ("-r requirements.txt", "-U numpy", "-e ."):
+        tip = answer(cli, f"install --python={python} --mode copy {words}")[1]
+        assert tip == f"muslfix run -- pip --python {python} install {words}"
     (place / "bin/pip").rename(place / "bin/uv")
     tip = answer(cli, f"install --python {python} numpy")[1]
     assert tip == f"muslfix run -- uv pip install --python {python} numpy"
@@ -185,3 +194,29 @@ def test_output_options_before_the_command(cli: Cli, tmp_path: Path, words: list
 
 def test_output_options_alone(cli: Cli) -> None:
     assert answer(cli, "-q")[0] == "the following arguments are required: COMMAND"
+
+
+@pytest.mark.parametrize("command", ["install", "fix", "check", "undo", "verify"])
+def test_an_empty_word(cli: Cli, command: str) -> None:
+    reason, tip = answer(cli, f"{command} ''")
+    assert re.fullmatch("one of the (wheels|subjects|projects) is empty", reason)
+    assert tip == "leave it out, or see which variable is empty"
+
+
+@pytest.mark.parametrize("command", ["fix", "check", "undo", "verify"])
+def test_a_misspelled_project(cli: Cli, tmp_path: Path, command: str) -> None:
+    site, target = lay(tmp_path / "site"), target_file(tmp_path)
+    result = cli(command, "dmo", "--path", site, "--target-file", target)
+    assert result.status == 1
+    assert result.out.startswith("No project was found.\n")
+    assert "\ndmo: failed: it is not installed\n  tip: did you mean demo?\n" in result.out
+    report = json.loads(cli(command, "dmo", "--path", site, "--target-file", target, "--json").out)
+    assert report["looked_at"]["projects"] == 0
+
+
+def test_quiet_check_names_what_is_misnamed_and_the_way_out(cli: Cli, tmp_path: Path) -> None:
+    site, target = lay(tmp_path / "site"), target_file(tmp_path)
+    result = cli("check", "-q", "--path", site, "--target-file", target)
+    assert result.status == 1
+    assert "\ndemo 1.0: " in result.out
+    assert f"To fix it: muslfix fix --target-file {target} --path {site}\n" in result.out

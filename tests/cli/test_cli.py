@@ -292,10 +292,15 @@ def test_streams_that_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         getattr(sys, name).close()
 
 
+FULL = "error: standard output: cannot be written (No space left on device)\n"
+
+
 @pytest.mark.parametrize(
     ("redirection", "words", "status", "said"),
     [
-        (">/dev/full", SHOW, 1, "error: standard output: cannot be written (No space left on device)\n"),
+        (">/dev/full", SHOW, 1, FULL),
+        (">/dev/full", ["--version"], 1, FULL),
+        (">/dev/full", ["help", "fix"], 1, FULL),
         ("2>/dev/full", ["install", "x.whl"], 1, ""),
         (">&-", SHOW, 0, ""),
         (">&-", ["install", "x.whl"], 1, "error: x.whl: is not a wheel file name\n"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.resources import files
 
@@ -41,3 +42,13 @@ def test_an_unknown_word(cli: Cli) -> None:
     wrong = cli("explain", "hope")
     assert (wrong.status, wrong.out) == (2, "")
     assert wrong.err.startswith("error: 'hope' is not a verdict\ntip: use one of importable, served, ")
+    near = cli("explain", "misnmed")
+    assert near.err.endswith("tip: did you mean 'muslfix explain misnamed'?\n")
+
+
+def test_as_json(cli: Cli) -> None:
+    every = json.loads(cli("explain", "--json").out)
+    assert (every["format"], every["command"]) == (1, "explain")
+    assert sorted(every["words"]) == sorted(WORDS)
+    one = json.loads(cli("explain", "--json", "misnamed").out)
+    assert one["words"] == {"misnamed": every["words"]["misnamed"]}

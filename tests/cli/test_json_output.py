@@ -36,7 +36,7 @@ def document(result: Result) -> Any:
         (["check", "--musl", "--json", "demo"], 2, "UsageError", "check"),
         (["repair", "--json", "x.whl"], 2, "UsageError", "repair"),
         (["completion", "--json"], 2, "UsageError", "completion"),
-        (["explain", "--json"], 2, "UsageError", "explain"),
+        (["explain", "--json", "hope"], 2, "UsageError", "explain"),
         (["undo", "--json", "--path", "{tmp}/absent"], 2, "UsageError", "undo"),
         (["install", "--json", "{tmp}/absent-1.0-py3-none-any.whl"], 1, "InvalidWheel", "install"),
         (["interpreter", "--json", "--python", "{tmp}/absent"], 1, "InterpreterError", "interpreter"),

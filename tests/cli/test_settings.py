@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -90,13 +91,14 @@ def test_an_unknown_key_is_a_warning(
 
 
 def test_an_unknown_key_where_there_is_nothing_to_fix(cli: Cli, project: Path, site: Path) -> None:
-    """The short way must not be silent about it."""
+    """Neither the short way nor ``-q`` is silent about it, and JSON has it too."""
     cli("fix", "--path", site)
     path = configure(project, "strikt = true")
-    assert (
-        cli("fix", "--path", site).err
-        == f"warning: {path}: tool.muslfix.strikt is not a setting of muslfix\n"
-    )
+    sentence = f"{path}: tool.muslfix.strikt is not a setting of muslfix"
+    for words in ((), ("-q",), ("--json",)):
+        assert cli("fix", "--path", site, *words).err == f"warning: {sentence}\n"
+    document = json.loads(cli("check", "--path", site, "--json").out)
+    assert document["warnings"] == [sentence]
 
 
 @pytest.mark.parametrize("words", [("fix",), ("install", FIXTURES / "wheels/pure-1.0-py3-none-any.whl")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,3 +164,40 @@ def test_other_files_of_a_project(cli: Cli, tmp_path: Path, name: str, make: Mak
         if command in _READERS[name]:
             assert result.status == 1
             assert f"\ndemo 1.0: failed: {path}: cannot be read (" in result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "verify"),
+    [
+        (
+            "demo-1.0.dist-info/RECORD",
+            "RECORD: cannot be read (Permission denied)",
+            "cannot be read (Permission",
+        ),
+        ("demo", "not-elf", "its files cannot be listed (Permission denied)"),
+        (f"demo/_speed{WRONG}", "not-elf", "it cannot be read (Permission denied)"),
+    ],
+)
+def test_what_this_user_must_not_read(cli: Cli, name: str, check: str, verify: str) -> None:
+    """It is not called missing or damaged, and another installation is no way out."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own directories are closed to others
+        os.chmod(folder, 0o755)
+        site, target = lay(Path(folder) / "site"), target_file(Path(folder))
+        (site / name).chmod(0)
+        said = {}
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+        try:
+            for command in ("check", "verify"):
+                said[command] = cli(command, "--path", site, "--target-file", target)
+        finally:
+            os.seteuid(os.getuid())
+            (site / name).chmod(0o755)
+    assert [result.status for result in said.values()] == [1, 1]
+    assert check in said["check"].out
+    assert "tip: run muslfix as a user who may read it" in said["check"].out
+    assert verify in said["verify"].out
+    for result in said.values():
+        assert "missing" not in result.out
+        assert "again" not in result.out
+        assert "damaged" not in result.out

@@ -109,7 +109,7 @@ def test_what_install_would_refuse(cli: Cli, tmp_path: Path, kind: str) -> None:
     if kind != "nothing":
         reason = installed.err.partition(f"error: {wheel}: ")[2].split("\n")
         assert checked.out.splitlines() == [
-            "1 project: 1 project would be refused.",
+            "1 project would be refused.",
             f"demo 1.0: install would refuse it: it {reason[0]}",
             *[f"  {tip}" for tip in reason[1:-1]],
         ]

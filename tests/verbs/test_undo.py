@@ -467,7 +467,7 @@ def test_a_hostile_trace_is_one_sentence_and_touches_nothing(tmp_path: Path, cli
     if sentence:
         assert told.status == 1
         (summary, line, *tips) = told.out.splitlines()
-        assert summary == "1 project: nothing to put back, 1 failed."
+        assert summary == "1 project failed."
         assert line.startswith("demo 1.0: failed: ")
         assert sentence in line
         assert len(line) < 1000

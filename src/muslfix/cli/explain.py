@@ -6,15 +6,17 @@ The texts are in ``verdicts.md`` in the package. The manual's page on verdicts i
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Iterator
 from importlib.resources import files
 
 from muslfix.cli.options import add_command
 from muslfix.cli.output import Output
+from muslfix.cli.parser import did_you_mean
 from muslfix.errors import UsageError
 from muslfix.report.lines import Line
-from muslfix.report.report import WORDS
+from muslfix.report.report import FORMAT, WORDS
 from muslfix.report.sentences import kind_of
 
 # The heading of a section: the word, set as code. The section goes on to the next heading.
@@ -38,6 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     parser.add_argument("word", metavar="VERDICT", nargs="?", help=f"one of {', '.join(sorted(WORDS))}")
+    parser.add_argument("--json", action="store_true", help="print the texts as JSON, by their words")
     parser.set_defaults(run=run, verbose=False, quiet=False)
 
 
@@ -48,13 +51,20 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :raises UsageError: if there is no section on the word
     """
     sections = dict(_SECTION.findall(_texts()))
+    if options.word is not None and options.word not in sections:
+        known = f"use one of {', '.join(sections)}"
+        tip = did_you_mean(options.word, sections, "muslfix explain ") or known
+        raise UsageError(None, f"{options.word!r:.60} is not a verdict", tip)
+    if options.json:
+        words = [options.word] if options.word else list(sections)
+        texts = {word: list(map(_plain, _paragraphs(sections[word]))) for word in words}
+        output.data(json.dumps({"format": FORMAT, "command": "explain", "words": texts}, indent=2) + "\n")
+        return 0
     if options.word is None:
         for word, text in sections.items():
             when = _plain(_paragraphs(text)[0]).partition("When: ")[2]
             output.tell([Line(when, head=f"{word}:", kind=kind_of(word))])
         return 0
-    if options.word not in sections:
-        raise UsageError(None, f"{options.word!r} is not a verdict", tip=f"use one of {', '.join(sections)}")
     output.tell(_lines(options.word, sections[options.word]))
     return 0
 

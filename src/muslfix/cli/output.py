@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Terminal
@@ -28,6 +29,8 @@ class Output:
         self.quiet = quiet
         #: Whether data was printed, such as a JSON document.
         self.has_data = False
+        #: Warnings about the settings, which were printed already: for the JSON document.
+        self.about_settings: list[str] = []
         self.out = Terminal.of(sys.stdout, os.environ)
         self.err = Terminal.of(sys.stderr, os.environ)
 
@@ -42,7 +45,7 @@ class Output:
         :param command: the command that fixes what was found, for the user to copy
         """
         if as_json:
-            self.data(report.to_json())
+            self.data(replace(report, warnings=(*self.about_settings, *report.warnings)).to_json())
         else:
             from muslfix.report.sentences import tell  # not for --json, nor for commands without a report
 

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
-from muslfix.errors import UsageError
+from muslfix.cli.output import Output
+from muslfix.errors import MuslfixError, UsageError
 
 _HEAD = """\
 muslfix makes extension modules importable that Python does not find because of
@@ -43,10 +44,10 @@ _OF_PIP = frozenset(
     }
 )  # fmt: skip
 
-# Options that both have, apart from -v and -q.
+# Options that both have.
 _OF_BOTH = frozenset(
     {"--target", "--prefix", "--root", "--dry-run", "--force-reinstall", "--no-compile"}
-    | {"--break-system-packages"}
+    | {"--break-system-packages", "-q", "--quiet", "-v", "--verbose"}
 )
 
 
@@ -55,6 +56,15 @@ class CommandParser(argparse.ArgumentParser):
 
     #: The words that it parses, without the name of the command.
     words: Sequence[str] = ()
+
+    def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002 - argparse passes it
+        """Print the help or the version. ``argparse`` says nothing where that fails.
+
+        :raises MuslfixError: if stdout cannot be written
+        """
+        output = Output()
+        output.data(message)
+        output.flush()
 
     def error(self, message: str) -> NoReturn:
         """Raise the error, which is printed like any other.
@@ -70,7 +80,7 @@ class CommandParser(argparse.ArgumentParser):
         of_pip = self._option_of_pip()
         if of_pip is not None:
             reason = f"{of_pip} is an option of pip, and muslfix downloads nothing"
-            return UsageError(None, reason, f"muslfix run -- pip install {self._for_pip()}")
+            return UsageError(None, reason, self._for_pip())
         about, _, unknown = message.partition(": ")
         if about != "unrecognized arguments":
             return UsageError(None, message, see)
@@ -84,11 +94,25 @@ class CommandParser(argparse.ArgumentParser):
         return next((option for option in options if option in _OF_PIP), None)
 
     def _for_pip(self) -> str:
-        """The words as they are typed behind ``pip install``, or dots if some are not for pip."""
-        from shlex import join
+        """The tip to let pip install the same into the same environment."""
+        from muslfix.cli.targets import find_target
+        from muslfix.verbs.subjects import let_pip_install
 
-        given = {word.partition("=")[0] for word in self.words if word.startswith("--")}
-        return "..." if given & self._option_string_actions.keys() - _OF_BOTH else join(self.words)
+        for_pip: list[str] = []
+        given: dict[str, object] = dict.fromkeys(("python", "target_file", "target_root", "target_spec"))
+        words = iter(self.words)
+        for word in words:
+            option, equals, value = word.partition("=")
+            action = self._option_string_actions.get(option)
+            if action is None or option in _OF_BOTH:
+                for_pip.append(word)
+            elif action.nargs != 0:
+                given[action.dest] = value if equals else next(words, None)
+        given.update(target_python=given.get("target_python"), target_fact=[])
+        try:
+            return let_pip_install(for_pip, find_target(argparse.Namespace(**given)))
+        except MuslfixError as error:
+            return f"say which Python is meant: {error}"
 
 
 def did_you_mean(word: str, words: Iterable[str], before: str = "") -> str | None:

@@ -37,7 +37,8 @@ def own_settings(output: Output) -> Found:
         pyproject = find_pyproject(os.getcwd())
     found = read_settings(pyproject, os.environ)
     for sentence in found.unknown:
-        output.warning(sentence)
+        output.doubt(sentence)  # with -q too: perhaps it was to refuse something
+        output.about_settings.append(sentence)
     if found.wrong:
         raise UsageError(None, found.wrong[0], "correct or remove it")
     return found

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
-from muslfix.files import hash_file, open_regular
+from muslfix.files import hash_file, may_exist, open_regular
 from muslfix.loader.check import LoadCheck, Loads, Locate
 from muslfix.loader.facts import LoadResult
 
@@ -79,7 +79,7 @@ class DiskTree:
 
     def exists(self, path: str) -> bool:
         """See :class:`Tree`."""
-        return os.path.exists(self.locate(path))
+        return may_exist(self.locate(path))
 
     def examine(self, path: str) -> ElfFacts | str:
         """See :class:`Tree`."""

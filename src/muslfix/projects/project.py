@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
+from muslfix.errors import MAY_READ, InvalidJson, InvalidProject, InvalidRecord
 from muslfix.files import JsonObject, parse_json, read_regular
 from muslfix.record.rows import Record
 
@@ -133,7 +133,7 @@ class InstalledProject(NamedTuple):
                 self.record_path,
                 f"cannot be read ({error.strerror}),"
                 f" so muslfix cannot tell which files belong to {self.name}",
-                tip="install the project again with pip or uv",
+                _tip_about(error) or "install the project again with pip or uv",
             ) from error
 
     def record(self) -> Record:
@@ -161,7 +161,11 @@ class InstalledProject(NamedTuple):
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:
-            raise InvalidProject(path, f"cannot be read ({error.strerror})") from error
+            raise InvalidProject(path, f"cannot be read ({error.strerror})", _tip_about(error)) from error
+
+
+def _tip_about(error: OSError) -> str | None:
+    return MAY_READ if isinstance(error, PermissionError) else None
 
 
 def normalize_name(name: str) -> str:
@@ -234,7 +238,7 @@ def _names_ending(directory: str, ending: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise InvalidProject(directory, f"cannot be read ({error.strerror})") from error
+        raise InvalidProject(directory, f"cannot be read ({error.strerror})", _tip_about(error)) from error
 
 
 def _project_of(root: str, dist_info: str) -> InstalledProject | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from os.path import basename
 
 from muslfix.elf.facts import ElfFacts
+from muslfix.errors import MAY_READ
 from muslfix.loader.facts import LoadResult
 from muslfix.modules.plan import Decision
 from muslfix.report.report import ModuleReport
@@ -137,6 +138,8 @@ def _missing(_decision: Decision, _target: Target) -> tuple[str, str]:
 def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
     elf = decision.candidate.elf
     reason = elf if isinstance(elf, str) else "is a program, not a shared object"
+    if "(Permission denied)" in reason:
+        return f"it {reason}", MAY_READ
     if decision.candidate.is_library:
         return f"it {reason}", "take a library that was built for the target"
     return f"it {reason}", "the wheel is damaged or not for Linux; use another one"

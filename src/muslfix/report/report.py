@@ -152,6 +152,11 @@ class ProjectReport:
     editable: str | None = None
 
     @property
+    def is_found(self) -> bool:
+        """Whether there is such a wheel or project, and not only a name that the user gave."""
+        return self.source is not None
+
+    @property
     def changes(self) -> int:
         """How many modules were, or would be, given a new name."""
         return sum(module.new_path is not None for module in self.modules)
@@ -280,7 +285,7 @@ class Report:
             chosen_by=choice.reason if choice else None,
             passed_over=choice.passed_over if choice else (),
             directories=self.directories,
-            projects=len(self.projects),
+            projects=sum(project.is_found for project in self.projects),
             modules=sum(project.module_count for project in self.projects) if counted else None,
         )
 

@@ -1,19 +1,20 @@
 """A report in words: the summary first, then the projects, and the files where something needs attention.
 
-This is the only place that puts a report into words. It makes :class:`~muslfix.report.lines.Line` values; the
-command line renders them for a terminal or a pipe (:mod:`muslfix.cli.terminal`), and the hooks print the two
-short forms, :func:`fixed_in_one_line` and :func:`problems_in`.
+This and :mod:`muslfix.report.summary` put reports into words, nothing else does. They make
+:class:`~muslfix.report.lines.Line` values; the command line renders them for a terminal or a pipe
+(:mod:`muslfix.cli.terminal`), and the hooks print the two short forms, :func:`fixed_in_one_line` and
+:func:`problems_in`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from muslfix.report.lines import Line
-from muslfix.report.places import count, places, size
-from muslfix.report.report import ACTIONS, FileReport, ModuleReport, ProjectReport, Report, module_of
-from muslfix.verdicts import LOADER_VERDICTS, Verdict
+from muslfix.report.places import count, places
+from muslfix.report.report import ACTIONS, FileReport, ModuleReport, ProjectReport, Report
+from muslfix.report.summary import modules_and_libraries, summarize, what_was_found
+from muslfix.verdicts import Verdict
 
 # Facts from these sources are shown unasked: nobody has seen them yet.
 _PUT_TOGETHER = ("build-details", "root", "spec")
@@ -36,9 +37,6 @@ _UNEVENTFUL = frozenset({"unchanged", "verified", "checked"})
 # The labels of files in a dry run, where nothing was done to them.
 _WOULD = {"removed": "would be removed", "put-back": "would be put back"}
 
-# Refused modules with one of these have a count of their own.
-_COUNTED_APART = (Verdict.MISSING, Verdict.MISNAMED)
-
 # The label of a file that has been given a name. Its verdict is what it was before.
 _FIXED = "fixed"
 
@@ -56,14 +54,6 @@ _KINDS = {
     "not-its-own": "odd",
 }
 
-# How modules are described in whose place Python imports a .py: of wheels or not, in a dry run or not.
-_FALLS_BACK = {
-    (False, True): "falling back",
-    (False, False): "had been falling back",
-    (True, True): "would fall back",
-    (True, False): "would have fallen back",
-}
-
 
 def kind_of(word: str) -> str:
     """What a verdict or a finding means: a kind of :class:`~muslfix.report.lines.Line`."""
@@ -79,18 +69,20 @@ def tell(report: Report, *, verbose: bool = False, quiet: bool = False) -> Itera
     """
     if quiet and not needs_attention(report):
         return
-    yield _summary(report)
+    yield summarize(report)
     yield from _places(report)
     if not quiet and report.source is not None and report.source.kind in _PUT_TOGETHER:
         yield Line(report.source.sentence, head="target:", kind="strong")
     urgent = [project for project in report.projects if _is_urgent(project)]
     others = [project for project in report.projects if not _is_urgent(project) and _is_news(project)]
-    shown = list(report.projects) if verbose else urgent if quiet else [*urgent, *others[:_PROJECTS]]
+    if quiet:  # what check finds is to do, what other commands have fixed is done
+        others = [project for project in others if project.changes and _is_only_found(report)]
+    shown = list(report.projects) if verbose else [*urgent, *others[:_PROJECTS]]
     for project in shown:
         yield Line(_describe(project, report), head=f"{project.label}:", kind="strong")
         yield from _files(project, report, verbose=verbose)
         yield from (Line(tip, head="tip:", kind="tip", indent=2) for tip in _tips(project))
-    if others[_PROJECTS:] and not verbose and not quiet:
+    if others[_PROJECTS:] and not verbose:
         yield Line(f"and {count(len(others) - _PROJECTS, 'more project')} (-v names all)")
     if not quiet:
         yield from (Line(note, head="note:", kind="tip") for note in report.notes)
@@ -98,8 +90,12 @@ def tell(report: Report, *, verbose: bool = False, quiet: bool = False) -> Itera
 
 def needs_attention(report: Report) -> bool:
     """Whether the user should look at the result, and must hear of it with ``-q`` too."""
-    is_only_found = report.command == "check" or (report.command == "run" and report.dry_run)
-    return not report.is_well or report.has_problems or (is_only_found and report.changes > 0)
+    return not report.is_well or report.has_problems or (_is_only_found(report) and report.changes > 0)
+
+
+def _is_only_found(report: Report) -> bool:
+    """Whether what is misnamed is still to be fixed, and was not asked for as a dry run."""
+    return report.command == "check" or (report.command == "run" and report.dry_run)
 
 
 def _is_urgent(project: ProjectReport) -> bool:
@@ -108,90 +104,6 @@ def _is_urgent(project: ProjectReport) -> bool:
 
 def _is_news(project: ProjectReport) -> bool:
     return project.action not in _UNEVENTFUL or project.changes > 0 or project.musl is not None
-
-
-# -- the summary ------------------------------------------------------------------------------------
-
-
-def _summary(report: Report) -> Line:
-    """What was looked at, found and done, in one sentence."""
-    if report.doubts and not report.projects:
-        return Line(head="No project was found.", kind="odd")
-    if report.command in ("undo", "verify"):
-        return _summary_of_projects(report)
-    if any(project.musl is not None for project in report.projects):
-        return _summary_of_floors(report)
-    noun = "wheel" if report.command == "repair" else "project"
-    actions = Counter(project.action for project in report.projects)
-    parts = _parts(report.projects, report)
-    for action, words in (("failed", "failed"), ("skipped", "not looked at"), ("left-alone", "left alone")):
-        parts += [f"{count(actions[action], noun)} {words}"] if actions[action] else []
-    unwelcome = sum(
-        project.action == "checked" and project.problem is not None for project in report.projects
-    )
-    parts += [f"{count(unwelcome, noun)} would be refused"] if unwelcome else []
-    written = sum(project.output is not None for project in report.projects)
-    if written:
-        parts.append(f"{count(written, 'wheel')} {'would be ' if report.dry_run else ''}written")
-    refused = any(module.refused for project in report.projects for module in project.modules)
-    kind = (
-        "bad" if refused or actions["failed"] or unwelcome else "odd" if parts and report.dry_run else "good"
-    )
-    where = size(len(report.projects), _modules_and_libraries(report.projects), noun)
-    return Line(head=f"{where}: {', '.join(parts) or 'nothing to fix'}.", kind=kind)
-
-
-def _parts(projects: Sequence[ProjectReport], report: Report) -> list[str]:
-    """How many modules were or would be fixed, how many cannot be, and of how many that is not known."""
-    modules = [module for project in projects for module in project.modules]
-    named = [module for module in modules if module.new_path is not None]
-    slow = sum(module.was_slow for module in named)
-    missing = _modules_where(projects, lambda module: module.verdict is Verdict.MISSING)
-    unbuilt = _modules_where(projects, lambda m: m.refused and m.verdict is Verdict.MISNAMED)
-    refused = _modules_where(projects, lambda m: m.refused and m.verdict not in _COUNTED_APART)
-    lacking = _modules_where(projects, lambda m: m.verdict in LOADER_VERDICTS and not m.refused)
-    unknown = _modules_where(projects, lambda module: bool(module.not_known))
-    parts = []
-    if named:
-        are_wheels = all((project.source or "").endswith(".whl") for project in projects)
-        falls_back = _FALLS_BACK[are_wheels, report.dry_run]
-        aside = f" ({slow} {falls_back} to slower pure Python)" if slow else ""
-        parts.append(f"{len(named)} {'misnamed' if report.dry_run else 'fixed'}{aside}")
-    parts += [f"{refused} refused"] if refused else []
-    parts += [f"{missing} missing"] if missing else []
-    parts += [f"{unbuilt} misnamed in source trees"] if unbuilt else []
-    parts += [f"{lacking} missing a library or symbol"] if lacking else []
-    if unknown:
-        found = [] if parts else ["nothing to fix"]
-        parts = [*parts, *found, f"{unknown} could not be checked for loading"]
-    return parts
-
-
-def _summary_of_projects(report: Report) -> Line:
-    """The same for the commands that compare whole projects."""
-    total = count(len(report.projects), "project")
-    failed = sum(project.action in ("failed", "skipped") for project in report.projects)
-    if report.command == "undo":
-        done = sum(project.action == "undone" for project in report.projects)
-        deed = "would be put back" if report.dry_run else "put back"
-        said = f"{done} {deed}" if done else "nothing to put back"
-        aside = f", {failed} failed" if failed else ""
-        return Line(head=f"{total}: {said}{aside}.", kind="bad" if failed else "good")
-    aside = f", {failed} could not be checked" if failed else ""
-    differ = sum(project.action == "differs" for project in report.projects)
-    said = f"{differ} not as RECORD says" if differ else "all files are as RECORD says"
-    aside += "".join(f", {part}" for part in _parts(report.projects, report))
-    return Line(head=f"{total}: {said}{aside}.", kind="good" if report.is_well else "bad")
-
-
-def _summary_of_floors(report: Report) -> Line:
-    """The same where each wheel was asked for the lowest musl."""
-    broken = sum(project.musl is not None and not project.musl.keeps for project in report.projects)
-    failed = sum(project.action == "failed" for project in report.projects)
-    said = f"the tags of {broken} promise too much" if broken else "no tag promises too much"
-    aside = f", {failed} could not be checked" if failed else ""
-    kind = "bad" if broken or failed else "good"
-    return Line(head=f"{count(len(report.projects), 'wheel')}: {said}{aside}.", kind=kind)
 
 
 def _places(report: Report) -> Iterator[Line]:
@@ -224,8 +136,8 @@ def _describe(project: ProjectReport, report: Report) -> str:
     if project.modules:
         if project.action in ("checked", "fixed", "unchanged"):
             del words[0]  # the count of modules says it
-        found = ", ".join(_parts([project], report)) or "nothing to fix"
-        words.append(f"{_modules_and_libraries([project])}: {found}")
+        found = ", ".join(what_was_found([project], report)) or "nothing to fix"
+        words.append(f"{modules_and_libraries([project])}: {found}")
     return ", ".join(words)
 
 
@@ -267,25 +179,6 @@ def _tips(project: ProjectReport) -> list[str]:
     """Each tip once."""
     tips = [project.tip, *(module.tip for module in project.modules)]
     return list(dict.fromkeys(tip for tip in tips if tip))
-
-
-def _modules_where(projects: Iterable[ProjectReport], is_counted: Callable[[ModuleReport], bool]) -> int:
-    """Count modules, not files: a module can have several files."""
-    return sum(
-        len({module_of(module.path) for module in project.modules if is_counted(module)})
-        for project in projects
-    )
-
-
-def _modules_and_libraries(projects: Iterable[ProjectReport]) -> str:
-    """How many there are; empty if there are none."""
-    projects = list(projects)
-    modules = _modules_where(projects, lambda module: not module.is_library)
-    libraries = sum(module.is_library for project in projects for module in project.modules)
-    parts = [count(modules, "extension module")] if modules else []
-    if libraries:
-        parts.append("1 shared library" if libraries == 1 else f"{libraries} shared libraries")
-    return " and ".join(parts)
 
 
 # -- for the hooks, which are guests in the output of another tool -----------------------------------

@@ -9,7 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from muslfix.errors import InvalidProject, MuslfixError
-from muslfix.projects.project import InstalledProject, normalize_name
+from muslfix.projects.project import InstalledProject, normalize_name, scan_projects
 from muslfix.report.report import ProjectReport
 from muslfix.targets.paths import paths_of
 from muslfix.targets.target import Target
@@ -175,11 +175,23 @@ def report_missing(name: str, problem: str = "it is not installed", tip: str | N
     return ProjectReport(name, None, None, None, "failed", None, problem=problem, tip=tip)
 
 
-def reports_on_missing(names: Mapping[str, str], reports: Iterable[ProjectReport]) -> list[ProjectReport]:
+def reports_on_missing(
+    names: Mapping[str, str], reports: Iterable[ProjectReport], directories: Iterable[str]
+) -> list[ProjectReport]:
     """Reports on the projects that the user named and that no other report is about.
 
     :param names: normalised names, and how the user has spelled each
     :param reports: on all projects that were found
+    :param directories: where they were looked for
     """
-    found = {normalize_name(report.name) for report in reports}
-    return [report_missing(names[key]) for key in sorted(names.keys() - found)]
+    lost = sorted(names.keys() - {normalize_name(report.name) for report in reports})
+    if not lost:
+        return []
+    from difflib import get_close_matches  # only a mistake needs it
+
+    installed = scan_projects(directories)
+    alike = {key: get_close_matches(key, installed, 1) for key in lost}
+    return [
+        report_missing(names[key], tip=f"did you mean {installed[near[0]].name}?" if near else None)
+        for key, near in alike.items()
+    ]

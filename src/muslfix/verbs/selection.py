@@ -107,7 +107,7 @@ class Selection:
         :param dry_run: whether nothing was changed
         """
         reports = [report for site in self._sites for report in site.reports()]
-        reports += reports_on_missing(self._keys, reports)
+        reports += reports_on_missing(self._keys, reports, self.directories)
         return Report(
             command,
             dry_run,

@@ -40,7 +40,9 @@ def wheels_to_install(
     words = words_of(wheels, "wheels")
     for word in words:
         if not _is_wheel(word):
-            raise UsageError(word, what_it_is(word), _wheels_inside(word) or _by_pip(words, target, folder))
+            inside = _wheels_inside(word)
+            no_build = ", and muslfix builds nothing" if os.path.isdir(word) and inside is None else ""
+            raise UsageError(word, what_it_is(word) + no_build, inside or _by_pip(words, target, folder))
     return words
 
 
@@ -153,13 +155,21 @@ def _way_into(command: str, word: str) -> str | None:
 
 def _by_pip(words: Sequence[str], target: Target, folder: str | None) -> str:
     """The tip to let pip install, into the environment that was meant."""
-    if not target.runs_here:
-        return "get its wheel first, for example with 'pip download', and give the path of that file"
     if any(os.path.isdir(word) and not set(_BUILD_FILES) & set(_names_in(word)) for word in words):
-        return "give the path of a wheel file"
+        return "give the path of a wheel file, or let pip download: muslfix run -- pip install NAME"
     where = [] if folder is None else ["--target", folder]
     subjects = [part for word in words for part in (["-r", word] if _is_requirements_file(word) else [word])]
-    return f"muslfix run -- {_shell([*_installer(str(target.executable)), *where, *subjects])}"
+    return let_pip_install([*where, *subjects], target)
+
+
+def let_pip_install(words: Sequence[str], target: Target) -> str:
+    """The tip to let pip install into the environment of a target.
+
+    :param words: what is typed behind ``pip install``
+    """
+    if not target.runs_here:
+        return "get its wheel first, for example with 'pip download', and give the path of that file"
+    return f"muslfix run -- {_shell([*_installer(str(target.executable)), *words])}"
 
 
 def _installer(python: str) -> list[str]:

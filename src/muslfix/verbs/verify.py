@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors
-from muslfix.files import configures_interpreter, hash_file
+from muslfix.files import configures_interpreter, hash_file, may_exist
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.record.rows import RecordRow
@@ -122,9 +123,9 @@ def _verify_row(row: RecordRow, view: _View) -> Iterator[FileReport]:
         yield FileReport(row.path, "not-its-own", "it belongs to the interpreter, so muslfix leaves it alone")
     if is_link:
         yield from _verify_link(place, row.path, view)
-    elif not os.path.exists(path) and not row.path.endswith(".pyc"):  # Python compiles it again
+    elif not may_exist(path) and not row.path.endswith(".pyc"):  # Python compiles it again
         yield FileReport(row.path, "missing", "RECORD lists it, but it does not exist")
-    difference = _difference(place, row) if os.path.exists(place) else None
+    difference = _difference(place, row) if may_exist(place) else None
     if difference is not None:
         yield FileReport(row.path, "changed", difference)
 
@@ -144,7 +145,7 @@ def _find(listed_as: str, view: _View) -> str:
 
 
 def _verify_link(leads_to: str, listed_as: str, view: _View) -> Iterator[FileReport]:
-    if not os.path.exists(leads_to):
+    if not may_exist(leads_to):
         yield FileReport(listed_as, "link-broken", f"it is a link to {leads_to}, which does not exist")
     elif not view.is_inside(leads_to):
         yield FileReport(
@@ -154,9 +155,9 @@ def _verify_link(leads_to: str, listed_as: str, view: _View) -> Iterator[FileRep
 
 def _difference(path: str, row: RecordRow) -> str | None:
     """How a file differs from its row, or ``None``."""
-    if not os.path.isfile(path):
-        return "it is not a file"
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return "it is not a file"
         size, limit = os.path.getsize(path), int(row.size or _LARGEST)
         if row.size and size != limit:
             return f"it has {size} bytes, but RECORD says {row.size}"
