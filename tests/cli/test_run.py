@@ -502,6 +502,14 @@ def test_what_has_been_removed(cli: Cli, world: Path) -> None:
     assert (done.status, done.out, done.err) == (0, f"removed: {site}\n", "")
 
 
+def test_the_last_project_is_uninstalled(cli: Cli, world: Path) -> None:
+    site = lay(site_packages(world / "active"))
+    script = world / "uninstall.sh"
+    script.write_text(f"rm -r '{site}/demo' '{site}/demo-1.0.dist-info'\n")
+    done = cli("run", "--", "sh", script)
+    assert (done.status, len(changed(done)), done.err) == (0, 1, "")
+
+
 def test_a_change_in_what_another_tool_manages(cli: Cli, tmp_path: Path) -> None:
     """It is refused only where there is something to fix (PEP 668)."""
     prefix = make_prefix(tmp_path / "own")
@@ -746,6 +754,7 @@ def test_ctrl_c_ends_a_command_that_does_not_mind(environment: Path, site: Path)
     with terminal("--python", environment, *python(code)) as (master, status):
         read_until(master, "ready")
         os.write(master, b"\x03")
+        assert "note: the command was interrupted" in read_until(master, "run it again")
         assert status() == 130
     assert snapshot(environment) == before
 

@@ -14,7 +14,15 @@ from muslfix.cli.options import mode_words
 from muslfix.cli.output import Output
 from muslfix.cli.progress import show_progress
 from muslfix.cli.site_python import find_site_python
-from muslfix.cli.snapshots import Site, Snapshot, find_changed, find_removed, find_unread, group_sites
+from muslfix.cli.snapshots import (
+    Site,
+    Snapshot,
+    find_changed,
+    find_emptied,
+    find_removed,
+    find_unread,
+    group_sites,
+)
 from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import MuslfixError, UsageError
 from muslfix.report.lines import Line
@@ -50,6 +58,7 @@ class FixPlaces:
         self._noted: list[PlaceReport] = []
         self._notes: list[str] = []
         self._doubts: list[str] = []
+        self._emptied: frozenset[str] = frozenset()
         self._is_well = True
 
     def fix(self, before: Snapshot, after: Snapshot, *, is_interrupted: bool = False) -> None:
@@ -60,6 +69,7 @@ class FixPlaces:
         :param is_interrupted: whether the command was
         """
         changed, removed = find_changed(before, after), find_removed(before, after)
+        self._emptied = find_emptied(before, after)
         if is_interrupted:
             so_far = "what it has changed is not fixed" if changed or removed else _NOTHING_SO_FAR
             self._notice(f"{INTERRUPTED}; {so_far}")
@@ -167,6 +177,8 @@ class FixPlaces:
         options = self._options
         with show_progress(self._output) as progress:
             report = fix((), target, replace(fix_options(options, progress), paths=tuple(paths)))
+        if state == "changed" and self._emptied.issuperset(directories):
+            report = replace(report, doubts=())  # the last project was uninstalled
         self._say(report, target, paths, is_said=state == "changed")
         self._note(directories, target, state)
 

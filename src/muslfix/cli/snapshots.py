@@ -110,6 +110,15 @@ def find_removed(before: Snapshot, after: Snapshot) -> tuple[Site, ...]:
     )
 
 
+def find_emptied(before: Snapshot, after: Snapshot) -> frozenset[str]:
+    """The paths of the site directories in which nothing is that was not there before."""
+    return frozenset(
+        site.directory
+        for key, site in after.sites.items()
+        if after.states[key].keys() <= before.states.get(key, {}).keys()
+    )
+
+
 def find_unread(before: Snapshot, after: Snapshot) -> tuple[Unread, ...]:
     """The directories of which it is not known whether the command has changed them, and should be.
 
