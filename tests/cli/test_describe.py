@@ -24,13 +24,17 @@ def target(name: str) -> Target:
 @pytest.mark.parametrize(
     ("name", "found", "words"),
     [
-        ("docker-alpine-cpython-3.9-x86_64", True, "say -gnu for cp39, as this Python does: nothing to fix"),
+        (
+            "docker-alpine-cpython-3.9-x86_64",
+            True,
+            "say -gnu for cp39, as this Python does, so none needs fixing",
+        ),
         (
             "docker-alpine-cpython-3.11-x86_64",
             True,
             "say -musl for cp311, as this Python does, except a few cross-built with maturin",
         ),
-        ("cpython-3.15-musl-x86_64", True, "say -musl for cp315, as this Python does: nothing to fix"),
+        ("cpython-3.15-musl-x86_64", True, "say -musl for cp315, as this Python does, so none needs fixing"),
         ("alpine-3.15-cpython-3.9-x86_64", True, "say -gnu for cp39, as this Python does"),
         (
             "alpine-3.15-cpython-3.9-x86_64-without-fallback",

@@ -18,7 +18,7 @@ from muslfix.hooks.short_way import has_nothing_to_fix
 LOADED = {
     "_version", "errors", "files", "hooks", "hooks.common", "hooks.short_way", "report", "report.places",
     "targets", "targets._probe", "targets.environments",
-    "verbs", "verbs.nothing_to_fix", "verbs.settings", "verdicts",
+    "verbs", "verbs.nothing_to_fix", "verbs.settings", "verbs.strays", "verdicts",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import pytest
 from muslfix.errors import InterpreterError
 from muslfix.targets.choice import choose_python, find_python
 from muslfix.targets.environments import RUNNING
+from muslfix.targets.interpreter import probe_interpreter
 
 VERSION = "{}.{}.{}".format(*sys.version_info)
 SHORT = "{}.{}".format(*sys.version_info)
@@ -219,3 +220,22 @@ def test_an_environment_whose_base_is_gone_is_still_meant(tmp_path: Path) -> Non
 
 def test_a_path_need_not_exist(project: Path) -> None:
     assert find_python("./nope", {}, str(project)) == str(project / "nope")
+
+
+def test_a_shim_that_serves_no_version(tmp_path: Path) -> None:
+    """The answer is the interpreter that pyenv has; its last line is about something else."""
+    shim = tmp_path / "shims" / "python3.9"
+    real = tmp_path / "versions" / "3.9.18" / "bin" / "python"
+    for path in (shim, real):
+        path.parent.mkdir(parents=True)
+    real.touch()
+    shim.write_text(
+        "#!/bin/sh\nprintf 'pyenv: python3.9: command not found\n\nThe command exists in these Python"
+        " versions:\n  3.9.18\n\nNote: See help\n' >&2\nexit 127\n"
+    )
+    shim.chmod(0o755)
+    with pytest.raises(
+        InterpreterError, match=r"runs no Python here: pyenv: python3\.9: command not"
+    ) as caught:
+        probe_interpreter(str(shim))
+    assert caught.value.tip == f"name the interpreter itself: {real}"

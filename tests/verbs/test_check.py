@@ -265,3 +265,16 @@ def test_a_name_is_a_project_rather_than_a_path(
     # A word that is no project is the path.
     (here / "demo").rename(here / "other")
     assert "it is not installed" not in cli("check", "--path", site, "other").out
+
+
+def test_a_directory_with_projects_deeper_in_it(cli: Cli, tmp_path: Path) -> None:
+    """Each module counts once, and the command names where it is."""
+    site = tmp_path / "lib" / "site-packages"
+    make_project(site, "demo", {f"demo/m{WRONG}": MODULE})
+    make_project(tmp_path / "other", "well", {f"well/m{RIGHT}": MODULE})
+    assert f"To fix it: muslfix fix --path {site}\n" in cli("check", tmp_path).out
+    both = cli("check", "--path", site, "demo", tmp_path)
+    assert both.out.startswith("2 extension modules in 2 projects: 1 misnamed.\n")
+    assert both.out.endswith(f"To fix it: muslfix fix --path {site} demo\n")
+    (tmp_path / "pyvenv.cfg").touch()
+    assert cli("check", tmp_path).out.endswith(f"To fix it: muslfix fix --python {tmp_path}\n")

@@ -260,3 +260,21 @@ def test_quiet_about_another_environment(
         doubtful = cli(command, *words, "--path", site)
         assert doubtful.status == 1
         assert f"warning: {tmp_path}/.venv has no pyvenv.cfg, so it was passed over; " in doubtful.err
+
+
+@pytest.mark.parametrize("module", [f"m{WRONG}", f"pkg/deep/m{WRONG}"])
+def test_misnamed_modules_of_no_project(tmp_path: Path, cli: Cli, module: str) -> None:
+    site = make_project(tmp_path, [f"own/m{OWN}"])
+    make_module = (FIXTURES / "elf" / "x86_64-glibc.so").read_bytes()
+    (site / module).parent.mkdir(parents=True, exist_ok=True)
+    (site / module).write_bytes(make_module)
+    (site / f"other{OWN}").write_bytes(make_module)
+    for words in (("fix",), ("fix", "-q"), ("check",), ("check", "-q")):
+        result = cli(*words, "--path", site)
+        assert result.status == 1
+        assert f"{site}: 1 misnamed extension module ({site / module}) in no RECORD" in result.err
+    # Whoever names a project asks about that alone; and one that Python imports is well.
+    assert cli("check", "--path", site, "demo").status == 0
+    (site / module).rename(site / module.replace(WRONG, OWN))
+    assert nothing_to_fix(["fix", "--path", str(site)])
+    assert cli("check", "--path", site).status == 0

@@ -23,7 +23,9 @@ from muslfix.errors import UsageError
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
-    from muslfix.report.report import Report
+    from collections.abc import Iterator
+
+    from muslfix.report.report import ProjectReport, Report
     from muslfix.targets.target import Target
 
 _EPILOG = """\
@@ -101,7 +103,7 @@ def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str 
     whole = [p for p in needy if p.is_well and (p.source or "").endswith(".whl")]
     is_one_of_each = len({canonicalize_name(p.name) for p in whole}) == len(whole)  # install wants that
     wheels = [p.source for p in whole if p.source] if is_one_of_each else []
-    directories = [p.source for p in needy if p.source and p.source == p.location]
+    directories = [p for p in needy if p.source and p.source == p.location]
     installed = [p for p in needy if p.source and p.source.endswith(".dist-info")]
     named = [p.name for p in installed] if options.subjects else []
     common = [*target_words(options), *mode_words(options)]
@@ -113,12 +115,24 @@ def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str 
     if installed:
         paths = [word for path in options.path for word in ("--path", path)]
         commands.append(["fix", *common, *accept, *paths, *named])
-    commands += [["fix", *common, "--path", path] for path in directories if _holds_projects(path)]
+    for project in directories:
+        commands += [["fix", *words, *mode_words(options)] for words in _places_in(project, options)]
     return " && ".join(shlex.join(["muslfix", *words]) for words in commands) or None
 
 
-def _holds_projects(directory: str) -> bool:
-    return any(name.endswith(".dist-info") for name in os.listdir(directory))
+def _places_in(project: ProjectReport, options: argparse.Namespace) -> Iterator[list[str]]:
+    """The options that name an environment, or the site directories in a directory, to ``fix``."""
+    from muslfix.targets.environments import is_environment
+    from muslfix.verbs.check_paths import look_into
+
+    root = project.source or "."
+    if is_environment(root):
+        yield ["--python", root]
+        return
+    needy = [os.path.join(root, module.path) for module in project.modules if module.new_path]
+    for site in look_into(root).sites:
+        if any(path.startswith(os.path.join(site, "")) for path in needy):
+            yield [*target_words(options), "--path", site]
 
 
 def _check_musl_alone(options: argparse.Namespace) -> None:

@@ -59,7 +59,7 @@ def wheels_for(target: Target) -> str:
     python = "cp{}{}".format(*target.version_info)
     if target.libc is Libc.GLIBC:
         if Libc.GLIBC in spelled:
-            return "Wheels for glibc on PyPI (manylinux) use such names: nothing to fix."
+            return "Wheels for glibc on PyPI (manylinux) use such names, so none needs fixing."
         return f"Wheels for glibc on PyPI (manylinux) say -gnu: {_found_none(target)}"
     wheels_say = Libc.MUSL if target.version_info >= _SAYS_MUSL else Libc.GLIBC
     if wheels_say in spelled:
@@ -67,7 +67,7 @@ def wheels_for(target: Target) -> str:
             f"Wheels for musl on PyPI (musllinux) say {_WORDS[wheels_say]} for {python}, as this Python does"
         )
         if target.version_info != _SAYS_MUSL:
-            return f"{said}: nothing to fix."
+            return f"{said}, so none needs fixing."
         # https://github.com/PyO3/maturin/issues/1559
         return (
             f"{said}, except a few cross-built with maturin older than 0.14.17, which 'muslfix check' finds."

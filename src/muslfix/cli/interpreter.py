@@ -65,6 +65,9 @@ def run(options: argparse.Namespace, output: Output) -> int:
         output.data(target.to_json())
     else:
         _describe(target, output)
+    choice = target.source.choice if target.source else None
+    for sentence in choice.doubts if choice else ():
+        output.doubt(sentence)
     return 0
 
 
@@ -96,6 +99,10 @@ def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     if target.source is not None:
         yield f"facts from: {target.source.sentence}"
     yield f"interpreter: {target.executable or 'unknown'}"
+    choice = target.source.choice if target.source else None
+    if choice is not None and choice.reason:
+        yield f"chosen by: {choice.reason}"
+        yield from (f"passed over: {environment}" for environment in choice.passed_over)
     yield f"version: {target.kind}"
     yield f"SOABI: {target.soabi or 'unknown'}"
     yield f"imports: {' '.join(target.extension_suffixes)}"

@@ -11,7 +11,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from muslfix.verbs.nothing_to_fix import modules_in, read_whole
+from muslfix.verbs.nothing_to_fix import modules_in
+from muslfix.verbs.strays import read_whole
 
 # The words: implementation, version, the directory that extension modules are below, suffixes.
 _QUESTION = """\

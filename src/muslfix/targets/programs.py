@@ -129,15 +129,27 @@ def why_no_answer(path: str, outcome: Outcome) -> InterpreterError:
             path, f"is not a Python interpreter: it ended with status {outcome.status}", _NAME_TIP
         )
     if outcome.status:
+        if os.path.basename(os.path.dirname(path)) == "shims":
+            return _why_no_version(path, outcome)
         said = f": {words}" if words else ""
         return InterpreterError(
             path, f"is not a working Python interpreter: it ended with status {outcome.status}{said}"
         )
-    if words:
-        return InterpreterError(
-            path, f"is not a Python interpreter: it printed {words!r} instead of an answer"
-        )
-    return InterpreterError(path, "is not a Python interpreter: it ended without an answer")
+    did = f"printed {words!r} instead of an answer" if words else "ended without an answer"
+    return InterpreterError(path, f"is not a Python interpreter: it {did}")
+
+
+def _why_no_version(path: str, outcome: Outcome) -> InterpreterError:
+    """The error for a shim of pyenv whose version is not selected: pyenv names those that have the program.
+
+    https://github.com/pyenv/pyenv/blob/master/libexec/pyenv-exec, and pyenv-which beside it.
+    """
+    versions = os.path.join(os.path.dirname(os.path.dirname(path)), "versions")
+    words = outcome.stderr.decode("utf-8", "replace").split()
+    programs = (os.path.join(versions, os.path.basename(word), "bin", "python") for word in words)
+    found = [program for program in dict.fromkeys(programs) if os.path.isfile(program)]
+    tip = f"name the interpreter itself: {' or '.join(found)}" if found else "name the interpreter itself"
+    return InterpreterError(path, f"runs no Python here: {_line(outcome.stderr, 0)}", tip)
 
 
 def _signal_name(number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -112,7 +112,7 @@ def check(
     installed = None
     if names or not subjects:
         installed = _check_installed(projects_named("check", names), target, options)
-        reports += installed.projects
+        reports = [*_without(reports, installed.projects), *installed.projects]
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
     notes = (
         *notes_on_editable(reports),
@@ -128,6 +128,21 @@ def check(
         directories=installed.directories if installed else (),
         doubts=(*doubts, *(installed.doubts if installed else ())),
     )
+
+
+def _without(reports: Sequence[ProjectReport], installed: Sequence[ProjectReport]) -> Iterator[ProjectReport]:
+    """The reports on directories and files, without the modules that other reports are about."""
+    known = {path for report in installed for path in _paths_of(report)}
+    for report in reports:
+        paths = zip(report.modules, _paths_of(report)) if report.source == report.location else ()
+        twice = [module for module, path in paths if path in known]
+        yield replace(report, modules=tuple(m for m in report.modules if m not in twice)) if twice else report
+
+
+def _paths_of(report: ProjectReport) -> list[str]:
+    """The paths of its modules on disk."""
+    root = os.path.realpath(report.location or "")
+    return [os.path.join(root, module.path) for module in report.modules]
 
 
 def _notes_on_environment(
@@ -257,7 +272,7 @@ def _load_check(target: Target, options: CheckOptions, directories: Sequence[str
 
 
 def _check_installed(names: Sequence[str], target: Target, options: CheckOptions) -> Report:
-    selection = Selection(names, target, options.paths, progress=options.progress)
+    selection = Selection(names, target, options.paths, look_for_strays=True, progress=options.progress)
     load_check = _load_check(target, options, selection.directories)
 
     def look(project: InstalledProject) -> ProjectReport:

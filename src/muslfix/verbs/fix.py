@@ -71,6 +71,7 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
         options.paths,
         may_change=not options.dry_run,
         break_system_packages=options.break_system_packages,
+        look_for_strays=True,
         progress=options.progress,
     )
     work = _Fix(target, options, selection.directories)

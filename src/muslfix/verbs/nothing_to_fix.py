@@ -8,12 +8,12 @@ Where there may be anything to fix, to report or to judge, it leaves the answer 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 
 from muslfix.report.places import count, places, size
 from muslfix.targets._probe import externally_managed, scheme, user_site
 from muslfix.targets.environments import each_once, select_environment
+from muslfix.verbs.strays import find_suspects, read_whole
 
 TYPE_CHECKING = False  # importing typing takes a tenth of the time that all this takes
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 # A row of RECORD whose file may be an extension module. A quoted path is left to the full parser.
 _ROW = rb"(?m)^((?:[^\",\r\n]*/)?)([^/\",\r\n]+)\.so,"
 
-# In bytes; a larger file is left to the full command, which reports it.
-_MAX_FILE = 64 * 1024 * 1024
 _MAX_LINES = 100_000
 _MAX_LINE = 9999
 
@@ -142,7 +140,7 @@ def modules_in(
         if modules is None:
             return None
         found.append(modules)
-    return found
+    return None if find_suspects(directory, frozenset(map(os.fsdecode, suffixes))) else found
 
 
 def _modules_of(
@@ -203,21 +201,3 @@ def _is_counted(module: bytes, suffixes: list[bytes]) -> bool:
     """Whether these are files of a module, and no shared library: see :mod:`muslfix.suffix`."""
     name = os.fsdecode(module.rpartition(b"/")[2])
     return b".libs/" not in module and (suffixes != [b".so"] or name.isidentifier())
-
-
-def read_whole(path: str) -> bytes | None:
-    """The content of a regular file that is not too large, or ``None``."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        state = os.fstat(descriptor)
-        if not stat.S_ISREG(state.st_mode) or state.st_size > _MAX_FILE:
-            return None
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            return file.read()
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)

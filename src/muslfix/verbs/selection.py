@@ -33,6 +33,7 @@ from muslfix.verbs.reports import (
     report_second,
     reports_on_missing,
 )
+from muslfix.verbs.strays import doubt_about_strays
 
 if TYPE_CHECKING:
     from muslfix.transaction.transaction import Transaction
@@ -52,6 +53,7 @@ class Selection:
     :param may_change: recover each directory from an interrupted run first
     :param break_system_packages: take environments and projects that another tool owns
     :param mention_passed_over: report also on projects that are not worked on
+    :param look_for_strays: doubt an all-clear for all projects if there are misnamed modules of none
     :param progress: called for each step
     :raises EnvironmentRefused: if another tool manages the environment
     :raises UsageError: if there are no directories to work on
@@ -66,6 +68,7 @@ class Selection:
         may_change: bool = False,
         break_system_packages: bool = True,
         mention_passed_over: bool = True,
+        look_for_strays: bool = False,
         progress: Progress = silent,
     ) -> None:
         self._target = target
@@ -73,6 +76,7 @@ class Selection:
         self._may_change = may_change
         self._break_system_packages = break_system_packages
         self._mention_passed_over = mention_passed_over
+        self._look_for_strays = look_for_strays and not names
         self._progress = progress
         #: The site directories, in the order in which they are worked on.
         self.directories = site_directories(target, paths, break_system_packages=break_system_packages)
@@ -94,6 +98,8 @@ class Selection:
             )
             if self._are_named and not (chosen or passed_over):
                 self._doubts += doubt_about(directory)
+            elif self._look_for_strays:
+                self._doubts += doubt_about_strays(directory, self._target)
             if not self._mention_passed_over:
                 passed_over = [report for report in passed_over if report.action == "failed"]
             site = Site(directory, chosen, passed_over, self._progress)
