@@ -67,12 +67,19 @@ def doubt_about_strays(directory: str, target: Target) -> list[str]:
 
 
 def _unlisted_names(directory: str) -> list[str]:
-    """The names in a site directory that begin no row of a RECORD."""
+    """The names in a site directory that begin no row of a RECORD.
+
+    None if there is a project without RECORD: they may be its own, and it is reported anyway.
+    """
     names = os.listdir(directory)
+    if any(name.endswith(".egg-info") for name in names):
+        return []
     listed: set[bytes] = set()
     for name in names:
         if name.endswith(".dist-info"):
-            record = read_whole(os.path.join(directory, name, "RECORD")) or b""
+            record = read_whole(os.path.join(directory, name, "RECORD"))
+            if record is None:
+                return []
             rows = (row.lstrip(b'"') for row in record.split(b"\n"))
             listed.update(row.partition(b"/")[0].partition(b",")[0] for row in rows)
     return [
