@@ -22,7 +22,7 @@ from lab import layout, toolchain
 from lab_modules import Lab, pip, removed_at_end, run_in
 from trees import snapshot
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.once]
 
 BUILT = "demo315/m.abi3-x86_64-linux-gnu.so"
 RIGHT = "demo315/m.abi3.so"

@@ -32,7 +32,7 @@ from lab_modules import (
 )
 from trees import leftovers, snapshot, states
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.once]
 
 # A project that stays: pip removes a site-packages folder that it leaves empty.
 NEIGHBOUR = "packaging"

@@ -40,7 +40,7 @@ from lab_modules import (
 )
 from trees import snapshot
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.once]
 
 MODES = ("symlink", "hardlink", "copy", "rename")
 UNINSTALLERS = ("pip", "pip-old", "uv")

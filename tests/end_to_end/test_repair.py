@@ -27,7 +27,7 @@ from lab_modules import (
     work,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.once]
 
 BY_NAME = {python.name: python for python in layout.PYTHONS}
 
