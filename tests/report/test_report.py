@@ -18,6 +18,7 @@ from muslfix.errors import InvalidElf
 from muslfix.loader.facts import LoadResult, Problem
 from muslfix.loader.musl_floor import MuslFloor
 from muslfix.modules.plan import Candidate, Decision, judge_library, plan
+from muslfix.report.looked_at import LookedAt, PlaceReport
 from muslfix.report.modules import report_module
 from muslfix.report.report import (
     ACTIONS,
@@ -25,9 +26,7 @@ from muslfix.report.report import (
     FORMAT,
     Failure,
     FileReport,
-    LookedAt,
     ModuleReport,
-    PlaceReport,
     ProjectReport,
     Report,
     report_lost_wheel,

@@ -26,7 +26,8 @@ from muslfix.cli.snapshots import (
 from muslfix.cli.targets import find_target, names_foreign_target
 from muslfix.errors import MuslfixError, UsageError
 from muslfix.report.lines import Line
-from muslfix.report.report import PlaceReport, Report
+from muslfix.report.looked_at import PlaceReport
+from muslfix.report.report import Report
 from muslfix.report.sentences import needs_attention
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
