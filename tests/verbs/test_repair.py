@@ -471,7 +471,7 @@ def test_a_wheel_that_is_for_no_target_is_left_alone(cli: Cli, tmp_path: Path) -
         "misnamed 1.0: left alone: it is for cp39-cp39-musllinux_1_1_aarch64, and the target"
     )
     assert second.startswith("needs 2.0: left alone: it requires Python >=3.99, and the target")
-    assert summary == "2 wheels: 2 wheels left alone."
+    assert summary == "2 wheels left alone."
 
 
 def test_the_library(tmp_path: Path) -> None:
