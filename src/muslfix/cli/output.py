@@ -51,7 +51,7 @@ class Output:
 
             self._print(tell(report, verbose=self.verbose, quiet=self.quiet))
         self.flush()
-        if self.quiet:  # else it is in the summary
+        if self.quiet and not report.doubts:  # else it is in the summary
             for environment in report.looked_at.passed_over if report.looked_at else ():
                 self.diagnostic(f"passed over: {environment}", head="note:", kind="tip")
         for sentence in report.doubts:
