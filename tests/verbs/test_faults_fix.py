@@ -324,7 +324,7 @@ def test_interrupted_again_and_again_while_another_thread_lives(scene: Scene, nu
     """The other thread gets the signals: masks of the main thread keep none of them back."""
     trees = scene.trees()
     ends = []
-    for step in itertools.count(1, 5):
+    for step in itertools.count(1, 3):
         site = scene.lay(step)
 
         def work() -> int:
