@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def _interruptible() -> None:
     """A shell lets what it runs in the background ignore Ctrl-C, and so would all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nowhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No environment is the one that is meant: neither a ``.venv`` of the checkout nor one that is active."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("nowhere"))
+    for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "CONDA_PREFIX"):
+        os.environ.pop(name, None)
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture

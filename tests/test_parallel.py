@@ -270,6 +270,7 @@ def test_without_a_thread_it_is_done_for_the_result(monkeypatch: pytest.MonkeyPa
 def test_a_thread_that_dies_before_it_begins_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one does for lack of memory."""
     monkeypatch.setattr(_thread, "start_new_thread", lambda *_: 0)
+    monkeypatch.setattr("muslfix.parallel.threads._PATIENCE", 0.01)
     background = Background(threading.get_ident)
     background.wait()
     assert background.result() == threading.get_ident()

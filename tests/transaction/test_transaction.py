@@ -6,6 +6,7 @@ audit hook (:func:`sys.addaudithook`) tells before it happens. File systems are 
 
 from __future__ import annotations
 
+import _thread
 import errno
 import itertools
 import os
@@ -362,9 +363,10 @@ def test_what_an_early_sync_has_met_ends_the_transaction(
 def test_staging_folders_go_only_when_an_early_sync_has_left_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    may_end, seen = threading.Event(), []
+    has_begun, may_end, seen = threading.Event(), threading.Event(), []
 
     def sync(folder: str) -> None:
+        has_begun.set()
         may_end.wait(60)
         seen.append(os.path.isdir(folder))
 
@@ -377,15 +379,16 @@ def test_staging_folders_go_only_when_an_early_sync_has_left_them(
     monkeypatch.setattr(muslfix.transaction.transaction, "sync_file_system", sync)
     with Transaction(str(tmp_path)) as transaction:
         transaction.sync_early()
+        assert has_begun.wait(60)
     assert seen == [True]
     assert os.listdir(tmp_path) == []
 
 
 def test_without_a_thread_there_is_one_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(_: threading.Thread) -> None:
+    def start(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(_thread, "start_new_thread", start)
     with Transaction(str(tmp_path)) as transaction:
         transaction.sync_early()
         transaction.make_directory(str(tmp_path / "folder"))

@@ -12,11 +12,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 #: How many threads are worthwhile: more only wait for the disk and for each other.
 THREADS = min(4, len(os.sched_getaffinity(0)))
+
+#: How many seconds a thread has to begin before its caller does the job; one that lacks memory never begins.
+_PATIENCE = 5.0
 
 #: Told what is being done, how many items are done, and how many there are.
 Tell = Callable[[str, int, int], object]
@@ -43,23 +45,30 @@ class _Thread:
     def __init__(self, job: Callable[[], object]) -> None:
         self._job = job
         self._claims: dict[str, str] = {}  # who came first, by one operation that nothing can interrupt
-        self._is_running = threading.Lock()
+        self._has_begun, self._is_running = threading.Lock(), threading.Lock()
+        self._has_begun.acquire()
         self._is_running.acquire()
-        with suppress(RuntimeError):  # no more threads may be started
+        try:
             _thread.start_new_thread(self._run, ())
+        except RuntimeError:  # no more threads may be started
+            self._has_begun.release()
 
     def _run(self) -> None:
         try:
             if self._claims.setdefault("first", "thread") == "thread":
+                self._has_begun.release()
                 self._job()
         finally:
             self._is_running.release()
 
-    def wait(self) -> bool:
+    def wait(self, patience: float = 0) -> bool:
         """Return when it has ended; if it has not begun by now it never will.
 
+        :param patience: how many seconds it has to begin
         :return: whether it has done the job
         """
+        if self._has_begun.acquire(timeout=patience):
+            self._has_begun.release()
         if self._claims.setdefault("first", "caller") == "caller":
             return False
         with self._is_running:
@@ -200,7 +209,7 @@ class Background(Generic[_Result]):
 
         :raises Exception: what it has raised
         """
-        if not self._thread.wait():
+        if not self._thread.wait(_PATIENCE):
             return self._job()
         if self._failure is not None:
             raise self._failure
