@@ -30,9 +30,13 @@ settings.load_profile("muslfix")
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
-    """A shell lets what it runs in the background ignore Ctrl-C, and so would all that the tests start."""
+    """A shell lets what it runs in the background ignore Ctrl-C, and nohup the end of the terminal.
+
+    So would all that the tests start.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
