@@ -271,7 +271,13 @@ def test_a_thread_that_dies_before_it_begins_is_not_waited_for(monkeypatch: pyte
     """As one does for lack of memory."""
     monkeypatch.setattr(_thread, "start_new_thread", lambda *_: 0)
     monkeypatch.setattr("muslfix.parallel.threads._PATIENCE", 0.01)
+    assert Background(threading.get_ident).result() == threading.get_ident()
+    assert Pool(4).map(str, range(3)) == ["0", "1", "2"]
+
+
+def test_a_thread_that_may_not_begin_any_more_is_given_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_thread, "start_new_thread", lambda *_: 0)
+    monkeypatch.setattr("muslfix.parallel.threads._PATIENCE", 3600.0)
     background = Background(threading.get_ident)
     background.wait()
     assert background.result() == threading.get_ident()
-    assert Pool(4).map(str, range(3)) == ["0", "1", "2"]

@@ -67,7 +67,7 @@ class _Thread:
         :param patience: how many seconds it has to begin
         :return: whether it has done the job
         """
-        if self._has_begun.acquire(timeout=patience):
+        if "first" not in self._claims and self._has_begun.acquire(timeout=patience):
             self._has_begun.release()
         if self._claims.setdefault("first", "caller") == "caller":
             return False
