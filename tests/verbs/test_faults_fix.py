@@ -318,6 +318,20 @@ def is_true(told: str, site: Path, *, changed: bool) -> bool:
     return [line for line in told.split("\n") if line.startswith("interrupted")] == [sentence]
 
 
+def _kill_thread(thread: int, number: int) -> None:
+    """Send a thread a signal, and go on when it has arrived."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer)
+    try:
+        signal.pthread_kill(thread, number)
+        os.read(reader, 1)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reader)
+        os.close(writer)
+
+
 @of_each(("fix", "rename"), ("undo", "symlink"))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_again_and_again_while_another_thread_lives(scene: Scene, number: signal.Signals) -> None:
@@ -330,7 +344,7 @@ def test_interrupted_again_and_again_while_another_thread_lives(scene: Scene, nu
         def work() -> int:
             idle = threading.Thread(target=threading.Event().wait, daemon=True)
             idle.start()
-            strike = partial(signal.pthread_kill, idle.ident or 0, number)
+            strike = partial(_kill_thread, idle.ident or 0, number)
             status: int = struck(scene.work(site), step, strike, for_good=True)()  # noqa: B023
             return status
 
