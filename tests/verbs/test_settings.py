@@ -11,7 +11,7 @@ import pytest
 from bad_files import NO_FILE, Make, text
 from trees import states
 
-from muslfix.verbs.nothing_to_fix import find_pyproject
+from muslfix.targets.environments import find_pyproject
 from muslfix.verbs.settings import Settings, read_settings
 from muslfix.verdicts import Mode
 

@@ -14,11 +14,12 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 from muslfix.cli.command_words import Named, is_pip, is_python, read_command
 from muslfix.files import open_regular, read_regular
-from muslfix.targets.environments import is_environment
+from muslfix.targets.environments import and_above, is_environment
 
 # The tools that keep environments in a directory of their own: the words of the command that tell of them,
 # the variable that names the directory, where it is otherwise, and what in it are environments.
@@ -201,7 +202,7 @@ def _is_shim(program: str, environ: Mapping[str, str]) -> bool:
 def _of_projects(bases: Iterable[str], named: Named) -> Iterator[Place]:
     """The environments of the projects in directories and above them."""
     active = [named.environ[name] for name in _ACTIVE if named.environ.get(name)]
-    for directory in dict.fromkeys(above for base in bases for above in _upward(base)):
+    for directory in dict.fromkeys(above for base in bases for above in islice(and_above(base), _ABOVE)):
         for name in (*active, ".venv"):  # uv takes a relative one from the project's directory
             yield Place(os.path.normpath(os.path.join(directory, name)), Tie.CHOSEN)
         for tool, name, below in _BESIDE:
@@ -234,15 +235,6 @@ def _keepers(environ: Mapping[str, str], only: str | None = None) -> Iterator[tu
 
 def _tie(tool: str, named: Named) -> Tie:
     return Tie.CHOSEN if named.names.issuperset(tool.split()) else Tie.WATCHED
-
-
-def _upward(directory: str) -> Iterator[str]:
-    for _ in range(_ABOVE):
-        yield directory
-        above = os.path.dirname(directory)
-        if above == directory:
-            return
-        directory = above
 
 
 def _names(directory: str, start: str) -> list[str]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from muslfix.cli.output import Output
 from muslfix.errors import UsageError
-from muslfix.verbs.nothing_to_fix import find_pyproject
+from muslfix.targets.environments import find_pyproject
 from muslfix.verbs.settings import Found, Settings, read_settings
 
 # The options that are settings too. None of them has a default of its own.

@@ -66,11 +66,13 @@ def named_environments(environ: Mapping[str, str], directory: str) -> Iterator[t
     """The prefixes of environments that are named by a variable, or lie beside the project; and why."""
     project = environ.get("UV_PROJECT_ENVIRONMENT")
     if project:
-        yield os.path.join(_project_above(directory), project), "UV_PROJECT_ENVIRONMENT"
+        pyproject = find_pyproject(directory)
+        base = directory if pyproject is None else os.path.dirname(pyproject)
+        yield os.path.join(base, project), "UV_PROJECT_ENVIRONMENT"
     active = environ.get("VIRTUAL_ENV")
     if active:
         yield os.path.join(directory, active), "VIRTUAL_ENV"
-    beside = next((path for path in _upward(directory, ".venv") if is_environment(path)), None)
+    beside = next(filter(is_environment, _upward(directory, ".venv")), None)
     if beside is not None:
         yield beside, ".venv"
 
@@ -104,15 +106,19 @@ def _is_same(one: str, other: str) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _project_above(directory: str) -> str:
-    """The nearest directory with a ``pyproject.toml``, else the directory itself."""
-    found = next((path for path in _upward(directory, "pyproject.toml") if os.path.isfile(path)), None)
-    return directory if found is None else os.path.dirname(found)
+def find_pyproject(directory: str) -> str | None:
+    """The ``pyproject.toml`` in a directory or the nearest one above it, or ``None``."""
+    return next(filter(os.path.isfile, _upward(directory, "pyproject.toml")), None)
+
+
+def and_above(directory: str) -> Iterator[str]:
+    """A directory and those above it, the nearest first."""
+    below = None
+    while directory != below:
+        yield directory
+        directory, below = os.path.dirname(directory), directory
 
 
 def _upward(directory: str, name: str) -> Iterator[str]:
     """Paths of that name in a directory and in those above it."""
-    yield os.path.join(directory, name)
-    above = os.path.dirname(directory)
-    if above != directory:
-        yield from _upward(above, name)
+    return (os.path.join(place, name) for place in and_above(directory))

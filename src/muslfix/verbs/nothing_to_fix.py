@@ -12,8 +12,8 @@ import sys
 
 from muslfix.report.places import count, places, size
 from muslfix.targets._probe import externally_managed, scheme, user_site
-from muslfix.targets.environments import each_once, select_environment
-from muslfix.verbs.strays import find_suspects, read_whole
+from muslfix.targets.environments import each_once, find_pyproject, select_environment
+from muslfix.verbs.strays import find_suspects, read_whole, top_names
 
 TYPE_CHECKING = False  # importing typing takes a tenth of the time that all this takes
 if TYPE_CHECKING:
@@ -68,15 +68,6 @@ def _paths(words: Sequence[str]) -> list[str] | None:
         paths.append(rest[1])
         del rest[:2]
     return None if rest else paths
-
-
-def find_pyproject(directory: str) -> str | None:
-    """The ``pyproject.toml`` in a directory or the nearest one above it, or ``None``."""
-    path = os.path.join(directory, "pyproject.toml")
-    if os.path.isfile(path):
-        return path
-    above = os.path.dirname(directory)
-    return None if above == directory else find_pyproject(above)
 
 
 def is_variable(name: str) -> bool:
@@ -134,20 +125,23 @@ def modules_in(
     keys = {name.partition("-")[0].lower().replace("_", "-").replace(".", "-") for name in projects}
     if len(keys) < len(projects):  # two of one project
         return None
-    found = []
+    found: list[int] = []
+    listed: set[bytes] = set()
     for name in projects:
-        modules = _modules_of(directory, name, suffixes, is_tree_well)
-        if modules is None:
+        record = read_whole(os.path.join(directory, name, "RECORD"))
+        modules = None if record is None else _modules_of(directory, name, record, suffixes, is_tree_well)
+        if record is None or modules is None:
             return None
         found.append(modules)
-    return None if find_suspects(directory, frozenset(map(os.fsdecode, suffixes))) else found
+        listed |= top_names(record)
+    suspects = find_suspects(directory, names, listed, frozenset(map(os.fsdecode, suffixes)))
+    return None if suspects else found
 
 
 def _modules_of(
-    directory: str, name: str, suffixes: frozenset[bytes], is_tree_well: TreeCheck | None
+    directory: str, name: str, record: bytes, suffixes: frozenset[bytes], is_tree_well: TreeCheck | None
 ) -> int | None:
-    record = read_whole(os.path.join(directory, name, "RECORD"))
-    if record is None or b'"' in record:
+    if b'"' in record:
         return None
     if b"direct_url.json," in record:
         direct_url = read_whole(os.path.join(directory, name, "direct_url.json"))

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import stat
 
+from muslfix.report.places import count
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from muslfix.targets.target import Target
 
@@ -21,28 +23,42 @@ _MAX_FILE = 64 * 1024 * 1024
 _NOT_LOOKED_INTO = (".dist-info", ".egg-info", ".egg-link", ".libs", "__pycache__")
 
 
-def find_suspects(directory: str, suffixes: Collection[str]) -> list[str]:
+def find_suspects(
+    directory: str, names: Iterable[str], listed: Collection[bytes], suffixes: Collection[str]
+) -> list[str]:
     """Paths of unlisted files that may be misnamed modules, as far as names tell, relative to the directory.
 
     A file is unlisted if no RECORD lists anything in the top-level file or directory that it is in.
 
+    :param names: what is in the directory
+    :param listed: the :func:`top_names` of all its RECORDs
     :param suffixes: those that the target imports
-    :raises OSError: if the directory cannot be listed
     """
     return sorted(
         path
-        for name in _unlisted_names(directory)
+        for name in names
+        if os.fsencode(name) not in listed
+        and not name.startswith((".muslfix", "~"))
+        and not name.endswith(_NOT_LOOKED_INTO)
         for path in _files_below(directory, name)
         if _may_be_misnamed(os.path.basename(path), suffixes)
     )
 
 
+def top_names(record: bytes) -> set[bytes]:
+    """The names in the site directory that the rows of a RECORD begin with."""
+    rows = (row.lstrip(b'"') for row in record.split(b"\n"))
+    return {row.partition(b"/")[0].partition(b",")[0] for row in rows}
+
+
 def doubt_about_strays(directory: str, target: Target) -> list[str]:
     """What is said of a site directory in which there are any."""
     try:
-        suspects = find_suspects(directory, target.extension_suffixes)
+        names = os.listdir(directory)
     except OSError:  # whoever scans it for projects reports that
         return []
+    listed = _listed_names(directory, names)
+    suspects = [] if listed is None else find_suspects(directory, names, listed, target.extension_suffixes)
     if not suspects:
         return []
     from functools import partial
@@ -57,8 +73,8 @@ def doubt_about_strays(directory: str, target: Target) -> list[str]:
     found = [one.candidate.path for one in plan.decisions if one.verdict is Verdict.MISNAMED]
     if not found:
         return []
+    number = count(len(found), "misnamed extension module")
     example = os.path.join(directory, found[0])
-    number = "1 misnamed extension module" if len(found) == 1 else f"{len(found)} misnamed extension modules"
     return [
         f"{directory}: {number} ({example}{', ...' if found[1:] else ''}) in no RECORD, so fix leaves"
         f" {'it' if len(found) == 1 else 'them'} alone: install the project with pip or uv, or rename the"
@@ -66,29 +82,21 @@ def doubt_about_strays(directory: str, target: Target) -> list[str]:
     ]
 
 
-def _unlisted_names(directory: str) -> list[str]:
-    """The names in a site directory that begin no row of a RECORD.
+def _listed_names(directory: str, names: Iterable[str]) -> set[bytes] | None:
+    """The top names of the RECORDs in a site directory.
 
-    None if there is a project without RECORD: they may be its own, and it is reported anyway.
+    ``None`` if there is a project without RECORD: a file may be its own, and it is reported anyway.
     """
-    names = os.listdir(directory)
-    if any(name.endswith(".egg-info") for name in names):
-        return []
     listed: set[bytes] = set()
     for name in names:
+        if name.endswith(".egg-info"):
+            return None
         if name.endswith(".dist-info"):
             record = read_whole(os.path.join(directory, name, "RECORD"))
             if record is None:
-                return []
-            rows = (row.lstrip(b'"') for row in record.split(b"\n"))
-            listed.update(row.partition(b"/")[0].partition(b",")[0] for row in rows)
-    return [
-        name
-        for name in names
-        if os.fsencode(name) not in listed
-        and not name.startswith((".muslfix", "~"))
-        and not name.endswith(_NOT_LOOKED_INTO)
-    ]
+                return None
+            listed |= top_names(record)
+    return listed
 
 
 def _files_below(directory: str, name: str) -> Iterator[str]:
