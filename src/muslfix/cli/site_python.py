@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from muslfix.cli.install_places import Place, Tie
 from muslfix.cli.snapshots import Site
 from muslfix.errors import InterpreterError, MuslfixError
+from muslfix.targets.choice import programs_in
 from muslfix.targets.environments import is_environment
 from muslfix.targets.interpreter import probe_interpreter
 
@@ -58,10 +59,8 @@ def _version_of(target: Target) -> str:
 
 def _programs(prefix: str, version: str | None) -> Iterator[str]:
     """The interpreters of a prefix; that of the version first."""
-    for name in dict.fromkeys((f"python{version or '3'}", "python", "python3")):
-        path = os.path.join(prefix, "bin", name)
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            yield path
+    names = dict.fromkeys((f"python{version or '3'}", "python", "python3"))
+    return programs_in(os.path.join(prefix, "bin"), names)
 
 
 def _own(site: Site) -> Iterator[str]:

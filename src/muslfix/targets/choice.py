@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from muslfix.errors import InterpreterError, MuslfixError, spelling_errors
@@ -159,12 +159,12 @@ def _find_version(name: str, wanted: _Version, environ: Mapping[str, str], direc
 
 def _pythons(wanted: _Version, environ: Mapping[str, str], directory: str) -> Iterator[str]:
     for prefix, _ in named_environments(environ, directory):
-        yield from _programs_in(os.path.join(prefix, "bin"), _PROGRAMS)
+        yield from programs_in(os.path.join(prefix, "bin"), _PROGRAMS)
     short = ".".join(wanted.numbers[:2]) + ("t" if wanted.free_threaded else "")
     names = (f"python{short}", *_PROGRAMS)
     for entry in environ.get("PATH", os.defpath).split(os.pathsep):
         if entry:
-            yield from _programs_in(os.path.abspath(os.path.join(directory, entry)), names)
+            yield from programs_in(os.path.abspath(os.path.join(directory, entry)), names)
     home = environ.get("HOME", "/nonexistent")
     data = environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
     for kept in (
@@ -172,10 +172,11 @@ def _pythons(wanted: _Version, environ: Mapping[str, str], directory: str) -> It
         os.path.join(environ.get("PYENV_ROOT") or os.path.join(home, ".pyenv"), "versions"),
     ):
         for prefix in _newest_first(kept):
-            yield from _programs_in(os.path.join(kept, prefix, "bin"), names)
+            yield from programs_in(os.path.join(kept, prefix, "bin"), names)
 
 
-def _programs_in(directory: str, names: tuple[str, ...]) -> Iterator[str]:
+def programs_in(directory: str, names: Iterable[str]) -> Iterator[str]:
+    """The programs of some names in a directory."""
     for name in names:
         path = os.path.join(directory, name)
         if os.access(path, os.X_OK) and os.path.isfile(path):
