@@ -138,10 +138,10 @@ def test_it_installs_real_wheels_that_then_work(home: Home) -> None:
 def test_a_user_cannot_change_what_root_owns(alpine: Alpine) -> None:
     """Nor is root's environment half changed after that."""
     root, user = (make_home(alpine, name) for name in USERS)
-    alpine.outside("/root").chmod(0o755)
+    alpine.outside(USERS["root"]).chmod(0o755)
     well(root("pip", "install", "--no-deps", root.wheel("ujson")))
     before = root.state()
-    refused = user("muslfix", "fix", "--python", "/root/env")
+    refused = user("muslfix", "fix", "--python", f"{USERS['root']}/env")
     assert refused.status == 1
     assert "Traceback" not in refused.err
     assert _without_bytecode(root.state()) == _without_bytecode(before)

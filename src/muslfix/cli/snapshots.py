@@ -199,7 +199,7 @@ class _Look:
         except ValueError:  # a null byte
             return []
         except OSError as error:
-            # Below a directory that cannot be read either, it may not be there at all: /root/.local.
+            # Below one that cannot be read either it may not be there at all: in the home of another user.
             is_there = os.path.lexists(directory) or os.access(os.path.dirname(directory), os.R_OK)
             if is_there and error.errno not in _NOT_THERE:
                 self._unread[directory] = error.strerror or str(error)
