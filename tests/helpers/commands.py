@@ -79,22 +79,19 @@ def read_only(*directories: str | Path) -> list[str | Path]:
     """
     mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit'
     script = f'while [ "$1" != -- ]; do {mount}; shift; done; shift; exec "$@"'
-    command = [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        *directories,
-        "--",
-    ]
+    return mount_namespace("sh", "-c", script, "sh", *directories, "--")
+
+
+def mount_namespace(*words: str | Path) -> list[str | Path]:
+    """Words, and before them those for which a command may mount file systems that nobody else sees.
+
+    Skips the test on a machine where users may not.
+    """
+    command = ["unshare", "--user", "--map-root-user", "--mount", *words]
     try:
-        allowed = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+        allowed = subprocess.run([*command, "true"], capture_output=True, check=False)
     except FileNotFoundError:
-        allowed = False
-    if not allowed:
+        pytest.skip("this machine has no unshare")
+    if allowed.returncode != 0:
         pytest.skip("this machine does not let users mount file systems of their own")
     return command

@@ -41,6 +41,13 @@ def edited(record: Record, verb: str, *words: str | RecordRow) -> Record:
     return edit.finish()
 
 
+def assert_holds_new(record: Record, expected: str) -> None:
+    """An edited RECORD is as expected and holds the new row."""
+    assert record.text == expected.replace("NEW", "pkg/new.so,sha256=bmV3,3")
+    assert record.get(NEW.path) == NEW
+    assert Record.parse(record.text).rows == record.rows
+
+
 def error_of(text: str) -> str:
     with pytest.raises(InvalidRecord) as caught:
         Record.parse(text)
@@ -231,9 +238,7 @@ def test_hashes_are_written_as_the_specification_says(digest: bytes) -> None:
 )
 def test_row_changed(text: str, path: str, expected: str) -> None:
     record = edited(Record.parse(text), "change", path, NEW)
-    assert record.text == expected.replace("NEW", "pkg/new.so,sha256=bmV3,3")
-    assert record.get(NEW.path) == NEW
-    assert Record.parse(record.text).rows == record.rows
+    assert_holds_new(record, expected)
 
 
 @pytest.mark.parametrize(
@@ -256,9 +261,7 @@ def test_row_changed(text: str, path: str, expected: str) -> None:
 )
 def test_row_after(text: str, path: str, expected: str) -> None:
     record = edited(Record.parse(text), "add_after", path, NEW)
-    assert record.text == expected.replace("NEW", "pkg/new.so,sha256=bmV3,3")
-    assert record.get(NEW.path) == NEW
-    assert Record.parse(record.text).rows == record.rows
+    assert_holds_new(record, expected)
 
 
 @pytest.mark.parametrize(
@@ -287,9 +290,7 @@ def test_row_after(text: str, path: str, expected: str) -> None:
 )
 def test_row_added(text: str, expected: str) -> None:
     record = edited(Record.parse(text), "add", NEW)
-    assert record.text == expected.replace("NEW", "pkg/new.so,sha256=bmV3,3")
-    assert record.get(NEW.path) == NEW
-    assert Record.parse(record.text).rows == record.rows
+    assert_holds_new(record, expected)
 
 
 @pytest.mark.parametrize(

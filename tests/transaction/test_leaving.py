@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from commands import mount_namespace
 from misnamed import fix_all, lay, undo_all, verify_all, write_record
 from trees import leftovers, snapshot
 
@@ -118,18 +119,6 @@ def test_what_cannot_be_deleted_after_all_is_named_until_it_is_gone(tree: Path) 
             assert said.startswith(f"{staging}: is no longer needed and cannot be removed;")
 
 
-def in_a_mount_namespace(script: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a shell that may mount; skips the test where users may not."""
-    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
-    try:
-        allowed = subprocess.run([*command, "true"], check=False, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        allowed = False
-    if not allowed:
-        pytest.skip("this machine does not let users mount file systems of their own")
-    return subprocess.run([*command, script, "sh", *words], check=False, capture_output=True, text=True)
-
-
 MOVE = """
 import sys
 from pathlib import Path
@@ -155,11 +144,10 @@ def test_a_folder_mounted_from_the_same_device(tmp_path: Path, mounted: str, sen
         (tmp_path / name).mkdir(parents=True)
     if mounted == "site":
         (tmp_path / "source" / "pkg").mkdir()
-    done = in_a_mount_namespace(
-        'mount --bind "$1" "$2"; "$3" -c "$4" "$5" "$6"',
-        *(str(tmp_path / "source"), str(tmp_path / mounted), sys.executable, MOVE, str(tmp_path)),
-        str(Path(muslfix.__file__).parents[1]),
-    )
+    script = 'mount --bind "$1" "$2"; "$3" -c "$4" "$5" "$6"'
+    words = (tmp_path / "source", tmp_path / mounted, sys.executable, MOVE, tmp_path)
+    command = [*mount_namespace("sh", "-ec"), script, "sh", *words, Path(muslfix.__file__).parents[1]]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode == 0) == (sentence == ""), done.stderr
     assert sentence in done.stderr
     assert (tmp_path / "bin" / "x").exists() == (mounted == "site")

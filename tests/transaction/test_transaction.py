@@ -24,6 +24,7 @@ from typing import Any
 
 import pytest
 from checkout import FIXTURES
+from commands import mount_namespace
 from faults import (
     KILLED,
     Work,
@@ -631,15 +632,8 @@ def test_files_for_another_file_system_are_staged_there(tmp_path: Path, memory: 
 
 def in_namespace(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run Python code where it may mount file systems; skip the test where that is not allowed."""
-    command = ["unshare", "--user", "--map-root-user", "--mount"]
-    try:
-        allowed = subprocess.run([*command, "true"], capture_output=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("this machine has no unshare")
-    if allowed.returncode != 0:
-        pytest.skip("this machine does not let users mount file systems of their own")
     done = subprocess.run(
-        [*command, sys.executable, "-c", script, *map(str, arguments)],
+        [*mount_namespace(), sys.executable, "-c", script, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
