@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from commands import Result, read_only
 from environments import make_environment, make_prefix, site_packages, well
+from lab_modules import Lab
 from misnamed import make_demo, speed
 from real_tools import muslfix_command, run, tool_environment
 
@@ -56,7 +57,7 @@ class World:
     def __call__(
         self, *command: str | os.PathLike[str], before: list[str | Path] | None = None, **variables: str
     ) -> Result:
-        """``muslfix run -- COMMAND``."""
+        """``muslfix run -- COMMAND``; an empty variable is left out."""
         ours = {
             "PATH": f"{self.programs}{os.pathsep}/usr/bin{os.pathsep}/bin",
             "HOME": str(self.home),
@@ -69,7 +70,8 @@ class World:
             "PDM_CHECK_UPDATE": "0",
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         }
-        return run([*(before or []), *muslfix_command(), "run", *command], self.work, **{**ours, **variables})
+        given = {name: value for name, value in {**ours, **variables}.items() if value}
+        return run([*(before or []), *muslfix_command(), "run", *command], self.work, **given)
 
 
 @pytest.fixture
@@ -141,9 +143,14 @@ def test_uv_tool(world: World) -> None:
 # -- other tools ------------------------------------------------------------------------------------
 
 
-def test_pipx(world: World) -> None:
-    for tool in ("pipx", "uv"):  # without uv pipx would fetch a pip
+def test_pipx(world: World, lab: Lab) -> None:
+    for tool in (
+        "pipx",
+        "uv",
+    ):  # without uv pipx would fetch a pip, and up to Python 3.9 it does all the same
         world.add(tool)
+    for wheel in lab.wheels("pip"):
+        shutil.copy(wheel, world.folder)
     command = ["pipx", "install", "--python", sys.executable, "demo"]
     venvs = world.home / ".local" / "share" / "pipx" / "venvs"
     check_fixed(world("--", *command), venvs / "demo" / LIBRARY)
@@ -155,6 +162,9 @@ def test_pipx(world: World) -> None:
 def test_poetry(world: World) -> None:
     """Its environment is in its cache, and is made by the command."""
     world.add("poetry")
+    (world.programs / "python").symlink_to(
+        os.path.realpath(sys.executable)
+    )  # up to Python 3.9 it looks for one
     needs = f'dependencies = ["demo @ file://{world.wheel}"]'
     world.project(needs, "[tool.poetry]", "package-mode = false")
     done = world("--", "poetry", "install", VIRTUAL_ENV="")
