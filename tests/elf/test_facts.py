@@ -143,6 +143,9 @@ def test_evidence_names_each_library() -> None:
         ),
         pytest.param({"a": ["X", "GLIBC_2"], "b": ["GLIBC_3"]}, ["GLIBC_2 of a", "GLIBC_3 of b"], id="both"),
         pytest.param({"libstdc++.so.6": ["GLIBCXX_3.4", "CXXABI_1.3"]}, [], id="GLIBCXX"),
+        pytest.param(
+            {"libgcc_s-8c2f5de4.so.1": ["GLIBC_2.0", "GCC_3.0"], "libgcc_s.so.1": ["GLIBC_2.2"]}, [], id="GCC"
+        ),
         pytest.param({"libz.so.1": ["XGLIBC_2.17", "glibc_2.17"]}, [], id="others"),
         pytest.param({"libc.so.6": []}, [], id="no version of a library"),
         pytest.param({}, [], id="bare .gnu.version_r"),

@@ -37,7 +37,7 @@ def glibc_versions(elf: Any) -> Iterator[str]:
         if isinstance(section, GNUVerNeedSection):
             for library, versions in section.iter_versions():
                 for version in versions:
-                    if version.name.startswith("GLIBC_"):
+                    if version.name.startswith("GLIBC_") and not library.name.startswith("libgcc_s"):
                         yield f"needs version {version.name} of {library.name}"
 
 

@@ -438,7 +438,7 @@ def test_the_schema_allows_keys_of_a_later_version() -> None:
     whole = project(
         modules=(replace(FINE, problems=(problem,)),),
         files=(FileReport("x", "missing", "s"),),
-        musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False),
+        musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False, files=1),
     )
     source, error = Source("spec", "alpine"), Failure("InvalidWheel", None, "is damaged")
     report = Report("install", dry_run=False, projects=(whole,), source=source, error=error)

@@ -106,13 +106,16 @@ UNKNOWN = replace(FINE, not_known=("its program is elsewhere",))
         ),
         ([project("undone"), project("unchanged")], "undo", False, "2 projects: 1 put back."),
         (
-            [project("checked", musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False)), project("failed")],
+            [
+                project("checked", musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False, files=1)),
+                project("failed"),
+            ],
             "check",
             True,
             "2 wheels: the tags of 1 promise too much, 1 could not be checked.",
         ),
         (
-            [project("checked", musl=MuslFloor("1.1.0", "1.2", (), keeps=True))],
+            [project("checked", musl=MuslFloor("1.1.0", "1.2", (), keeps=True, files=1))],
             "check",
             True,
             "1 wheel: no tag promises too much.",
@@ -195,7 +198,7 @@ def test_where_the_facts_come_from_follows_the_summary_and_notes_end_it() -> Non
         (project("skipped", problem="it is odd"), "not looked at: it is odd"),
         (project("left-alone", problem="it is apk's"), "left alone: it is apk's"),
         (
-            project("checked", musl=MuslFloor("1.1.0", "1.2", (), keeps=True)),
+            project("checked", musl=MuslFloor("1.1.0", "1.2", (), keeps=True, files=1)),
             "can load on any musl; its tags promise musl 1.2 or later",
         ),
     ],
@@ -337,7 +340,7 @@ QUIET_CASES: list[tuple[str, ProjectReport, bool]] = [
     ("verify", project("differs"), True),
     ("check", project("checked", modules=(FINE,)), False),
     ("check", project("checked", modules=(FIXED,)), True),
-    ("check", project("checked", musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False)), True),
+    ("check", project("checked", musl=MuslFloor("1.2.4", "1.2", ("x",), keeps=False, files=1)), True),
 ]
 
 

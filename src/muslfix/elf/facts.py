@@ -28,6 +28,9 @@ from muslfix.suffix import Libc
 _GLIBC_SONAME = re.compile(
     r"libc\.so\.6(\.1)?|ld-linux.*|ld64\.so\..*|ld\.so\.1|libm\.so\.6(\.1)?|libpthread\.so\.0|libdl\.so\.2|librt\.so\.1|libutil\.so\.1"
 )
+# On some CPUs GCC's own library has such versions too, whichever libc it is built for:
+# https://gcc.gnu.org/git/?p=gcc.git;a=blob;f=libgcc/config/libgcc-glibc.ver
+_GCC_SONAME = re.compile(r"libgcc_s[-.].*")
 _MUSL_SONAME = re.compile(r"libc\.musl-.*|ld-musl-.*|libc\.so")
 _INIT_FUNCTION = re.compile(rb"Py(?:Init|ModExport)U?_[0-9A-Za-z_]+")  # the second by PEP 793
 
@@ -149,7 +152,7 @@ def facts_of(file: ElfFile) -> tuple[ElfFacts, list[NeededVersion]]:
     glibc += [
         f"needs version {version.name} of {version.library}"
         for version in versions
-        if version.name.startswith("GLIBC_")
+        if version.name.startswith("GLIBC_") and not _GCC_SONAME.match(version.library)
     ]
     facts = ElfFacts(
         machine=_machine_of(file),

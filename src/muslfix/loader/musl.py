@@ -19,7 +19,10 @@ from muslfix.loader.musl_exports import (
 from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
 
 # load_library in dynlink.c: names that musl reserves for its own libc, with any ending.
-_OWN_NAME = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
+OWN_NAME = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
+
+# What an interpreter exports and no library does: https://docs.python.org/3/c-api/
+OF_PYTHON = re.compile(r"_{0,2}Py")
 _NAME_MAX = 255
 
 
@@ -48,7 +51,7 @@ class MuslRules(Rules):
 
     def find(self, name: str, needed_by: Object) -> Finding:
         """``load_library``."""
-        if _OWN_NAME.match(name) or name in ("libc.so", self.system.loader):
+        if OWN_NAME.match(name) or name in ("libc.so", self.system.loader):
             return Finding(self._libc)
         if "/" in name:
             return self._accept(name, needed_by, self._open(name), [name])

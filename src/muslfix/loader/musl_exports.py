@@ -11,7 +11,10 @@ import re
 from functools import cache
 
 #: The newest version that the data cover; what a later one has is not known.
-NEWEST = (1, 2, 5)
+NEWEST = (1, 2, 6)
+
+#: The same as text.
+NEWEST_TEXT = ".".join(map(str, NEWEST))
 
 #: The oldest version that the release notes cover.
 OLDEST = (1, 1, 0)
@@ -53,6 +56,11 @@ def appeared_in(symbol: str) -> tuple[int, ...] | None:
     :return: :data:`OLDEST` also for what is older
     """
     return _since().get(symbol)
+
+
+def new_in(version: tuple[int, ...]) -> frozenset[str]:
+    """The symbols that came with a version."""
+    return frozenset(name for name, since in _since().items() if since == version)
 
 
 @cache

@@ -1,96 +1,207 @@
 """The lowest version of musl on which the files of a wheel can load, and the one that its tags promise.
 
+Everything that a file needs is accounted for: by another file of the wheel, by the interpreter (``Py*``), by
+a version of musl, or by a library from outside the wheel, which is then named. What nobody has is named too.
+
 Specification of the promise: https://peps.python.org/pep-0656/
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from os.path import basename
 
-from muslfix.elf.dynamic import Image
-from muslfix.loader.musl_exports import OLDEST, appeared_in
+from muslfix.elf.dynamic import DynamicFacts, Image
+from muslfix.loader.musl import OF_PYTHON, OWN_NAME
+from muslfix.loader.musl_exports import NEWEST_TEXT, OLDEST, appeared_in
+from muslfix.loader.time_t import TimeT, sentence_about, time_t_of
 from muslfix.suffix import Libc
 
 _TAG = re.compile(r"musllinux_(\d{1,4})_(\d{1,4})_\w+")
 
 _RELR_SINCE = (1, 2, 4)
 
+# How many reasons and symbols a sentence names.
+_REASONS, _SYMBOLS = 3, 3
+
 
 @dataclass(frozen=True)
 class MuslFloor:
     """What a wheel needs of musl, and what its tags say.
 
-    :param lowest: the lowest version on which all of its files can load: ``1.2.4``; ``None`` where all of
-        them are for glibc
+    :param lowest: the lowest version on which all of its files can load: ``1.2.4``; ``None`` where there is
+        none
     :param promised: the lowest version that its tags promise: ``1.2``; ``None`` where they promise none
-    :param reasons: what sets the lowest version, each a sentence; empty if any version will do
+    :param reasons: what sets the lowest version, or why there is none, each a sentence; empty if any version
+        will do
     :param keeps: whether the wheel keeps what its tags promise
+    :param files: how many extension modules and shared libraries it has
+    :param libraries: what its files need and the wheel does not hold, with the symbols that must be in it
+    :param not_known: what could not be found out, each a sentence
+    :param time_t: which ``time_t`` its files for a 32-bit CPU use, a sentence; ``None`` where they use none
+    :param mixes: whether they use both
     """
 
     lowest: str | None
     promised: str | None
     reasons: tuple[str, ...]
     keeps: bool
+    files: int
+    libraries: tuple[str, ...] = ()
+    not_known: tuple[str, ...] = ()
+    time_t: str | None = None
+    mixes: bool = False
 
     def __str__(self) -> str:
+        because = "; ".join(self.reasons[:_REASONS]) + ("; …" if len(self.reasons) > _REASONS else "")
+        promise = f"musl {self.promised} or later" if self.promised else "nothing about musl"
+        kept = ", which is too much" if not self.keeps and self.lowest is not None else ""
+        parts = [f"{self._loads}{f' ({because})' if because else ''}"]
+        parts += [f"needs {library}" for library in self.libraries]
+        parts += [f"its tags promise {promise}{kept}"]
+        parts += self.not_known
+        parts += [self.time_t] if self.time_t and not self.mixes else []  # else it is a warning
+        return "; ".join(parts)
+
+    @property
+    def _loads(self) -> str:
         if self.lowest is None:
-            promise = "promise nothing about musl" if self.keeps else f"promise musl {self.promised} or later"
-            return f"can load on no musl, for its files are linked to glibc; its tags {promise}"
-        lowest = "any musl" if not self.reasons else f"musl {self.lowest} or later"
-        because = (
-            f" ({'; '.join(self.reasons[:3])}{'; …' if len(self.reasons) > 3 else ''})"
-            if self.reasons
-            else ""
-        )
-        if self.promised is None:
-            return f"can load on {lowest}{because}; its tags promise nothing about musl"
-        kept = "" if self.keeps else ", which is too much"
-        return f"can load on {lowest}{because}; its tags promise musl {self.promised} or later{kept}"
+            return "can load on no known musl"
+        if not self.files:
+            return "has nothing that musl would load"
+        if self.reasons:
+            return f"can load on musl {self.lowest} or later"
+        if self.libraries or self.not_known:
+            return "needs no certain version of musl"
+        return "can load on any musl"
 
 
-def find_floor(images: Mapping[str, Image], platforms: Iterable[str]) -> MuslFloor:
+def find_floor(images: Mapping[str, Image | str], platforms: Iterable[str]) -> MuslFloor:
     """Find the lowest musl for the files of a wheel.
 
     It is a lower bound: what a file looks up by name at run time is not seen, nor what differs in behaviour.
 
-    :param images: its extension modules and shared libraries, by path; those for glibc are ignored
+    :param images: its extension modules and shared libraries, by path; the reason of one that is no ELF file
     :param platforms: the platform tags of the wheel
     """
-    mine = {path: image for path, image in images.items() if Libc.GLIBC not in image.facts.libcs}
-    bundled = frozenset[str]().union(*(_exports_of(image) for image in mine.values()))
-    needs: dict[tuple[int, ...], list[str]] = {OLDEST: []}
-    for path, image in mine.items():
-        for version, reason in _needs_of(image, bundled):
-            needs.setdefault(version, []).append(f"{path.rpartition('/')[2]} {reason}")
-    lowest = max(needs)
+    read = {path: image for path, image in images.items() if isinstance(image, Image)}
+    mine = {path: image for path, image in read.items() if Libc.GLIBC not in image.facts.libcs}
+    wheel = _Wheel(mine, frozenset(map(basename, images)))
+    never = [*_linked_to_glibc(read), *wheel.impossible()]
+    needs = wheel.versions()
+    lowest = max(needs, default=OLDEST)
     promises = [tuple(map(int, match.groups())) for match in map(_TAG.fullmatch, platforms) if match]
     promised = min(promises, default=None)
-    if images and not mine:
-        return MuslFloor(None, None if promised is None else _text(promised), (), keeps=promised is None)
-    return MuslFloor(
-        lowest=_text(lowest),
+    times = {path: time_t for path, image in mine.items() if (time_t := time_t_of(image)) is not None}
+    floor = MuslFloor(
+        lowest=None if never else _text(lowest),
         promised=None if promised is None else _text(promised),
-        reasons=tuple(needs[lowest]),
-        keeps=promised is None or lowest <= promised or not needs[lowest],
+        reasons=tuple(never or needs.get(lowest, ())),
+        keeps=promised is None or (not never and (lowest <= (*promised, 0) or lowest not in needs)),
+        files=len(images),
+        libraries=tuple(wheel.libraries()),
+        not_known=tuple(_not_read(images)),
     )
+    return _with_times(floor, times)
 
 
-def _needs_of(image: Image, bundled: frozenset[str]) -> Iterable[tuple[tuple[int, ...], str]]:
-    """Each version of musl that a file needs, and the reason, as the end of a sentence."""
-    if isinstance(image.dynamic, str):
-        return
-    if image.dynamic.has_relative_relocations:
-        yield _RELR_SINCE, "uses relative relocations (DT_RELR)"
-    for reference in image.dynamic.references:
-        since = appeared_in(reference.name)
-        if since is not None and since > OLDEST and not reference.weak and reference.name not in bundled:
-            yield since, f"needs {reference.name}"
+def _with_times(floor: MuslFloor, times: Mapping[str, TimeT]) -> MuslFloor:
+    if not times:
+        return floor
+    sentence, mixes = sentence_about(times)
+    return replace(floor, time_t=sentence, mixes=mixes)
 
 
-def _exports_of(image: Image) -> frozenset[str]:
-    return frozenset() if isinstance(image.dynamic, str) else image.dynamic.exports.names
+class _Wheel:
+    """The files of a wheel that are not linked to glibc.
+
+    :param images: by path
+    :param names: the base names of all files
+    """
+
+    def __init__(self, images: Mapping[str, Image], names: frozenset[str]) -> None:
+        self._files = {
+            path: image.dynamic for path, image in images.items() if isinstance(image.dynamic, DynamicFacts)
+        }
+        self._names = names | {dynamic.soname for dynamic in self._files.values() if dynamic.soname}
+        self._bundled = frozenset[str]().union(*(file.exports.names for file in self._files.values()))
+
+    def versions(self) -> dict[tuple[int, ...], list[str]]:
+        """What needs a version of musl, each the rest of a sentence."""
+        found: dict[tuple[int, ...], list[str]] = {}
+        for path, file in self._files.items():
+            if file.has_relative_relocations:
+                reason = f"{basename(path)} uses relative relocations (DT_RELR)"
+                found.setdefault(_RELR_SINCE, []).append(reason)
+            for name in self._undefined(file):
+                since = appeared_in(name)
+                if since is not None and since > OLDEST:
+                    found.setdefault(since, []).append(f"{basename(path)} needs {name}")
+        return found
+
+    def impossible(self) -> Iterator[str]:
+        """What no version of musl can load, each a sentence."""
+        for path, file in self._files.items():
+            if any(self._is_fixed(reference.name, file) for reference in file.initial_exec):
+                yield (
+                    f"{basename(path)} needs thread-local variables at a fixed place (initial-exec TLS),"
+                    " which no musl gives to what a running program loads"
+                )
+            nobodys = self._nobodys(file)
+            if nobodys and not self._outside(file):
+                yield (
+                    f"{basename(path)} needs {_some(nobodys)}, which no musl up to {NEWEST_TEXT}, the newest"
+                    " that is known here, has and no file of the wheel defines"
+                )
+
+    def _is_fixed(self, name: str, file: DynamicFacts) -> bool:
+        """Whether a variable, of the file itself if it has no name, is one that is loaded with the wheel."""
+        owners = [one for one in self._files.values() if name in one.exports.names] if name else [file]
+        return any(owner.tls_size for owner in owners)
+
+    def libraries(self) -> Iterator[str]:
+        """The libraries that must come from elsewhere, with the symbols that must be in them."""
+        found: dict[tuple[str, ...], dict[str, None]] = {}
+        for file in self._files.values():
+            outside = self._outside(file)
+            if outside:
+                found.setdefault(outside, {}).update(dict.fromkeys(self._nobodys(file)))
+        for outside, symbols in found.items():
+            use = f", with {_some(list(symbols))}" if symbols else ""
+            yield f"{' and '.join(outside)}, which the wheel does not hold{use}"
+
+    def _outside(self, file: DynamicFacts) -> tuple[str, ...]:
+        """The libraries that a file needs and neither the wheel holds nor musl is."""
+        own = (name for name in file.needed if not (OWN_NAME.match(name) or name.startswith("ld-musl-")))
+        return tuple(name for name in own if basename(name) not in self._names)
+
+    def _undefined(self, file: DynamicFacts) -> Iterator[str]:
+        """The symbols that a file must have from elsewhere."""
+        return (one.name for one in file.references if not one.weak and one.name not in self._bundled)
+
+    def _nobodys(self, file: DynamicFacts) -> list[str]:
+        """Those among them that neither a musl nor the interpreter has."""
+        return [n for n in self._undefined(file) if appeared_in(n) is None and not OF_PYTHON.match(n)]
+
+
+def _linked_to_glibc(images: Mapping[str, Image]) -> Iterator[str]:
+    for path, image in images.items():
+        if Libc.GLIBC in image.facts.libcs:
+            yield f"{basename(path)} is linked to glibc ({image.facts.glibc_evidence[0]})"
+
+
+def _not_read(images: Mapping[str, Image | str]) -> Iterator[str]:
+    for path, image in images.items():
+        reason = image if isinstance(image, str) else image.dynamic
+        if isinstance(reason, str):
+            yield f"what {basename(path)} needs is not known: it {reason}"
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - _SYMBOLS
+    return ", ".join(names[:_SYMBOLS]) + (f" and {rest} more symbols" if rest > 0 else "")
 
 
 def _text(version: tuple[int, ...]) -> str:

@@ -177,7 +177,9 @@ class ProjectReport:
         """Whether all of it was looked at, the target can load each module, and nothing is wrong."""
         if self.action == "checked" and self.problem is not None:
             return False
-        if self.action in ("skipped", "failed", "differs") or (self.musl is not None and not self.musl.keeps):
+        if self.action in ("skipped", "failed", "differs"):
+            return False
+        if self.musl is not None and (self.musl.not_known or not self.musl.keeps):
             return False
         return not any(module.refused for module in self.modules)
 

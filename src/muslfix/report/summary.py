@@ -118,6 +118,7 @@ def _summary_of_floors(projects: Sequence[ProjectReport]) -> Line:
     total = count(len(projects), "wheel")
     broken = sum(project.musl is not None and not project.musl.keeps for project in projects)
     failed = sum(project.action == "failed" for project in projects)
+    failed += sum(project.musl is not None and bool(project.musl.not_known) for project in projects)
     said = f"the tags of {broken} promise too much" if broken else "no tag promises too much"
     said += f", {failed} could not be checked" if failed else ""
     return Line(head=f"{total}: {said}", kind="bad" if broken or failed else "good")

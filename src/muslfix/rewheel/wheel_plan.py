@@ -186,8 +186,5 @@ def find_musl_floor(wheel: Wheel) -> MuslFloor:
     """
     tree = WheelTree.of(wheel)
     objects = (path for path in tree.members if path.endswith(".so") or ".so." in posixpath.basename(path))
-    images = {path: tree.image(path) for path in objects}
-    return find_floor(
-        {path: image for path, image in images.items() if isinstance(image, Image)},
-        (tag.platform for tag in wheel.facts.tags),
-    )
+    images = {path: image for path in objects if (image := tree.image(path)) is not None}
+    return find_floor(images, (tag.platform for tag in wheel.facts.tags))

@@ -221,7 +221,10 @@ def _check_musl(path: str, limits: Limits) -> ProjectReport:
             facts, floor = wheel.facts, find_musl_floor(wheel)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
-    return ProjectReport(facts.name, str(facts.version), path, None, "checked", None, musl=floor)
+    warnings = (floor.time_t,) if floor.time_t and floor.mixes else ()
+    return ProjectReport(
+        facts.name, str(facts.version), path, None, "checked", None, musl=floor, warnings=warnings
+    )
 
 
 def _check_wheels(
