@@ -15,7 +15,7 @@ from misnamed import lay, target_file
 
 from muslfix.cli.dispatch import _COMMANDS
 
-WHEEL = FIXTURES / "wheels" / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+WHEEL = FIXTURES / "wheels" / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
 URL = "https://files.example.org/numpy-2.0-py3-none-any.whl"
 
 

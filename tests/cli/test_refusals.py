@@ -297,7 +297,7 @@ def test_command_lines_that_argparse_refuses(machine: Machine, words: tuple[str,
 def test_a_target_file_that_does_not_say_what_scripts_shall_call(machine: Machine) -> None:
     path = machine.base / "target.json"
     path.write_text(json.dumps({**json.loads(TARGET.read_text()), "executable": None}))
-    wheel = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    wheel = WHEELS / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     result = machine.refuse("install", wheel, "--target-file", path, "--target", machine.folder)
     assert result.err == (
         f"error: {wheel}: has scripts, and the target does not say how they shall call it\n"

@@ -22,7 +22,7 @@ from muslfix.report.lines import Line
 
 WHEELS = FIXTURES / "wheels"
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
-MISNAMED = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+MISNAMED = WHEELS / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
 FOREIGN = WHEELS / "foreign-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
 BOTH = WHEELS / "both-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
 
@@ -188,7 +188,7 @@ def test_the_command_fixes(screen: Screen, cli: Cli, tmp_path: Path, by: str) ->
     cli(*install)
     cli("undo", "--path", site, "--target-file", TARGET)
     subjects: dict[str, list[str | Path]] = {
-        "name": ["misnamed", "--path", site],
+        "name": ["speedy", "--path", site],
         "folder": [site],
         "path": ["--path", site],
     }
@@ -206,7 +206,7 @@ def test_the_command_fixes(screen: Screen, cli: Cli, tmp_path: Path, by: str) ->
         capture_output=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert not (site / "misnamed" / "_speed.cpython-39-x86_64-linux-musl.so").is_symlink()
+    assert not (site / "speedy" / "_speed.cpython-39-x86_64-linux-musl.so").is_symlink()
     shown = screen(*words, NO_COLOR="1")
     assert screen.status == 0
     assert shown.startswith("1 extension module in 1 project: nothing to fix, 1 could not be checked")
@@ -371,7 +371,7 @@ def test_the_library_tells_each_step(tmp_path: Path) -> None:
     muslfix.install([str(MISNAMED)], target, options)
     names = {what for what, _, _ in steps}
     (total,) = {total for _, _, total in steps}
-    assert names == {"unpacking misnamed"}
+    assert names == {"unpacking speedy"}
     assert [done for _, done, _ in steps] == list(range(total + 1))
     steps.clear()
     muslfix.verify([], target, muslfix.VerifyOptions((str(tmp_path / "x"),), progress=note))

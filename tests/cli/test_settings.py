@@ -116,7 +116,7 @@ def test_a_wrong_value_is_an_error(
 def test_options_that_take_a_setting_back(
     cli: Cli, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheel = FIXTURES / "wheels/misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    wheel = FIXTURES / "wheels/speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     target = FIXTURES / "targets/lab-cpython-3.9-musl-x86_64.json"
     unknown = "1 could not be checked for loading"
     words = ("check", "--target-file", target, wheel)
@@ -131,7 +131,7 @@ def test_options_that_take_a_setting_back(
 
 def test_no_setting_holds_where_no_target_is_asked(cli: Cli, project: Path) -> None:
     configure(project, "strict = true", "load-check = false", "mode = 'copy'")
-    result = cli("check", "--musl", FIXTURES / "wheels/misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl")
+    result = cli("check", "--musl", FIXTURES / "wheels/speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl")
     assert (result.status, result.err) == (0, "")
 
 

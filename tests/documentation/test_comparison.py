@@ -135,7 +135,7 @@ def test_patched_and_newer_interpreters() -> None:
     patched = read_target_file(str(FIXTURES / "targets" / "alpine-3.15-cpython-3.9-x86_64.json"))
     assert spelling(patched) == "`-musl` and `-gnu`"
     newer = read_target_file(str(FIXTURES / "targets" / "uv-cpython-3.10-musl-x86_64.json"))
-    wheel = FIXTURES / "wheels" / "misnamed-1.0-cp310-cp310-musllinux_1_1_x86_64.whl"
+    wheel = FIXTURES / "wheels" / "speedy-1.0-cp310-cp310-musllinux_1_1_x86_64.whl"
     (project,) = muslfix.check([str(wheel)], newer).projects
     assert [module.verdict for module in project.modules] == [muslfix.Verdict.MISNAMED]
 

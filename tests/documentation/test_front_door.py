@@ -82,7 +82,7 @@ def test_the_main_job_word_for_word(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout in blocks("text", "README.md")) == (0, True), (
         done.stdout + done.stderr
     )
-    assert (copy / "demo/misnamed/_speed.cpython-310-x86_64-linux-musl.so").is_symlink()
+    assert (copy / "demo/speedy/_speed.cpython-310-x86_64-linux-musl.so").is_symlink()
 
 
 def test_the_gate_runs_the_tests_by_the_same_command() -> None:

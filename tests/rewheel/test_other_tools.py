@@ -19,7 +19,7 @@ pytestmark = pytest.mark.network
 WHEELS = FIXTURES / "wheels"
 TARGET_FILE = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 TAGS = "cp39-cp39-musllinux_1_1_x86_64.whl"
-REPAIRED = [f"misnamed-1.0-{TAGS}", f"bundled-1.0-{TAGS}", "stable-2.0-cp36-abi3-musllinux_1_1_x86_64.whl"]
+REPAIRED = [f"speedy-1.0-{TAGS}", f"bundled-1.0-{TAGS}", "stable-2.0-cp36-abi3-musllinux_1_1_x86_64.whl"]
 
 
 @pytest.mark.parametrize("mode", ["rename", "copy"])

@@ -46,7 +46,7 @@ def make_project(site: Path, name: str, modules: dict[str, bytes]) -> None:
 @pytest.mark.parametrize(
     ("wheel", "status", "line"),
     [
-        ("misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 1, ": misnamed: the target looks for"),
+        ("speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", 1, ": misnamed: the target looks for"),
         (
             "both-1.0-cp39-cp39-musllinux_1_1_x86_64.whl",
             0,
@@ -71,7 +71,7 @@ def test_wheels(cli: Cli, wheel: str, status: int, line: str) -> None:
 
 
 def test_a_module_that_runs_as_slow_python_is_named(cli: Cli) -> None:
-    wheel = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    wheel = WHEELS / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     out = cli("check", "--target-file", TARGET, wheel).out
     assert "; today Python silently imports the .py of the same name, which is slower" in out
 
@@ -153,8 +153,8 @@ def test_the_command_is_one_that_works(cli: Cli, tmp_path: Path) -> None:
     fixed = muslfix.fix([], managed, muslfix.FixOptions(break_system_packages=True))
     assert fixed.changes == 1
 
-    one = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
-    other = tmp_path / "Misnamed-1.0-1-cp39-cp39-musllinux_1_1_x86_64.whl"
+    one = WHEELS / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    other = tmp_path / "Speedy-1.0-1-cp39-cp39-musllinux_1_1_x86_64.whl"
     other.write_bytes(one.read_bytes())
     assert "To fix it: muslfix install" in cli("check", "--target-file", TARGET, one).out
     assert "To fix it" not in cli("check", "--target-file", TARGET, one, other).out

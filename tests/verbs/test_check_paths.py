@@ -12,7 +12,7 @@ from commands import Cli, Result
 from elfmaker import make_elf
 
 WHEELS = FIXTURES / "wheels"
-WHEEL = "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+WHEEL = "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
 PURE = "pure-1.0-py3-none-any.whl"
 
 WRONG, RIGHT = ".cpython-39-x86_64-linux-gnu.so", ".cpython-39-x86_64-linux-musl.so"
@@ -43,7 +43,7 @@ def lay(folder: Path, **files: bytes) -> Path:
 # -- directories ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("depth", ["", "simple/misnamed"])
+@pytest.mark.parametrize("depth", ["", "simple/speedy"])
 def test_the_wheels_in_a_directory(cli: Cli, tmp_path: Path, depth: str) -> None:
     place = tmp_path / "wheelhouse" / depth
     place.mkdir(parents=True)
@@ -63,7 +63,7 @@ def test_wheels_beside_other_files(cli: Cli, tmp_path: Path) -> None:
     for name in (WHEEL, f"deeper/{PURE}"):
         shutil.copy(WHEELS / Path(name).name, place / name)
     report = json.loads(cli("check", "--json", *TARGET, place).out)
-    assert [project["name"] for project in report["projects"]] == ["misnamed", str(place)]
+    assert [project["name"] for project in report["projects"]] == ["speedy", str(place)]
 
 
 def test_a_directory_that_holds_nothing(cli: Cli, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
 WHEELS = FIXTURES / "wheels"
 TARGET_FILE = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 TARGET = read_target_file(str(TARGET_FILE))
-MISNAMED = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+MISNAMED = WHEELS / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
 OLD = MISNAMED.read_bytes()
 
 
@@ -420,7 +420,7 @@ class Here(Executor):
 
 
 def test_any_executor_will_do(tmp_path: Path) -> None:
-    wheels = [str(path) for path in sorted(WHEELS.glob("m*.whl"))]
+    wheels = [str(path) for path in sorted(WHEELS.glob("[ms]*.whl"))]
     here = Here()
     report = repair(wheels, [TARGET], RepairOptions(str(tmp_path / "here")), executor=here)
     assert here.given == [(wheel,) for wheel in wheels]
@@ -433,7 +433,7 @@ def test_any_executor_will_do(tmp_path: Path) -> None:
 
 def test_a_wheel_that_kills_its_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other wheels are repaired, it is reported, and nothing of it is left."""
-    wheels = [str(path) for path in sorted(WHEELS.glob("misnamed*x86_64.whl"))]
+    wheels = [str(path) for path in sorted(WHEELS.glob("speedy*x86_64.whl"))]
 
     def deadly_chunks(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from chunks
@@ -448,11 +448,11 @@ def test_a_wheel_that_kills_its_worker(tmp_path: Path, monkeypatch: pytest.Monke
     actions = {Path(project.source or "").name: project.action for project in report.projects}
     assert actions.pop(MISNAMED.name) == "failed"
     assert actions == {
-        "misnamed-1.0-cp310-cp310-musllinux_1_1_x86_64.whl": "left-alone",
-        "misnamed-1.0-cp311-cp311-musllinux_1_1_x86_64.whl": "left-alone",
-        "misnamed-2.0-cp39-cp39-musllinux_1_1_x86_64.whl": "repaired",
+        "speedy-1.0-cp310-cp310-musllinux_1_1_x86_64.whl": "left-alone",
+        "speedy-1.0-cp311-cp311-musllinux_1_1_x86_64.whl": "left-alone",
+        "speedy-2.0-cp39-cp39-musllinux_1_1_x86_64.whl": "repaired",
     }
-    assert os.listdir(tmp_path) == ["misnamed-2.0-cp39-cp39-musllinux_1_1_x86_64.whl"]
+    assert os.listdir(tmp_path) == ["speedy-2.0-cp39-cp39-musllinux_1_1_x86_64.whl"]
     assert isinstance(report.projects[0], ProjectReport)
 
 

@@ -17,7 +17,7 @@ from rootmaker import known_target, make_root, write
 from trees import snapshot
 from wheelmaker import make_wheel
 
-ARMV7 = FIXTURES / "wheels" / "misnamed-1.0-cp39-cp39-musllinux_1_1_armv7l.whl"
+ARMV7 = FIXTURES / "wheels" / "speedy-1.0-cp39-cp39-musllinux_1_1_armv7l.whl"
 PURE = FIXTURES / "wheels" / "pure-1.0-py3-none-any.whl"
 ALPINE = known_target("alpine-3.14-cpython-3.9-armv7")
 DEBIAN = known_target("debian-13-cpython-3.13-x86_64")
@@ -54,7 +54,7 @@ def test_into_the_root_itself(root: Path, cli: Cli, tmp_path: Path) -> None:
     source = f"target: the files of Python 3.9 in /usr below {root}: names by the suffixes"
     assert told.out.split("\n")[1].startswith(source)
     assert told.out.endswith(NO_BYTECODE)
-    assert links_in(root) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+    assert links_in(root) == {f"{SITE}/speedy/{WANTED}": SHIPPED}
     for script in ("old", "new"):
         assert (root / "usr/bin" / script).read_bytes().startswith(b"#!/usr/bin/python3.9\n")
     assert list(root.rglob("*.pyc")) == []
@@ -68,12 +68,12 @@ def test_the_same_by_root_and_by_target_root(root: Path, cli: Cli, tmp_path: Pat
     assert snapshot(root) == snapshot(other)
     empty = tmp_path / "empty"
     assert cli("install", ARMV7, PURE, "--target-root", root, "--root", empty).status == 0
-    assert links_in(empty) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+    assert links_in(empty) == {f"{SITE}/speedy/{WANTED}": SHIPPED}
     flat = tmp_path / "flat"
     assert cli("install", ARMV7, PURE, "--target-root", root, "--target", flat).status == 0
-    assert links_in(flat) == {f"misnamed/{WANTED}": SHIPPED}
+    assert links_in(flat) == {f"speedy/{WANTED}": SHIPPED}
     shutil.move(flat, tmp_path / "moved")
-    assert (tmp_path / "moved" / "misnamed" / WANTED).read_bytes()[:4] == b"\x7fELF"
+    assert (tmp_path / "moved" / "speedy" / WANTED).read_bytes()[:4] == b"\x7fELF"
 
 
 def test_absolute_links_in_the_root_stay_inside(root: Path, cli: Cli, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_absolute_links_in_the_root_stay_inside(root: Path, cli: Cli, tmp_path: 
     ):
         assert cli("install", ARMV7, *words).status == 0
         assert os.listdir(secret) == []
-        assert (root / str(secret)[1:] / "misnamed" / WANTED).is_symlink()
+        assert (root / str(secret)[1:] / "speedy" / WANTED).is_symlink()
 
 
 def test_links_out_of_a_prefix_are_refused(root: Path, cli: Cli, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_other_commands(root: Path, cli: Cli, tmp_path: Path) -> None:
         assert cli("check", *words).status == 1
         assert snapshot(root) == before
         assert cli("fix", *words).status == 0
-        assert links_in(root) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+        assert links_in(root) == {f"{SITE}/speedy/{WANTED}": SHIPPED}
         fixed = snapshot(root)
         told = json.loads(cli("fix", *words, "--json").out)
         assert told["projects"][0]["action"] == "unchanged"
@@ -193,9 +193,9 @@ def test_a_specification_knows_no_folders(tmp_path: Path, cli: Cli) -> None:
     assert cli("fix", *spec).status == 2
     spec += ["--target-fact", "executable=/usr/bin/python3"]
     assert cli("install", ARMV7, *spec, "--target", flat).status == 0
-    assert links_in(flat) == {f"misnamed/{WANTED}": SHIPPED}
+    assert links_in(flat) == {f"speedy/{WANTED}": SHIPPED}
     assert cli("install", ARMV7, *spec, "--root", staged, "--target-fact", "prefix=/usr").status == 0
-    assert links_in(staged) == {f"{SITE}/misnamed/{WANTED}": SHIPPED}
+    assert links_in(staged) == {f"{SITE}/speedy/{WANTED}": SHIPPED}
     assert cli("install", PURE, *spec, "--prefix", tmp_path / "prefix").status == 0
     assert (tmp_path / "prefix/lib/python3.9/site-packages/pure").exists()
 
@@ -232,7 +232,7 @@ def test_scripts_need_an_interpreter_to_call(tmp_path: Path, cli: Cli) -> None:
 
 def test_what_is_not_known_is_asked_for(tmp_path: Path, cli: Cli) -> None:
     flat = ["--target", str(tmp_path / "flat")]
-    wheel = FIXTURES / "wheels" / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    wheel = FIXTURES / "wheels" / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     told = cli("install", wheel, "--target-spec", "cp39-musl-x86_64", *flat)
     assert told.status == 1
     assert "tip: say which version of its libc the target has: --target-fact libc_version=1.2.5" in told.err

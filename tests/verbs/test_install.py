@@ -397,7 +397,7 @@ def test_a_foreign_module_is_refused_and_nothing_is_left(cli: Cli, environment: 
 PLANS = json.loads((FIXTURES / "plans.json").read_text(encoding="utf-8"))
 # What the planner would do, if the wheel were not refused for its tags or for the version that it requires.
 OF_OTHER_TAGS = {
-    ("misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", "docker-alpine-cpython-3.11-x86_64.json"),
+    ("speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", "docker-alpine-cpython-3.11-x86_64.json"),
     ("neutral-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", "docker-debian-cpython-3.9-x86_64.json"),
     ("stable-1.0-cp36-abi3-musllinux_1_1_x86_64.whl", "cpython-3.15t-musl-x86_64.json"),
 }
@@ -457,15 +457,15 @@ def test_a_target_that_cannot_run_here_needs_a_folder(cli: Cli, tmp_path: Path) 
 
 
 def test_for_a_root_the_target_names_the_paths(cli: Cli, tmp_path: Path) -> None:
-    wheel = WHEELS / "misnamed-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    wheel = WHEELS / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     assert cli("install", wheel, *for_target(), "--root", tmp_path / "root").status == 0
     prefix = tmp_path / "root" / "opt" / "lab" / "39-musl"
     site = prefix / "lib" / "python3.9" / "site-packages"
-    assert (prefix / "bin" / "misnamed").read_text().startswith("#!/opt/lab/39-musl/bin/python3\n")
-    assert (prefix / "include" / "python3.9" / "misnamed" / "misnamed.h").exists()
+    assert (prefix / "bin" / "speedy").read_text().startswith("#!/opt/lab/39-musl/bin/python3\n")
+    assert (prefix / "include" / "python3.9" / "speedy" / "speedy.h").exists()
     assert_record_is_true(site, prefix, but=set())
     assert cli("install", wheel, *for_target(), "--root", tmp_path / "root").out == (
-        f"{NOTHING}misnamed 1.0: kept: this version is already installed\n"
+        f"{NOTHING}speedy 1.0: kept: this version is already installed\n"
     )
 
 

@@ -42,7 +42,7 @@ MUSL, GNU = read_target_file(str(MUSL_FILE)), read_target_file(str(GNU_FILE))
 SCHEMA = json.loads(files("muslfix").joinpath("report.schema.json").read_text(encoding="utf-8"))
 
 TAGS = "cp39-cp39-musllinux_1_1_x86_64.whl"
-MISNAMED = WHEELS / f"misnamed-1.0-{TAGS}"
+MISNAMED = WHEELS / f"speedy-1.0-{TAGS}"
 GNU_NAME, MUSL_NAME = (f"_speed.cpython-39-x86_64-linux-{name}.so" for name in ("gnu", "musl"))
 ELF = {path.stem: path.read_bytes() for path in (FIXTURES / "elf").glob("*.so")}
 
@@ -94,7 +94,7 @@ def demo(folder: Path, **options: Any) -> Path:
 
 RENAMED = {
     # wheel: member names before and after
-    f"misnamed-1.0-{TAGS}": {f"misnamed/{GNU_NAME}": [f"misnamed/{MUSL_NAME}"]},
+    f"speedy-1.0-{TAGS}": {f"speedy/{GNU_NAME}": [f"speedy/{MUSL_NAME}"]},
     f"bundled-1.0-{TAGS}": {f"bundled/{GNU_NAME}": [f"bundled/{MUSL_NAME}"]},
     f"neutral-1.0-{TAGS}": {f"neutral/{GNU_NAME}": [f"neutral/{MUSL_NAME}"]},
     f"wrongname-1.0-{TAGS}": {"wrongname/_speed.cpython-39-aarch64-linux-gnu.so": [f"wrongname/{MUSL_NAME}"]},
@@ -161,10 +161,10 @@ def test_the_same_wheel_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_what_was_done_stands_in_the_wheel(tmp_path: Path) -> None:
     assert repair([str(MISNAMED)], [MUSL], RepairOptions(str(tmp_path))).changes == 1
-    trace = json.loads(apart(tmp_path / MISNAMED.name)[0]["misnamed-1.0.dist-info/muslfix.json"])
+    trace = json.loads(apart(tmp_path / MISNAMED.name)[0]["speedy-1.0.dist-info/muslfix.json"])
     assert trace["target"]["extension_suffixes"] == list(MUSL.extension_suffixes)
     assert trace["changes"] == [
-        {"old": f"misnamed/{GNU_NAME}", "new": f"misnamed/{MUSL_NAME}", "mode": "rename", "row": None}
+        {"old": f"speedy/{GNU_NAME}", "new": f"speedy/{MUSL_NAME}", "mode": "rename", "row": None}
     ]
 
 
@@ -242,7 +242,7 @@ def test_repairing_a_repaired_wheel(cli: Cli, tmp_path: Path) -> None:
     assert cli("repair", once, "--target-file", GNU_FILE, "-w", tmp_path / "three").status == 0
     ours, rest = apart(tmp_path / "three" / MISNAMED.name)
     assert rest == apart(MISNAMED)[1]
-    changes = json.loads(ours["misnamed-1.0.dist-info/muslfix.json"])["changes"]
+    changes = json.loads(ours["speedy-1.0.dist-info/muslfix.json"])["changes"]
     assert [Path(change["new"]).name for change in changes] == [MUSL_NAME, GNU_NAME]
     check_record(tmp_path / "three" / MISNAMED.name)
 
@@ -305,11 +305,11 @@ def test_renaming_for_targets_that_contradict_each_other(cli: Cli, tmp_path: Pat
     words: list[str | Path] = [word for file in order for word in ("--target-file", file)]
     result = cli("repair", MISNAMED, *words, "-w", tmp_path)
     assert result.status == 1
-    assert "cannot be for all targets by renaming: they import misnamed/_speed by different" in result.out
+    assert "cannot be for all targets by renaming: they import speedy/_speed by different" in result.out
     assert "tip: use --mode copy" in result.out
     assert os.listdir(tmp_path) == []
     # What only one of them is for can be renamed.
-    wheel = WHEELS / f"misnamed-1.0-{TAGS.replace('39', '310')}"
+    wheel = WHEELS / f"speedy-1.0-{TAGS.replace('39', '310')}"
     words += ["--target-file", TARGETS / "uv-cpython-3.10-musl-x86_64.json"]
     assert cli("repair", wheel, *words, "-w", tmp_path).status == 0
 
@@ -352,7 +352,7 @@ def test_in_place(cli: Cli, tmp_path: Path) -> None:
     result = cli("repair", link, pure, "--target-file", MUSL_FILE, "--in-place", "--copy-unchanged")
     assert result.status == 0
     check_record(wheel)
-    assert f"misnamed/{MUSL_NAME}" in members(wheel)
+    assert f"speedy/{MUSL_NAME}" in members(wheel)
     assert stat.S_IMODE(wheel.stat().st_mode) == 0o640
     after = snapshot(tmp_path)
     assert after.pop(wheel.name) != before.pop(wheel.name)
@@ -369,7 +369,7 @@ def test_a_wheelhouse_is_passed_on_whole(cli: Cli, tmp_path: Path) -> None:
     assert result.status == 1
     assert sorted(os.listdir(tmp_path)) == [w.name for w in wheels if w.name.split("-")[0] not in bad]
     for wheel in wheels:
-        if (tmp_path / wheel.name).exists() and wheel.name not in {*RENAMED, f"misnamed-2.0-{TAGS}"}:
+        if (tmp_path / wheel.name).exists() and wheel.name not in {*RENAMED, f"speedy-2.0-{TAGS}"}:
             assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
     assert result.out.splitlines()[0] == (
         "16 extension modules in 28 wheels: 9 fixed (2 would have fallen back to slower pure Python),"
@@ -382,7 +382,7 @@ def test_a_dry_run_writes_nothing(cli: Cli, tmp_path: Path) -> None:
     result = cli("repair", MISNAMED, "--target-file", MUSL_FILE, "-w", tmp_path / "new", "--dry-run")
     assert result.status == 0
     assert "would be its name" in result.out
-    assert f"misnamed 1.0: would be repaired, would be written to {tmp_path / 'new'}" in result.out
+    assert f"speedy 1.0: would be repaired, would be written to {tmp_path / 'new'}" in result.out
     assert not (tmp_path / "new").exists()
 
 
@@ -461,14 +461,14 @@ def test_bad_wheels_do_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_wheel_that_is_for_no_target_is_left_alone(cli: Cli, tmp_path: Path) -> None:
-    wheel = WHEELS / f"misnamed-1.0-{TAGS.replace('x86_64', 'aarch64')}"
+    wheel = WHEELS / f"speedy-1.0-{TAGS.replace('x86_64', 'aarch64')}"
     result = cli(
         "repair", wheel, WHEELS / "needs-2.0-py3-none-any.whl", "--target-file", MUSL_FILE, "-w", tmp_path
     )
     assert result.status == 0
     summary, first, second = result.out.splitlines()
     assert first.startswith(
-        "misnamed 1.0: left alone: it is for cp39-cp39-musllinux_1_1_aarch64, and the target"
+        "speedy 1.0: left alone: it is for cp39-cp39-musllinux_1_1_aarch64, and the target"
     )
     assert second.startswith("needs 2.0: left alone: it requires Python >=3.99, and the target")
     assert summary == "2 wheels left alone."
@@ -482,7 +482,7 @@ def test_the_library(tmp_path: Path) -> None:
         muslfix.RepairOptions(folder=str(tmp_path)),
         on_finished=lambda project: finished.append(project.name),
     )
-    assert (report.command, report.is_well, report.changes, finished) == ("repair", True, 1, ["misnamed"])
+    assert (report.command, report.is_well, report.changes, finished) == ("repair", True, 1, ["speedy"])
 
 
 def test_a_large_module_is_judged_without_holding_it_in_memory(tmp_path: Path) -> None:
@@ -527,15 +527,15 @@ def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
 def test_the_tree_of_a_wheel() -> None:
     with open_wheel(str(MISNAMED)) as wheel:
         tree = WheelTree.of(wheel)
-        path = f"misnamed/{GNU_NAME}"
-        assert (tree.exists(path), tree.exists("misnamed/lost.so"), tree.link_of(path)) == (True, False, None)
+        path = f"speedy/{GNU_NAME}"
+        assert (tree.exists(path), tree.exists("speedy/lost.so"), tree.link_of(path)) == (True, False, None)
         assert tree.have_one_content(path, path)
-        assert not tree.have_one_content(path, "misnamed/_speed.py")
+        assert not tree.have_one_content(path, "speedy/_speed.py")
         assert tree.examine(path) is tree.examine(path)
-        after = replace(tree, members={"misnamed/new.so": tree.members[path]})
-        assert (after.exists(path), after.exists("misnamed/new.so")) == (False, True)
-        assert (after.link_of("misnamed/new.so"), list(after.names_beside(path))) == (None, ["new.so"])
+        after = replace(tree, members={"speedy/new.so": tree.members[path]})
+        assert (after.exists(path), after.exists("speedy/new.so")) == (False, True)
+        assert (after.link_of("speedy/new.so"), list(after.names_beside(path))) == (None, ["new.so"])
         for one in (tree, after):
-            assert one.names_beside(path) is one.names_beside("misnamed/lost.so")  # gathered once for all
+            assert one.names_beside(path) is one.names_beside("speedy/lost.so")  # gathered once for all
             assert list(one.names_beside("nowhere/x")) == []
-        assert after.have_one_content("misnamed/new.so", "misnamed/new.so")
+        assert after.have_one_content("speedy/new.so", "speedy/new.so")
