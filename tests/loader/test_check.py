@@ -317,6 +317,15 @@ def test_the_lowest_musl_is_about_wheels(tmp_path: Path, cli: Cli) -> None:
     assert cli("check", "--musl", broken).status == 1
 
 
+def test_a_specification_with_a_version_of_musl(tmp_path: Path, cli: Cli) -> None:
+    """The package's own table tells what that musl exports."""
+    path = wheel(tmp_path, c="x86_64-musl-missing-symbol.so")
+    for spec, missing in (("cp39-gnu-x86_64-musl1.2.5", True), ("cp39-gnu-x86_64-musl", False)):
+        done = cli("check", "--target-spec", spec, path)
+        assert ("missing-symbol" in done.out) is missing
+        assert ("no musl up to 1.2.6, the newest that is known here, has it" in done.out) is missing
+
+
 def test_symbols_in_a_target_file(tmp_path: Path, cli: Cli) -> None:
     plain = json.loads(cli("interpreter", "--json").out)
     done = cli("interpreter", "--json", "--symbols")

@@ -17,6 +17,7 @@ from muslfix.loader.check import LoadCheck
 from muslfix.loader.dlopen import check_load, start
 from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System
 from muslfix.loader.files import remembered
+from muslfix.loader.time_t import TimeT
 from muslfix.suffix import Libc
 from muslfix.targets.interpreter import read_target_file
 from muslfix.verdicts import Verdict
@@ -96,17 +97,35 @@ def test_symbols_by_the_version_of_musl(
         assert since is None or since in problem.reason
 
 
-@pytest.mark.parametrize("version", [None, (1, 3, 0)])
-def test_a_musl_that_is_not_known(version: tuple[int, ...] | None) -> None:
-    result = load(image("nonsense"), MUSL._replace(version=version))
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        (None, "the version of its musl is not known"),
+        ((1, 3, 0), "musl 1.3.0 is newer than what this version of muslfix knows, 1.2.6"),
+    ],
+)
+@pytest.mark.parametrize("started", [MUSL.started, Started()])
+def test_a_musl_that_is_not_known(version: tuple[int, ...] | None, why: str, started: Started) -> None:
+    result = load(image("nonsense"), MUSL._replace(version=version, started=started))
     assert result.loads is None
-    assert "nonsense" in result.unknown[0]
+    assert result.unknown == (f"whether the target defines nonsense is not known: {why}",)
+
+
+def test_which_time_t_it_uses_on_a_32_bit_musl() -> None:
+    arm = ElfFacts(Machine("arm", 32, "little", "hard-float"), "shared object")
+    system = MUSL._replace(machine=arm.machine, version=(1, 2, 5))
+    library = image("__stat_time64", elf=arm, exports=Exports(frozenset({"answer"})))
+    result = load(image("stat", "answer", elf=arm, needed=("liba.so",)), system, lib__liba_so=library)
+    assert result.times == ((MODULE, TimeT.OLD), ("/lib/liba.so", TimeT.NEW))
+    assert load(image("stat", elf=arm), system._replace(libc=Libc.GLIBC)).times == ()
 
 
 def test_a_program_that_is_not_known() -> None:
     blind = MUSL._replace(started=Started())
     assert load(image("getpid"), blind).loads is True
     assert load(image("PyLong_FromLong"), blind).loads is None
+    assert troubles(load(image("_PyLong_Sign", "nonsense"), blind)) == [(Verdict.MISSING_SYMBOL, "nonsense")]
+    assert load(image("nonsense", needed=("liba.so",)), blind, "/").loads is None
     assert troubles(load(image("PyLong_FromLong", "statx"), blind)) == [(Verdict.MISSING_SYMBOL, "statx")]
 
 

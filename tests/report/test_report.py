@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, fields, replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,9 +18,10 @@ from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
 from muslfix.loader.facts import LoadResult, Problem
 from muslfix.loader.musl_floor import MuslFloor
+from muslfix.loader.time_t import TimeT
 from muslfix.modules.plan import Candidate, Decision, judge_library, plan
 from muslfix.report.looked_at import LookedAt, PlaceReport
-from muslfix.report.modules import report_module
+from muslfix.report.modules import report_module, with_times
 from muslfix.report.report import (
     ACTIONS,
     FINDINGS,
@@ -459,3 +461,36 @@ def test_what_is_not_known_is_null() -> None:
 def test_a_path_that_is_no_text_is_written_all_the_same(tmp_path: Path) -> None:
     data = validate(Report("install", dry_run=False, projects=(project(source="/caf\udce9"),)))
     assert data["projects"][0]["source"] == "/caf\udce9"
+
+
+def test_the_time_t_of_a_project() -> None:
+    """Its modules, and the libraries in it that they load; not those of the system."""
+    root = "/usr/lib/site-packages/"
+    loads = {
+        "demo/a": (TimeT.OLD, "demo.libs/libb.so", TimeT.NEW),
+        "demo/b": (TimeT.NEW, "../../libc++.so", TimeT.OLD),
+    }
+    decisions = []
+    for module, (kind, library, other) in loads.items():
+        file = f"{module}{MUSL_SUFFIX}"
+        times = ((root + file, kind), (os.path.normpath(root + library), other))
+        load = LoadResult((root + file,), times=times)
+        name = ExtensionFilename.parse(file)
+        assert name is not None
+        decisions.append(Decision(Candidate(file, name, load=load), Verdict.IMPORTABLE))
+
+    def report_of(decisions: list[Decision]) -> ProjectReport:
+        modules = tuple(report_module(decision, MUSL) for decision in decisions)
+        return with_times(project("checked", modules=modules), decisions)
+
+    both, alone = report_of(decisions), report_of(decisions[1:])
+    assert [module.time_t for module in both.modules] == [TimeT.OLD, TimeT.NEW]
+    assert [module.sentence.rpartition("; ")[2] for module in both.modules] == [
+        "it uses musl's old time_t of 32 bits, which ends in 2038",
+        "it uses musl's time_t of 64 bits",
+    ]
+    assert both.warnings == (
+        f"uses both kinds of musl's time_t: the old one of 32 bits in a{MUSL_SUFFIX}, the one of 64 bits in"
+        f" libb.so, b{MUSL_SUFFIX}; a structure with a time that one passes to the other is misread",
+    )
+    assert alone.warnings == ()

@@ -18,7 +18,8 @@ from muslfix.elf.symbols import Reference, References
 from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules
-from muslfix.loader.rules import Object, Rules
+from muslfix.loader.rules import OF_PYTHON, Object, Rules
+from muslfix.loader.time_t import TimeT, time_t_of
 from muslfix.suffix import Libc
 from muslfix.verdicts import LOADER_VERDICTS, Verdict
 
@@ -42,6 +43,17 @@ _MOST_LOADED = 1000
 _MOST_SYMBOLS = 1000
 
 _REBUILD = "take another version of the wheel, or build it from source for the target"
+
+# Not LD_PRELOAD: what it names is loaded into every program, and those without Python's symbols end then.
+_OTHER_MODEL = (
+    "take another version of the wheel, or build it from source without initial-exec TLS (C and C++:"
+    " -ftls-model=global-dynamic; Go has no such choice)"
+)
+_ON_TLS = {
+    Libc.MUSL: f"no setting of musl helps: {_OTHER_MODEL}",
+    Libc.GLIBC: "start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={room} (glibc 2.32 and"
+    f" later), {_OTHER_MODEL}",
+}
 
 
 def check_load(path: str, system: System, files: Files) -> LoadResult:
@@ -132,8 +144,18 @@ class _Process:
         self._judge()
         problems = sorted(self._problems, key=lambda problem: LOADER_VERDICTS.index(problem.trouble))
         return LoadResult(
-            tuple(item.file.path for item in self._new), tuple(dict.fromkeys(problems)), tuple(self._unknown)
+            tuple(item.file.path for item in self._new),
+            tuple(dict.fromkeys(problems)),
+            tuple(self._unknown),
+            times=tuple(self._times()) if self.system.libc is Libc.MUSL else (),
         )
+
+    def _times(self) -> Iterator[tuple[str, TimeT]]:
+        for item in self._new:
+            image = item.file.image
+            found = None if isinstance(image, str) else time_t_of(image)
+            if found is not None:
+                yield item.file.path, found
 
     def open(self, path: str) -> bool:
         """Load a file with all that it needs.
@@ -216,16 +238,13 @@ class _Process:
         missing = self._undefined(item.file.dynamic.references)
         for reference in missing[:_MOST_SYMBOLS]:
             since = self.rules.brought_by(reference)
-            if since is not None or (complete and self.rules.knows_all_symbols):
+            if since is not None or (complete and self.rules.lacks(reference)):
                 self._problems.append(self._missing_symbol(reference, item, since))
-        if missing and not complete:
-            return
-        if missing and not self.rules.knows_all_symbols:
-            names = ", ".join(map(str, missing[:3])) + (", …" if len(missing) > 3 else "")
-            what = (
-                f"whether the target defines {names} is not known: its program cannot be looked at from here"
-            )
-            self._unknown[what] = None
+        doubtful = [reference for reference in missing if complete and not self.rules.lacks(reference)]
+        if doubtful:
+            names = ", ".join(map(str, doubtful[:3])) + (", …" if len(doubtful) > 3 else "")
+            why = self.rules.why_not_known(doubtful[0])
+            self._unknown[f"whether the target defines {names} is not known: {why}"] = None
 
     def _undefined(self, references: References) -> list[Reference]:
         """The references that must be defined and are not."""
@@ -238,10 +257,18 @@ class _Process:
 
     def _missing_symbol(self, reference: Reference, item: Object, since: str | None) -> Problem:
         reason = "no file that is loaded defines"
-        tip = f"take a wheel that was built for {self.system.libc} of the target's version, or older"
         if since is not None:
             reason += f"; {self.system.libc} has it from {since} on"
             tip = f"give the target {self.system.libc} {since}, or {_REBUILD}"
+        elif OF_PYTHON.match(reference.name):
+            tip = "it is a symbol of Python itself: take a wheel that was built for this version of Python"
+        else:
+            aside = self.rules.about_nobodys(reference)
+            reason += f"; {aside}" if aside else ""
+            tip = (
+                "take another version of the wheel, or build it from source with the library that defines"
+                f" {reference.name}"
+            )
         return Problem(Verdict.MISSING_SYMBOL, str(reference), item.file.path, reason, tip)
 
     def _check_thread_local(self, item: Object) -> None:
@@ -253,7 +280,7 @@ class _Process:
                 f"needs {size} bytes of static thread-local storage (initial-exec TLS), which only what is"
                 " loaded at the start of a program can have"
             )
-            tip = f"preload it with LD_PRELOAD, or {_REBUILD}"
+            tip = _ON_TLS[self.system.libc].format(room=_GLIBC_SURPLUS + size)
             self._problems.append(Problem(Verdict.CRASHES, owner.file.path, "", reason, tip))
 
     def _owners(self, item: Object) -> Iterator[Object]:

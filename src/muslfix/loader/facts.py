@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from muslfix.elf.dynamic import DynamicFacts, Image
 from muslfix.elf.facts import Machine
 from muslfix.elf.symbols import Exports
+from muslfix.loader.time_t import TimeT
 from muslfix.suffix import Libc
 from muslfix.verdicts import Verdict
 
@@ -153,12 +154,14 @@ class LoadResult(NamedTuple):
     :param problems: what goes wrong, the worst first
     :param unknown: what could not be found out, each a sentence
     :param strict: whether a module that needs what is missing is to be refused
+    :param times: which of musl's two ``time_t`` it and what it would load use, by path
     """
 
     files: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     unknown: tuple[str, ...] = ()
     strict: bool = False
+    times: tuple[tuple[str, TimeT], ...] = ()
 
     @property
     def loads(self) -> bool | None:

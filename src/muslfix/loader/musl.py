@@ -12,17 +12,16 @@ from muslfix.loader.facts import Absence, Files, LoadedFile, System
 from muslfix.loader.musl_exports import (
     LARGE_FILE_BY_LOADER,
     NEWEST,
+    NEWEST_TEXT,
     appeared_in,
     large_file_symbols,
     symbols_of,
 )
-from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
+from muslfix.loader.rules import OF_PYTHON, Finding, Object, Rules, split_path, with_origin
 
 # load_library in dynlink.c: names that musl reserves for its own libc, with any ending.
 OWN_NAME = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
 
-# What an interpreter exports and no library does: https://docs.python.org/3/c-api/
-OF_PYTHON = re.compile(r"_{0,2}Py")
 _NAME_MAX = 255
 
 
@@ -34,6 +33,7 @@ class MuslRules(Rules):
         libc = system.started.libc
         exports = dict(system.started.exports)
         self._libc: Object | None = None
+        self._is_too_new = False
         if libc is None and system.loader is not None:
             opened = files.open(system.loader)
             libc = opened if isinstance(opened, LoadedFile) else None
@@ -43,7 +43,8 @@ class MuslRules(Rules):
             exports["libc.so"] = libc.dynamic.exports
         elif "libc.so" not in exports and system.version is not None:
             exports["libc.so"] = Exports(symbols_of(system.version))
-            self.knows_all_symbols = self.knows_all_symbols and system.version <= NEWEST
+            self._is_too_new = system.version > NEWEST
+            self.knows_all_symbols = self.knows_all_symbols and not self._is_too_new
         self._exports = exports
         late = system.version is not None and system.version >= LARGE_FILE_BY_LOADER
         self._found_by_loader = large_file_symbols() if late else frozenset[str]()
@@ -125,6 +126,26 @@ class MuslRules(Rules):
                 break
             names -= exports.names
         return names - self._found_by_loader if "libc.so" in self._exports else names
+
+    def lacks(self, reference: Reference) -> bool:
+        """See :class:`Rules`; the program of a target that is only described has Python's symbols."""
+        knows_libc = "libc.so" in self._exports and not self._is_too_new
+        return self.knows_all_symbols or (knows_libc and not OF_PYTHON.match(reference.name))
+
+    def why_not_known(self, reference: Reference) -> str:
+        """See :class:`Rules`."""
+        if not OF_PYTHON.match(reference.name):
+            if self.system.version is None:
+                return "the version of its musl is not known"
+            if self._is_too_new:
+                version = ".".join(map(str, self.system.version))
+                return f"musl {version} is newer than what this version of muslfix knows, {NEWEST_TEXT}"
+        return super().why_not_known(reference)
+
+    def about_nobodys(self, reference: Reference) -> str:
+        """See :class:`Rules`."""
+        known = appeared_in(reference.name) is not None
+        return "" if known else f"no musl up to {NEWEST_TEXT}, the newest that is known here, has it"
 
     def brought_by(self, reference: Reference) -> str | None:
         """See :class:`Rules`."""

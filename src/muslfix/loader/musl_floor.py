@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from os.path import basename
 
 from muslfix.elf.dynamic import DynamicFacts, Image
-from muslfix.loader.musl import OF_PYTHON, OWN_NAME
+from muslfix.loader.musl import OWN_NAME
 from muslfix.loader.musl_exports import NEWEST_TEXT, OLDEST, appeared_in
+from muslfix.loader.rules import OF_PYTHON
 from muslfix.loader.time_t import TimeT, sentence_about, time_t_of
 from muslfix.suffix import Libc
 

@@ -10,6 +10,9 @@ from muslfix.elf.symbols import Exports, Reference
 from muslfix.loader.facts import Files, LoadedFile, Problem, System
 from muslfix.verdicts import Verdict
 
+# What an interpreter exports and no library does: https://docs.python.org/3/c-api/
+OF_PYTHON = re.compile(r"_{0,2}Py")
+
 _MOST_NAMED = 20
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 
@@ -103,6 +106,18 @@ class Rules:
         :param version: the version that references to them have, or empty
         """
         raise NotImplementedError
+
+    def lacks(self, reference: Reference) -> bool:  # noqa: ARG002
+        """Whether a symbol that no :meth:`provider` defines is certainly undefined."""
+        return self.knows_all_symbols
+
+    def why_not_known(self, reference: Reference) -> str:  # noqa: ARG002
+        """Why that is not certain."""
+        return "its program cannot be looked at from here"
+
+    def about_nobodys(self, reference: Reference) -> str:  # noqa: ARG002
+        """What else is known of a symbol that nothing defines; empty if nothing is."""
+        return ""
 
     def brought_by(self, reference: Reference) -> str | None:  # noqa: ARG002
         """The version of the libc that introduced a symbol, if it is newer than the target's."""

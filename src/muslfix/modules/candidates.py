@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from muslfix.elf.facts import ElfFacts
+from muslfix.loader.facts import LoadResult, Problem
 from muslfix.modules.plan import (
     Candidate,
     Decision,
@@ -52,16 +53,38 @@ def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thoroug
         )
         for candidate in candidates
     ]
-    return [_completed(candidate, tree, target) for candidate in read]
+    return [_completed(candidate, tree, target, listed) for candidate in read]
 
 
-def _completed(candidate: Candidate, tree: Tree, target: Target) -> Candidate:
+def _completed(candidate: Candidate, tree: Tree, target: Target, listed: Collection[str]) -> Candidate:
     """A candidate that was read, with what else is to be known: the load check, or that there is no file."""
     if is_loadable(candidate, target):
-        return replace(candidate, load=tree.load(candidate.path))
+        return replace(candidate, load=_with_places(tree.load(candidate.path), listed))
     if isinstance(candidate.elf, str) and not tree.exists(candidate.path):
         return replace(candidate, is_missing=True)
     return candidate
+
+
+def _with_places(load: LoadResult | None, listed: Collection[str]) -> LoadResult | None:
+    """The same where a library that is not found is a file of the project, in a place nobody looks at."""
+    if load is None or all(problem.trouble is not Verdict.MISSING_LIBRARY for problem in load.problems):
+        return load
+    return load._replace(problems=tuple(_with_place(problem, listed) for problem in load.problems))
+
+
+def _with_place(problem: Problem, listed: Collection[str]) -> Problem:
+    there = sorted(path for path in listed if os.path.basename(path) == problem.subject)
+    users = [path for path in listed if f"/{problem.needed_by}".endswith(f"/{path}")]
+    if problem.trouble is not Verdict.MISSING_LIBRARY or not there or not users:
+        return problem
+    place, user = os.path.dirname(there[0]) or ".", max(users, key=len)
+    way = os.path.relpath(place, os.path.dirname(user) or ".")
+    command = f"patchelf --set-rpath '$ORIGIN/{way}' {os.path.basename(user)}"
+    return replace(
+        problem,
+        reason=f"{problem.reason}; the project has it in {place}, where the run path does not lead",
+        tip=f"take a version of the wheel that is built right, or correct the file: {command}",
+    )
 
 
 def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
@@ -91,7 +114,7 @@ def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, t
     return plan(candidates, target, mode, taken=taken, needed=_needed_names(listed, tree))
 
 
-def plan_libraries(paths: Iterable[str], tree: Tree, target: Target) -> list[Decision]:
+def plan_libraries(paths: Collection[str], tree: Tree, target: Target) -> list[Decision]:
     """Judge shared libraries that are no modules, such as those that a program loads with ``ctypes``."""
     decisions = []
     for path in sorted(paths):
@@ -99,7 +122,8 @@ def plan_libraries(paths: Iterable[str], tree: Tree, target: Target) -> list[Dec
         library = Candidate(path, name, tree.examine(path), is_library=True)
         decision = judge_library(library, target)
         if decision.verdict is Verdict.LIBRARY:
-            decision = judge_library(replace(library, load=tree.load(path)), target)
+            load = _with_places(tree.load(path), paths)
+            decision = judge_library(replace(library, load=load), target)
         decisions.append(decision)
     return decisions
 

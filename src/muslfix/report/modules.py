@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from os.path import basename
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.errors import MAY_READ
 from muslfix.loader.facts import LoadResult
+from muslfix.loader.time_t import TimeT, sentence_about
 from muslfix.modules.plan import Decision
-from muslfix.report.report import ModuleReport
+from muslfix.report.report import ModuleReport, ProjectReport
 from muslfix.suffix import Libc
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode, Verdict
@@ -26,6 +29,12 @@ _EVIDENCE = 3
 
 # python/cpython#122931: builds on 3.15 take the first suffix of the stable ABI, which has a triplet there.
 _SINCE_315 = "builds on Python 3.15 and later give this name, which older Pythons do not import"
+
+_TIMES = {
+    TimeT.NEW: "it uses musl's time_t of 64 bits",
+    TimeT.OLD: "it uses musl's old time_t of 32 bits, which ends in 2038",
+    TimeT.BOTH: "it uses both kinds of musl's time_t",
+}
 
 _SLOW = "Python silently imports the .py of the same name, which is slower"
 
@@ -59,7 +68,30 @@ def report_module(
         not_known=load.unknown,
         was_slow=is_named and decision.candidate.has_source,
         is_library=decision.candidate.is_library,
+        time_t=dict(load.times).get(load.files[0]) if load.files else None,
     )
+
+
+def with_times(report: ProjectReport, decisions: Iterable[Decision]) -> ProjectReport:
+    """The report with what is to be said of the ``time_t`` of a project's files, its libraries among them.
+
+    :param report: with the modules of these decisions
+    """
+    found: dict[str, TimeT] = {}
+    for decision in decisions:
+        load, path = decision.candidate.load, decision.candidate.path
+        if load is not None and load.times:
+            root = load.files[0][: -len(path)]
+            found.update((file, kind) for file, kind in load.times if file.startswith(root))
+    if not found:
+        return report
+    modules = tuple(
+        replace(module, sentence=f"{module.sentence}; {_TIMES[module.time_t]}") if module.time_t else module
+        for module in report.modules
+    )
+    sentence, mixes = sentence_about(found)
+    warnings = (*report.warnings, sentence) if mixes else report.warnings
+    return replace(report, modules=modules, warnings=warnings)
 
 
 def _deed(decision: Decision, mode: Mode, *, dry_run: bool) -> str:

@@ -18,6 +18,7 @@ from muslfix.verdicts import Mode, Verdict
 if TYPE_CHECKING:  # a wheel without extension modules is installed without what reads ELF files
     from muslfix.loader.facts import Problem
     from muslfix.loader.musl_floor import MuslFloor
+    from muslfix.loader.time_t import TimeT
     from muslfix.targets.target import Source
 
 #: The version of the JSON form.
@@ -78,6 +79,8 @@ class ModuleReport:
     :param not_known: what could not be checked about that, each a sentence
     :param was_slow: whether Python imports a ``.py`` in its place unless it is given a name
     :param is_library: whether it is no extension module but a shared library
+    :param time_t: which of musl's two ``time_t`` it uses on a 32-bit CPU; ``None`` where it uses none, or
+        that was not looked at
     """
 
     path: str
@@ -92,6 +95,7 @@ class ModuleReport:
     not_known: tuple[str, ...] = ()
     was_slow: bool = False
     is_library: bool = False
+    time_t: TimeT | None = None
 
     def __str__(self) -> str:
         return f"{self.path}: {self.verdict}: {self.sentence}"

@@ -13,9 +13,10 @@ from muslfix.errors import MuslfixError
 from muslfix.files import open_regular
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_libraries, plan_tree
+from muslfix.modules.plan import Decision
 from muslfix.modules.tree import DiskTree
-from muslfix.report.modules import report_module
-from muslfix.report.report import ModuleReport, ProjectReport
+from muslfix.report.modules import report_module, with_times
+from muslfix.report.report import ProjectReport
 from muslfix.targets.environments import environment_in
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
@@ -93,8 +94,8 @@ def check_directory(
     """
     root = os.path.abspath(directory)
     tree = DiskTree(partial(os.path.join, root), load_check)
-    modules = _modules(contents.others, tree, target, mode)
-    return ProjectReport(directory, None, root, root, "checked", None, modules=modules)
+    decisions = _decisions(contents.others, tree, target, mode)
+    return _report(directory, root, root, decisions, target)
 
 
 def doubt_about_empty(directory: str) -> str:
@@ -112,19 +113,25 @@ def check_file(path: str, target: Target, mode: Mode, load_check: LoadCheck | No
     directory, name = os.path.split(os.path.abspath(path))
     tree = DiskTree(partial(os.path.join, directory), load_check)
     beside = [file for file in os.listdir(directory) if file.partition(".")[0] == name.partition(".")[0]]
-    modules = _modules(beside if _SHARED_OBJECT.search(name) else [], tree, target, mode)
-    itself = [module for module in modules if module.path == name]
-    if not itself:
-        itself = [report_module(one, target, dry_run=True) for one in plan_libraries([name], tree, target)]
-    source = os.path.join(directory, name)
-    return ProjectReport(path, None, source, directory, "checked", None, modules=tuple(itself))
+    decisions = _decisions(beside if _SHARED_OBJECT.search(name) else [], tree, target, mode)
+    itself = [decision for decision in decisions if decision.candidate.path == name]
+    itself = itself or plan_libraries([name], tree, target)
+    return _report(path, os.path.join(directory, name), directory, itself, target)
 
 
-def _modules(files: Sequence[str], tree: DiskTree, target: Target, mode: Mode) -> tuple[ModuleReport, ...]:
-    """The reports on the modules, and on shared libraries that are none, among some files."""
+def _report(
+    name: str, source: str, location: str, decisions: Sequence[Decision], target: Target
+) -> ProjectReport:
+    modules = tuple(report_module(decision, target, dry_run=True) for decision in decisions)
+    report = ProjectReport(name, None, source, location, "checked", None, modules=modules)
+    return with_times(report, decisions)
+
+
+def _decisions(files: Sequence[str], tree: DiskTree, target: Target, mode: Mode) -> list[Decision]:
+    """The decisions on the modules, and on shared libraries that are none, among some files."""
     modules = plan_tree(files, tree, target, mode, thorough=True).decisions
     judged = {decision.candidate.path for decision in modules}
     others = [path for path in files if _SHARED_OBJECT.search(path) and path not in judged]
     # Those in *.libs/ are looked at when a module needs them.
     libraries = plan_libraries([path for path in others if ".libs/" not in path], tree, target)
-    return tuple(report_module(decision, target, dry_run=True) for decision in (*modules, *libraries))
+    return [*modules, *libraries]
