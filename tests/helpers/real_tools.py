@@ -68,8 +68,12 @@ def process_environment(**more: str) -> dict[str, str]:
 
 
 def muslfix_command() -> list[str]:
-    """The words that run muslfix in a process of its own, measured where this one is."""
-    return [sys.executable, *(["-m", "coverage", "run"] if _MEASURED else []), "-m", "muslfix"]
+    """The words that run muslfix in a process of its own.
+
+    Where this one is measured that one is too, by :func:`process_environment`. It must not be by ``coverage
+    run`` as well: two measurements get into each other's way, and one may then warn that it has no data.
+    """
+    return [sys.executable, "-m", "muslfix"]
 
 
 def run(command: Sequence[str | os.PathLike[str]], folder: Path | str = "/", **variables: str) -> Result:

@@ -160,7 +160,7 @@ def apart(prefix: Path) -> tuple[Target, Path, Path]:
 def test_an_install_waits_for_a_fix_on_the_other_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(muslfix.transaction.recovery, "_PATIENCE", 0.1)
+    monkeypatch.setattr(muslfix.transaction.recovery, "PATIENCE", 0.1)
     prefix = tmp_path / "prefix"
     target, *folders = apart(prefix)
     wheel, options = make_demo(tmp_path), InstallOptions(prefix=str(prefix), compile=False)

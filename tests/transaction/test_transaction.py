@@ -445,7 +445,7 @@ def test_one_that_waits_for_a_folder_which_is_taken_back_makes_it_again(tmp_path
 
 
 def test_a_lock_that_is_held_for_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(muslfix.transaction.recovery, "_PATIENCE", 0.1)
+    monkeypatch.setattr(muslfix.transaction.recovery, "PATIENCE", 0.1)
     with Transaction(str(tmp_path)):
         with pytest.raises(DestinationError, match="is being changed by another muslfix") as caught:
             put_right(tmp_path)

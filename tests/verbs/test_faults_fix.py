@@ -40,6 +40,7 @@ from environments import site_packages
 from faults import (
     ERRORS,
     KILLED,
+    Work,
     forked,
     kill,
     powerless,
@@ -144,13 +145,18 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
-    """In memory where that can be: a disk that is told to keep what it got takes most of the time."""
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """A folder, in memory where that can be: a disk that is told to keep what it got takes long."""
     memory = Path("/dev/shm")
     folder = memory if os.access(memory, os.W_OK | os.X_OK) else tmp_path
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        target_file(Path(name))
-        yield Scene(Path(name), *request.param)
+        yield Path(name)
+
+
+@pytest.fixture
+def scene(in_memory: Path, request: pytest.FixtureRequest) -> Scene:
+    target_file(in_memory)
+    return Scene(in_memory, *request.param)
 
 
 def of_each(*cases: tuple[str, str]) -> pytest.MarkDecorator:
@@ -739,50 +745,80 @@ def test_fix_and_undo_at_once(tmp_path: Path) -> None:
         assert _part(site, f"demo{number}") in [_part_of(tree, f"demo{number}") for tree in trees]
 
 
-@pytest.mark.parametrize(("until", "mode"), [("RECORD", "rename"), (".so", "symlink")])
-def test_one_that_looks_while_another_is_half_way(tmp_path: Path, until: str, mode: str) -> None:
+def looks_half_way(first: Work, pause_at: int, second: Work, until: str) -> Work:
+    """The second of two works, which comes to a file when the first is half-way.
+
+    The first is let go on where the second waits for it, or has ended.
+
+    :param first: returns a report, like the second
+    :param pause_at: the step before which it pauses
+    :param until: how the name of the file ends
+    """
+    go, gone = os.pipe(), os.pipe()
+
+    def do_first() -> int:
+        def pause() -> None:
+            os.write(gone[1], b"half-way")
+            os.read(go[0], 1)
+
+        report: Report = struck(first, pause_at, pause)()
+        os.write(gone[1], b"done")
+        return 0 if report.is_well else 1
+
+    def do_second() -> int:
+        children: list[int] = []
+
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
+            if event == "open" and str(arguments[0]).endswith(until) and not children:
+                children.append(os.fork())
+                if children[0] == 0:
+                    os._exit(do_first())
+                os.read(gone[0], 8)
+            if event == "fcntl.flock" and children:
+                os.write(go[1], b"go on")
+
+        sys.addaudithook(hook)
+        report = second()
+        os.write(go[1], b"go on")
+        _, status = os.waitpid(children[0], 0)
+        sys.stdout.write(report.to_json())
+        return 0 if report.is_well and status == 0 else 1
+
+    return do_second
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "until"),
+    [
+        ("fix rename", "fix rename", "RECORD"),
+        ("fix symlink", "fix symlink", ".so"),
+        ("fix symlink", "undo", "muslfix.json"),
+        ("undo", "undo", "RECORD"),
+        ("undo", "verify", "RECORD"),
+    ],
+)
+def test_one_that_looks_while_another_is_half_way(
+    in_memory: Path, first: str, second: str, until: str
+) -> None:
     """It sees a new name before RECORD lists it, or none of the two; that is no fault of the project."""
-    for pause_at in range(1, 40, 2):
-        site = lay(tmp_path / str(pause_at))
-        go, gone = os.pipe(), os.pipe()
-        running()
-
-        def first() -> int:
-            def pause() -> None:
-                os.write(gone[1], b"half-way")  # noqa: B023
-                os.read(go[0], 1)  # noqa: B023
-
-            report: Report = struck(lambda: fix_all(site, mode), pause_at, pause)()  # noqa: B023
-            os.write(gone[1], b"done")  # noqa: B023
-            return 0 if report.is_well else 1
-
-        def second() -> int:
-            """Comes to a file when the first is half-way, and lets it go on where it waits for it."""
-            children: list[int] = []
-
-            def hook(event: str, arguments: tuple[object, ...]) -> None:
-                if event == "open" and str(arguments[0]).endswith(until) and not children:
-                    children.append(os.fork())
-                    if children[0] == 0:
-                        os._exit(first())
-                    os.read(gone[0], 8)  # noqa: B023
-                if event == "fcntl.flock" and children:
-                    os.write(go[1], b"go on")  # noqa: B023
-
-            sys.addaudithook(hook)
-            report = fix_all(site, mode)  # noqa: B023
-            os.write(go[1], b"go on")  # noqa: B023
-            _, status = os.waitpid(children[0], 0)
-            sys.stdout.write(report.to_json())
-            return 0 if report.is_well and status == 0 else 1
-
-        told = tmp_path / "told"
-        assert forked(second, told) == 0, f"half-way at {pause_at}: {told.read_text()}"
-        assert len(speed(site)) == (1 if mode == "rename" else 2)
+    verbs: dict[str, Callable[[Path], Report]] = {
+        "fix rename": lambda site: fix_all(site, "rename"),
+        "fix symlink": fix_all,
+        "undo": undo_all,
+        "verify": verify_all,
+    }
+    running()
+    for pause_at in range(2, 40, 3):
+        site = lay(in_memory / str(pause_at))
+        if first == "undo":
+            fix_all(site)
+        told, works = in_memory / "told", [partial(verbs[name], site) for name in (first, second)]
+        status = forked(looks_half_way(works[0], pause_at, works[1], until), told)
+        assert status == 0, f"half-way at {pause_at}: {told.read_text()}"
+        if first == second != "undo":
+            assert len(speed(site)) == (1 if "rename" in first else 2)
         assert leftovers(site) == []
         assert verify_all(site).is_well
-        for descriptor in (*go, *gone):
-            os.close(descriptor)
 
 
 def test_a_reader_meanwhile(environment: Path, tmp_path: Path) -> None:

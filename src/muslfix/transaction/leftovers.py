@@ -7,7 +7,8 @@ steps back.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from muslfix.errors import destination_errors
 from muslfix.files import STAGING_PREFIX
@@ -35,6 +36,31 @@ def recover_leftovers(directory: str) -> str:
     if remaining:
         return about_remaining(remaining)
     return f"{directory}: cleaned up after an interrupted muslfix" if ended else ""
+
+
+def traces_of_work(directory: str) -> tuple[int, bool]:
+    """What differs, or is true, where a transaction has been at work since this was asked for the last time.
+
+    :return: when a name in the directory has changed last, and whether a transaction is there now
+    """
+    try:
+        return os.stat(directory).st_mtime_ns, _has_leftovers(directory)
+    except OSError:  # the caller finds out
+        return 0, False
+
+
+@contextmanager
+def kept_still(directory: str) -> Iterator[None]:
+    """Wait for a transaction that still runs in a directory, and let none begin there meanwhile.
+
+    :raises DestinationError: if the directory stays locked, or cannot be locked
+    """
+    from muslfix.transaction.locking import lock_each  # hardly ever needed
+
+    with ExitStack() as locks:
+        with destination_errors(directory):
+            lock_each((os.path.realpath(directory),), locks)
+        yield
 
 
 def about_remaining(directories: Iterable[str]) -> str:

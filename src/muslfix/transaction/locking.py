@@ -13,18 +13,22 @@ from contextlib import ExitStack, suppress
 
 from muslfix.errors import DestinationError
 
+#: How long to wait for another muslfix that works on the same directory, in seconds.
+PATIENCE = 60.0
 
-def lock_each(paths: Sequence[str], locks: ExitStack, give_up: float) -> dict[str, int]:
+
+def lock_each(paths: Sequence[str], locks: ExitStack, give_up: float | None = None) -> dict[str, int]:
     """Lock the directories that exist, each once, and wait while another muslfix holds one.
 
     They are locked in an order that depends on the directories alone, so that two processes that lock the
     same ones never wait for each other.
 
     :param locks: gets what releases the locks
-    :param give_up: when to stop waiting, by the monotonic clock
+    :param give_up: when to stop waiting, by the monotonic clock; by default in :data:`PATIENCE` seconds
     :return: the first path of each, with its file descriptor
     :raises DestinationError: if another muslfix still holds one then
     """
+    give_up = time.monotonic() + PATIENCE if give_up is None else give_up
     found: dict[tuple[int, int], tuple[str, int]] = {}
     for path in paths:
         with suppress(FileNotFoundError):

@@ -16,11 +16,8 @@ from muslfix.parallel.interrupts import uninterrupted
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.directories import discard, is_directory, make_directories, remove_directories
 from muslfix.transaction.journal import JOURNAL, TAKEN_BACK, read_journal
-from muslfix.transaction.locking import are_in_place, lock_each
+from muslfix.transaction.locking import PATIENCE, are_in_place, lock_each
 from muslfix.transaction.steps import DONE, Step, take_back
-
-# How long to wait for another muslfix that works on the same directory, in seconds.
-_PATIENCE = 60.0
 
 
 def lock_and_recover(
@@ -36,7 +33,7 @@ def lock_and_recover(
     :raises DestinationError: if a directory stays locked, or a journal cannot be trusted
     :raises OSError: if a directory cannot be created, or a step cannot be taken back
     """
-    give_up = time.monotonic() + _PATIENCE
+    give_up = time.monotonic() + PATIENCE
     ended: list[str] = []
     while True:
         with uninterrupted():

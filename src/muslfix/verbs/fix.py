@@ -16,7 +16,6 @@ from muslfix.projects.trace import Change
 from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
-from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import convert_options, projects_named
@@ -98,10 +97,6 @@ class _Fix:
     def look(self, project: InstalledProject) -> ProjectReport | None:
         """The report on a project, or ``None`` if it must be changed."""
         record, plan = plan_project(project, self._target, self._mode, self._check)
-        if plan.refusals and not self._dry_run:
-            # Another run may be half-way through the project: wait for it, or take back what it left.
-            recover_leftovers(project.root)
-            record, plan = plan_project(project, self._target, self._mode, self._check)
         if plan.changes and not self._dry_run:
             return None
         if plan.changes:

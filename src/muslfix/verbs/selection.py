@@ -24,7 +24,7 @@ from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.environments import each_once, environment_in
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
-from muslfix.transaction.leftovers import about_remaining, recover_leftovers
+from muslfix.transaction.leftovers import about_remaining, kept_still, recover_leftovers, traces_of_work
 from muslfix.verbs.reports import (
     notes_on_editable,
     report_failed,
@@ -153,10 +153,14 @@ class Site:
     def look(self, what: str, look: Look, *, threads: int = 1) -> list[InstalledProject]:
         """Look at each project, which takes no lock. An error in one does not stop the others.
 
+        Where another run was at work meanwhile, what is wrong may have been half-way only: it is looked at
+        again when that run has ended.
+
         :param what: name of the work, for the progress
         :param look: returns the report on a project, or ``None`` if the project must be changed
         :param threads: how many projects to look at side by side
         :return: the projects to change
+        :raises DestinationError: if another run does not end
         """
 
         def attempt(project: InstalledProject) -> ProjectReport | None:
@@ -165,6 +169,7 @@ class Site:
             except MuslfixError as error:
                 return report_failed(project, error)
 
+        before = traces_of_work(self.directory)
         if threads == 1:
             outcomes = map(attempt, self.projects)
             reports = list(counted(outcomes, len(self.projects), what, self._progress))
@@ -172,6 +177,11 @@ class Site:
             from muslfix.parallel.threads import Pool  # only verify needs it
 
             reports = Pool(threads).map(attempt, self.projects, what=what, progress=self._progress)
+        unsure = [n for n, report in enumerate(reports) if report is not None and not report.is_well]
+        if unsure and traces_of_work(self.directory) != (before[0], False):
+            with kept_still(self.directory):
+                for number in unsure:
+                    reports[number] = attempt(self.projects[number])
         self._reports += [report for report in reports if report is not None]
         return [project for project, report in zip(self.projects, reports) if report is None]
 
