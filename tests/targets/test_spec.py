@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 
 import pytest
 from commands import Cli
@@ -125,6 +126,7 @@ def test_a_specification_is_the_target_that_a_file_describes(spec: str, name: st
         ("cp311-musl-x86_64-glibc", "contradicts itself: no Python on glibc imports -musl", ""),
         ("cp311-gnu-x86_64-bionic", "names the libc 'bionic'; it can be glibc or musl", ""),
         ("alpine-3.14-x86_64-glibc", "names the libc glibc, and alpine-3.14 runs on musl", ""),
+        ("entware-3.9-x86_64-musl", "names the libc musl, and entware-3.9 runs on glibc", ""),
         ("alpine-3.14-x86_64-musl1.2.5", "names musl 1.2.5, and alpine-3.14 has musl 1.2.2", ""),
         ("cp35m-musl-x86_64", "is for Python 3.5; muslfix serves CPython 3.6 and later", ""),
         ("cp37-musl-x86_64", "leaves open whether its ABI has the flag m", "write cp37m"),
@@ -190,7 +192,11 @@ def test_what_is_given_must_not_contradict() -> None:
         ("alpine-3.14 alpine-3.15", "musl gnu"),
         ("uv-3.8-musl-20251014 uv-3.10-musl-20251014 uv-3.11-musl-20251014 uv-3.12-musl-20251014", "gnu"),
         ("uv-3.9-musl uv-3.10-musl uv-3.12-musl uv-3.13-musl", "musl"),
-        ("openwrt-3.8 openwrt-3.11", ""),
+        ("upstream-3.13t upstream-3.15t uv-3.13t-musl uv-3.14t-musl alpine-3.24", "musl"),
+        # The patch that took the triplet away is gone in 23.05: openwrt/packages#22048
+        ("openwrt-3.8 openwrt-3.10 entware-3.9", ""),
+        ("openwrt-3.11 openwrt-3.13 openwrt-3.14", "musl"),
+        ("entware-3.11 entware-3.13", "gnu"),
     ],
 )
 def test_the_table(names: str, spelled: str) -> None:
@@ -207,7 +213,7 @@ def test_each_known_python_is_a_target_on_each_cpu() -> None:
         for cpu in CPUS:
             target = parse_target_spec(f"{known.name}-{cpu.name}")
             assert known in known_like(target)
-            assert target.libc is Libc.MUSL
+            assert target.libc is (Libc.GLIBC if known.name.startswith("entware-") else Libc.MUSL)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +222,7 @@ def test_each_known_python_is_a_target_on_each_cpu() -> None:
         ("uv-cpython-3.11-musl-x86_64-20251014", {"uv-3.11-musl-20251014", "yocto-3.11"}),
         ("alpine-3.15-cpython-3.9-x86_64", {"alpine-3.14", "alpine-3.15"}),
         ("openwrt-cpython-3.9-aarch64", {"openwrt-3.9"}),
+        ("cpython-3.15t-musl-x86_64", {"upstream-3.15t", "uv-3.15t-musl"}),
         ("docker-debian-cpython-3.9-x86_64", set()),
     ],
 )
@@ -247,8 +254,38 @@ def test_a_specification_on_the_command_line(cli: Cli) -> None:
     assert "environment: system at an unknown prefix" in told.out
 
 
-def test_a_release_of_alpine_that_is_not_known() -> None:
-    with pytest.raises(
-        InvalidTarget, match=r"is Alpine 3\.99, which is not known here; known are alpine-3\.9 to"
-    ):
-        parse_target_spec("alpine-3.99-x86_64")
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (
+            "alpine-3.99-x86_64",
+            "names alpine-3.99, which is not known here; known are alpine-3.9 to alpine-3.24",
+        ),
+        (
+            "uv-3.16-musl-x86_64",
+            "names uv-3.16, which is not known here; known are uv-3.6-musl-20251014 to uv-3.",
+        ),
+        ("openwrt-99.05-arm64", "names openwrt-99.05, which is not known here; known are openwrt-3.6 to"),
+    ],
+)
+def test_a_release_that_is_not_known_is_not_guessed(spec: str, said: str) -> None:
+    with pytest.raises(InvalidTarget) as caught:
+        parse_target_spec(spec)
+    assert caught.value.reason.startswith(said)
+    assert "a later release is not guessed" in str(caught.value.tip)
+
+
+def test_each_row_says_where_it_stands_and_when_it_was_looked_up(cli: Cli) -> None:
+    for known in KNOWN:
+        assert known.source.startswith("https://")
+        assert date.fromisoformat(known.checked) >= date(2026, 11, 26)
+    first = cli("interpreter", "--list", "-v").out.splitlines()[0]
+    assert first.endswith(f"[{KNOWN[0].source}, {KNOWN[0].checked}]")
+
+
+def test_other_names() -> None:
+    names = [name for known in KNOWN for name in (known.name, *known.aliases)]
+    assert len(set(names)) == len(names)
+    one, other = parse_target_spec("openwrt-23.05-arm64"), parse_target_spec("openwrt-3.11-aarch64")
+    assert one.extension_suffixes == other.extension_suffixes
+    assert one.extension_suffixes[0] == ".cpython-311-aarch64-linux-musl.so"

@@ -30,7 +30,10 @@ from wheelmaker import DEFLATED, STORED, make_wheel
 import muslfix
 from muslfix.errors import UsageError
 from muslfix.rewheel.wheel_plan import WheelTree
+from muslfix.suffix import Libc
 from muslfix.targets.interpreter import read_target_file
+from muslfix.targets.known_pythons import KNOWN
+from muslfix.targets.spec import parse_target_spec
 from muslfix.verbs.repair import RepairOptions, repair, repair_wheel
 from muslfix.verdicts import Mode
 from muslfix.wheels.wheel import open_wheel
@@ -458,6 +461,31 @@ def test_bad_wheels_do_not_stop_the_others(cli: Cli, tmp_path: Path) -> None:
         assert words in problems[wheel], wheel
     (done,) = (p for p in report["projects"] if p["action"] == "repaired")
     assert done["output"] == str(tmp_path / "out" / MISNAMED.name)
+
+
+def test_a_right_wheel_stays_right_for_every_known_python(tmp_path: Path) -> None:
+    """From 3.13 on all builders on musl say -musl, as the wheels on PyPI do."""
+    names = [known for known in KNOWN if known.version_info >= (3, 13) and known.libc is Libc.MUSL]
+    assert {known.name.partition("-")[0] for known in names} == {
+        "upstream",
+        "yocto",
+        "alpine",
+        "uv",
+        "openwrt",
+    }
+    wheels: dict[str, str] = {}
+    for known in names:
+        tag = f"cp3{known.version_info[1]}"
+        abi = f"{tag}{known.abi_flags}"
+        if abi not in wheels:
+            module = f"m.cpython-{abi[2:]}-aarch64-linux-musl.so"
+            wheel = tmp_path / f"demo-1.0-{tag}-{abi}-musllinux_1_2_aarch64.whl"
+            wheels[abi] = str(make_wheel(wheel, {module: ELF["aarch64-musl"]}))
+        version = "" if known.libc_version else "-musl1.2.5"
+        target = parse_target_spec(f"{known.name}-aarch64{version}")
+        (report,) = repair([wheels[abi]], [target], RepairOptions(str(tmp_path / "new"))).projects
+        assert (report.action, report.problem) == ("unchanged", None), known.name
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_wheel_that_is_for_no_target_is_left_alone(cli: Cli, tmp_path: Path) -> None:

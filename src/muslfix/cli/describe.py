@@ -43,13 +43,13 @@ def libc_of(target: Target) -> str:
 
 
 def case_of(target: Target) -> Iterator[str]:
-    """Which known Pythons on musl it may be."""
-    if target.libc is not Libc.MUSL:
+    """Which known Pythons it may be; on glibc only where its names are not those of all others."""
+    if target.libc is not Libc.MUSL and any(_spellings(target)):
         return
     known = [python.sentence for python in known_like(target)]
     if known:
         yield f"These Pythons look for the same names: {'; '.join(known)}."
-    else:
+    elif target.libc is Libc.MUSL:
         yield "No known Python on musl looks for these names; 'muslfix interpreter --list' shows which do."
 
 

@@ -89,7 +89,7 @@ def _list(output: Output, *, as_json: bool) -> None:
     from muslfix.targets.known_pythons import KNOWN, lines_about_known
 
     if not as_json:
-        output.tell(Line(line, whole=True) for line in lines_about_known())
+        output.tell(Line(line, whole=True) for line in lines_about_known(sources=output.verbose))
         return
     output.data(json.dumps([asdict(known) for known in KNOWN], indent=2) + "\n")
 

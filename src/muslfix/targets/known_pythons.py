@@ -1,10 +1,11 @@
-"""The known Pythons on musl: who builds them, and which libc the names of their extension modules spell.
+"""The known Pythons: who builds them, and which libc the names of their extension modules spell.
 
 Whether a Python on musl says ``-gnu`` or ``-musl`` depends on its version and on who built it. Each row here
-is one version of one builder, with a name for ``--target-spec``.
+is one version of one builder, with a name for ``--target-spec``, where that stands and when it was looked up.
 
-Sources: python/cpython#87278 and #95855, the ``python3`` recipes of Alpine, astral-sh/python-build-standalone
-(its PR 827), and the file names in the musllinux wheels on PyPI.
+What is not here is not guessed. A release of a distribution that is newer than its last row is refused by its
+name. A newer Python of the same builder has a row as soon as CPython knows its version: from 3.13 on its
+``configure`` takes the spelling from the compiler, on musl always ``-musl``, unless somebody patches it.
 """
 
 from __future__ import annotations
@@ -19,36 +20,41 @@ from muslfix.targets.target import Target
 
 @dataclass(frozen=True)
 class KnownPython:
-    """One version of Python by one builder, on musl.
+    """One version of Python by one builder.
 
     :param name: for ``--target-spec``: ``uv-3.10-musl``
     :param sentence: who built it, for a person
     :param version: ``3.10``
     :param spellings: the libcs that the suffixes of its own extension modules spell, in the order in which it
         looks; empty if they have no triplet
+    :param source: where that stands
+    :param checked: the day on which it was looked up there
     :param since: the first release of the builder with these names, or ``None``
     :param until: the last such release, or ``None``
-    :param libc_version: of its musl, if the builder's release determines it
+    :param libc_version: of its libc, if the builder's release determines it
+    :param libc: the one that it runs on
+    :param abi_flags: ``m`` up to 3.7, ``t`` if it is free-threaded
+    :param aliases: other names for it
     """
 
     name: str
     sentence: str
     version: str
     spellings: tuple[Libc, ...]
+    source: str
+    checked: str
     since: str | None = None
     until: str | None = None
     libc_version: str | None = None
+    libc: Libc = Libc.MUSL
+    abi_flags: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def version_info(self) -> tuple[int, int]:
         """Major and minor version."""
         major, minor = self.version.split(".")
         return int(major), int(minor)
-
-    @property
-    def abi_flags(self) -> str:
-        """``m`` up to 3.7."""
-        return "m" if self.version_info < (3, 8) else ""
 
     def triplets(self, cpu: Cpu) -> tuple[str, ...]:
         """Those in the suffixes of its own extension modules, in its order.
@@ -68,7 +74,7 @@ class KnownPython:
         is_arm = target.machine.name == "arm"
         wanted = self.spellings[:1] if is_arm else self.spellings
         return (
-            target.libc is Libc.MUSL
+            target.libc is self.libc
             and target.version_info == self.version_info
             and target.abi_flags == self.abi_flags
             and tuple(spelled) == (wanted or (None,))
@@ -77,8 +83,12 @@ class KnownPython:
 
 _GNU, _MUSL = (Libc.GLIBC,), (Libc.MUSL,)
 _VERSIONS = tuple(range(6, 16))
+_FIRST_FREE_THREADED = 13
 
-# Alpine's release, its Python and its musl. https://pkgs.alpinelinux.org/
+# The last time that all rows were looked up.
+_CHECKED = "2026-11-26"
+
+# Alpine's release, its Python and its musl.
 _ALPINE = (
     ("3.9", 6, "1.1.20"),
     ("3.10", 7, "1.1.22"),
@@ -95,98 +105,165 @@ _ALPINE = (
     ("3.21", 12, "1.2.5"),
     ("3.22", 12, "1.2.5"),
     ("3.23", 12, "1.2.5"),
+    ("3.24", 14, "1.2.6"),
 )
 
 # The release of python-build-standalone with which the spelling changed, and the last one before it.
 _NEW_STANDALONE, _OLD_STANDALONE = "20251028", "20251014"
 
+# The releases of OpenWrt that have a version of Python, and the first Python after the patch that took the
+# triplet out of its names.
+_OPENWRT = {6: ("18.06",), 7: ("19.07",), 9: ("21.02",), 10: ("22.03",), 11: ("23.05", "24.10")}
+_FIRST_WITH_TRIPLET = 11
+
+
+def _known(  # noqa: PLR0913 - the columns of the table
+    name: str,
+    sentence: str,
+    minor: int,
+    spellings: tuple[Libc, ...],
+    source: str,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    libc_version: str | None = None,
+    libc: Libc = Libc.MUSL,
+    free_threaded: bool = False,
+    aliases: tuple[str, ...] = (),
+) -> KnownPython:
+    """A row of the table."""
+    flags = "t" if free_threaded else "m" if minor < 8 else ""
+    found = (source, _CHECKED, since, until, libc_version, libc, flags, aliases)
+    return KnownPython(name, sentence, f"3.{minor}", spellings, *found)
+
 
 def _upstream() -> Iterator[KnownPython]:
     for minor in _VERSIONS:
-        yield KnownPython(
+        yield _known(
             f"upstream-3.{minor}",
             f"upstream's Python 3.{minor}, built on musl: docker.io/library/python:3.{minor}-alpine, the"
             " musllinux build images, nixpkgs",
-            f"3.{minor}",
+            minor,
             _GNU if minor < 11 else _MUSL,
+            "https://github.com/python/cpython/issues/87278",
         )
+        if minor >= _FIRST_FREE_THREADED:
+            yield _known(
+                f"upstream-3.{minor}t",
+                f"upstream's free-threaded Python 3.{minor}, built on musl: the musllinux build images,"
+                " nixpkgs",
+                minor,
+                _MUSL,
+                "https://github.com/python/cpython/issues/87278",
+                free_threaded=True,
+            )
 
 
 def _cross_built() -> Iterator[KnownPython]:
     for minor in _VERSIONS:
-        yield KnownPython(
+        yield _known(
             f"yocto-3.{minor}",
             f"Python 3.{minor} cross-built on a glibc host: Yocto",
-            f"3.{minor}",
+            minor,
             _GNU if minor < 13 else _MUSL,
+            "https://github.com/python/cpython/issues/95855",
         )
 
 
 def _alpine() -> Iterator[KnownPython]:
     for release, minor, libc_version in _ALPINE:
         sentence = f"Alpine {release}'s own Python 3.{minor}"
+        source = f"https://pkgs.alpinelinux.org/package/v{release}/main/x86_64/python3"
         if minor != 9:
             spellings = _GNU if minor < 11 else _MUSL
-            yield KnownPython(
-                f"alpine-{release}", sentence, f"3.{minor}", spellings, libc_version=libc_version
-            )
+            yield _known(f"alpine-{release}", sentence, minor, spellings, source, libc_version=libc_version)
             continue
-        yield KnownPython(
+        yield _known(
             f"alpine-{release}",
             f"{sentence}, with the patch that lets it fall back to -gnu",
-            "3.9",
+            minor,
             (*_MUSL, *_GNU),
+            source,
             since=f"a later build in {release}",
             libc_version=libc_version,
         )
-        yield KnownPython(
+        yield _known(
             f"alpine-{release}-without-fallback",
             f"{sentence}, before it was patched to fall back to -gnu",
-            "3.9",
+            minor,
             _MUSL,
+            source,
             until=f"the first builds in {release}",
             libc_version=libc_version,
         )
 
 
 def _standalone() -> Iterator[KnownPython]:
+    source = "https://github.com/astral-sh/python-build-standalone/pull"
     for minor in _VERSIONS:
         sentence = f"uv's Python 3.{minor} for musl (python-build-standalone)"
         name = f"uv-3.{minor}-musl"
-        if minor >= 13:
-            yield KnownPython(name, sentence, f"3.{minor}", _MUSL)
+        if minor >= _FIRST_FREE_THREADED:
+            yield _known(name, sentence, minor, _MUSL, f"{source}/827")
+            yield _known(
+                f"uv-3.{minor}t-musl",
+                f"uv's free-threaded Python 3.{minor} for musl (python-build-standalone)",
+                minor,
+                _MUSL,
+                f"{source}/583",
+                free_threaded=True,
+            )
             continue
         if minor >= 9:
-            yield KnownPython(
-                name,
-                f"{sentence}, from {_NEW_STANDALONE} on",
-                f"3.{minor}",
-                _MUSL,
-                since=_NEW_STANDALONE,
-            )
-        yield KnownPython(
+            new = f"{sentence}, from {_NEW_STANDALONE} on"
+            yield _known(name, new, minor, _MUSL, f"{source}/827", since=_NEW_STANDALONE)
+        yield _known(
             f"{name}-{_OLD_STANDALONE}",
             f"{sentence}, up to {_OLD_STANDALONE}",
-            f"3.{minor}",
+            minor,
             _GNU,
+            f"{source}/827",
             until=_OLD_STANDALONE,
         )
 
 
 def _openwrt() -> Iterator[KnownPython]:
     for minor in _VERSIONS:
-        yield KnownPython(
-            f"openwrt-3.{minor}", f"Python 3.{minor} of OpenWrt and Entware: no triplet", f"3.{minor}", ()
+        releases = _OPENWRT.get(minor, ())
+        has_triplet = minor >= _FIRST_WITH_TRIPLET
+        named = f" (OpenWrt {' and '.join(releases)})" if releases else ""
+        yield _known(
+            f"openwrt-3.{minor}",
+            f"Python 3.{minor} of OpenWrt{named}{'' if has_triplet else ': no triplet'}",
+            minor,
+            _MUSL if has_triplet else (),
+            f"https://github.com/openwrt/packages/{'pull/22048' if has_triplet else 'issues/14199'}",
+            aliases=tuple(f"openwrt-{release}" for release in releases),
+        )
+
+
+def _entware() -> Iterator[KnownPython]:
+    """OpenWrt's recipe on glibc."""
+    for minor in _VERSIONS:
+        has_triplet = minor >= _FIRST_WITH_TRIPLET
+        recipe = "Entware/entware-packages/blob/master/lang/python/python3/patches/600-target-suffix.patch"
+        yield _known(
+            f"entware-3.{minor}",
+            f"Python 3.{minor} of Entware, on glibc{'' if has_triplet else ': no triplet'}",
+            minor,
+            _GNU if has_triplet else (),
+            f"https://github.com/{recipe if has_triplet else 'Entware/Entware/issues/568'}",
+            libc=Libc.GLIBC,
         )
 
 
 #: All of them, by builder and version.
-KNOWN = (*_upstream(), *_cross_built(), *_alpine(), *_standalone(), *_openwrt())
+KNOWN = (*_upstream(), *_cross_built(), *_alpine(), *_standalone(), *_openwrt(), *_entware())
 
 
 def known_named(name: str) -> KnownPython | None:
-    """The known Python of a name, or ``None``."""
-    return next((known for known in KNOWN if known.name == name), None)
+    """The known Python of a name, or of another one for it; ``None`` if there is none."""
+    return next((known for known in KNOWN if name == known.name or name in known.aliases), None)
 
 
 def known_like(target: Target) -> tuple[KnownPython, ...]:
@@ -194,10 +271,14 @@ def known_like(target: Target) -> tuple[KnownPython, ...]:
     return tuple(known for known in KNOWN if known.is_like(target))
 
 
-def lines_about_known() -> Iterator[str]:
-    """A line for each known Python: name, what it imports, who builds it."""
+def lines_about_known(*, sources: bool = False) -> Iterator[str]:
+    """A line for each known Python: name, what it imports, who builds it.
+
+    :param sources: say too where that stands, and when it was looked up
+    """
     width = max(len(known.name) for known in KNOWN)
     words = {Libc.GLIBC: "-gnu", Libc.MUSL: "-musl"}
     for known in KNOWN:
         spelled = " ".join(words[libc] for libc in known.spellings) or "none"
-        yield f"{known.name:{width}}  {spelled:10}  {known.sentence}"
+        source = f" [{known.source}, {known.checked}]" if sources else ""
+        yield f"{known.name:{width}}  {spelled:10}  {known.sentence}{source}"

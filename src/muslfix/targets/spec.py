@@ -43,7 +43,9 @@ _FLAGS_WITH_M = ("m", "dm")
 _FLAGS = ("", "d")
 _FLAGS_WITH_T = ("", "d", "t", "td")
 
-_NAMES_TIP = "see 'muslfix interpreter --list', or write it as in cp310-musl-x86_64"
+_NAMES_TIP = (
+    "see 'muslfix interpreter --list', or write it as in cp310-musl-x86_64; a later release is not guessed"
+)
 
 
 def parse_target_spec(text: str, given: Mapping[str, str] | None = None) -> Target:
@@ -73,10 +75,11 @@ def _what_is_wrong(text: str) -> str:
     match = re.fullmatch(r"(?:cp3\d+[a-z]*-(?:gnu|musl|none)|(?P<name>.+?))-(?P<cpu>\w+)", text)
     if match is not None and (match["name"] is None or known_named(match["name"]) is not None):
         return f"names the CPU {match['cpu']!r}; known are {cpus}"
-    release = re.fullmatch(r"alpine-(?P<release>\d+\.\d+)(?:-\w+)?", text)
-    if release is not None:
-        known = [known.name for known in KNOWN if known.name.startswith("alpine-")]
-        return f"is Alpine {release['release']}, which is not known here; known are {known[0]} to {known[-1]}"
+    release = re.match(r"(?P<builder>[a-z]+)-\d+\.\d+", text)
+    builder = f"{release['builder']}-" if release is not None else ""
+    known = [known.name for known in KNOWN if builder and known.name.startswith(builder)]
+    if release is not None and known:
+        return f"names {release[0]}, which is not known here; known are {known[0]} to {known[-1]}"
     return "is not a target specification"
 
 
@@ -92,8 +95,8 @@ def _of_parts(text: str, match: re.Match[str], given: Mapping[str, str]) -> Targ
 
 
 def _of_known(text: str, known: KnownPython, match: re.Match[str], given: Mapping[str, str]) -> Target:
-    if match["libc"] not in (None, "musl"):
-        raise InvalidTarget(text, f"names the libc {match['libc']}, and {known.name} runs on musl")
+    if match["libc"] not in (None, known.libc.value):
+        raise InvalidTarget(text, f"names the libc {match['libc']}, and {known.name} runs on {known.libc}")
     libc_version = known.libc_version or match["libc_version"]
     if match["libc_version"] not in (None, libc_version):
         raise InvalidTarget(
@@ -101,7 +104,7 @@ def _of_known(text: str, known: KnownPython, match: re.Match[str], given: Mappin
         )
     cpu = _cpu(match)
     return _target(
-        text, known.version_info, known.abi_flags, known.triplets(cpu), cpu, Libc.MUSL, libc_version, given
+        text, known.version_info, known.abi_flags, known.triplets(cpu), cpu, known.libc, libc_version, given
     )
 
 
