@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import coverage
 import pytest
 from checkout import build
 from commands import Cli
@@ -16,11 +18,36 @@ from lab import layout
 from lab_modules import Lab
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--without-once", action="store_true", help="leave out the tests that are marked 'once'")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """``-m "not lab"`` is the inner loop: it leaves out what needs an index or qemu, too."""
     for item in items:
         if item.get_closest_marker("network") or item.get_closest_marker("arm"):
             item.add_marker("lab")
+    if config.getoption("--without-once"):
+        once = [item for item in items if item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Python drops a trace function that fails, without a word; what runs later would count as never run."""
+    if _measured() and not sys.gettrace():
+        pytest.fail(f"since {item.nodeid} or one before, coverage is not told any more which lines run")
+
+
+def pytest_sessionfinish() -> None:
+    """A worker of pytest-xdist that takes long to end is killed: save what coverage knows before."""
+    measured = _measured()
+    if measured:
+        measured.save()
+
+
+def _measured() -> coverage.Coverage | None:
+    return coverage.Coverage.current() if os.environ.get("COVERAGE_PROCESS_CONFIG") else None
 
 
 # A slow machine is no fault of the code: no test has a deadline.

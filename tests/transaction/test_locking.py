@@ -216,6 +216,7 @@ def test_two_that_lock_the_same_folders_lock_them_in_one_order(tmp_path: Path) -
 # -- chance -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_killed_at_random_instants() -> None:
     """A few of those of ``benchmarks/kills.py``, by SIGKILL from outside."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

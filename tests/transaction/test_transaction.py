@@ -191,6 +191,7 @@ def test_a_part_can_fail_alone(tmp_path: Path) -> None:
     assert (tree / "pkg" / "a.py").read_text() == "old a"
 
 
+@pytest.mark.once
 def test_killed_at_any_step_it_is_the_old_or_the_new_tree(memory: Path, states: States) -> None:
     seen = []
     for number in itertools.count(1):
@@ -207,6 +208,7 @@ def test_killed_at_any_step_it_is_the_old_or_the_new_tree(memory: Path, states: 
     assert set(seen) == {False, True}
 
 
+@pytest.mark.once
 def test_killed_at_any_write_or_sync(memory: Path, states: States) -> None:
     for number in itertools.count(1):
         tree = make_tree(memory / str(number))
@@ -220,6 +222,7 @@ def test_killed_at_any_write_or_sync(memory: Path, states: States) -> None:
 
 
 @pytest.mark.parametrize("commit", [True, False], ids=["committed", "taken back"])
+@pytest.mark.once
 def test_the_power_is_cut_at_any_step(memory: Path, states: States, commit: bool) -> None:
     """What was not synced is lost: the journal must not need it, and no name may stand for a lost file."""
     seen = []
@@ -239,6 +242,7 @@ def test_the_power_is_cut_at_any_step(memory: Path, states: States, commit: bool
 
 
 @pytest.mark.parametrize("commit", [True, False], ids=["committed", "taken back"])
+@pytest.mark.once
 def test_who_puts_it_right_can_be_killed_too(memory: Path, states: States, commit: bool) -> None:
     """Killed at some steps, then killed at a step of putting that right, then put right."""
     tree, status = memory / "tree", KILLED
@@ -708,6 +712,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, States]:
     return base / "saved", states
 
 
+@pytest.mark.once
 def test_an_upgrade_killed_at_any_step(memory: Path, installed: tuple[Path, States]) -> None:
     """Killed anywhere, the next muslfix, whatever it is asked, makes the old or the new version of it."""
     saved, states = installed
@@ -728,6 +733,7 @@ def test_an_upgrade_killed_at_any_step(memory: Path, installed: tuple[Path, Stat
     assert set(seen) == {False, True}
 
 
+@pytest.mark.once
 def test_the_power_is_cut_at_any_step_of_an_upgrade(memory: Path, installed: tuple[Path, States]) -> None:
     saved, states = installed
     tree = memory / "tree"
@@ -747,6 +753,7 @@ def test_the_power_is_cut_at_any_step_of_an_upgrade(memory: Path, installed: tup
     assert set(seen) == {False, True}
 
 
+@pytest.mark.once
 def test_the_power_is_cut_at_any_step_of_a_new_installation(memory: Path) -> None:
     whole, tree = memory / "whole", memory / "a" / "b"
     assert install(whole, NEW) == 0
@@ -761,6 +768,7 @@ def test_the_power_is_cut_at_any_step_of_a_new_installation(memory: Path) -> Non
             break
 
 
+@pytest.mark.once
 def test_an_installation_into_a_new_folder_killed_at_any_step(memory: Path) -> None:
     whole, tree = memory / "whole", memory / "a" / "b"
     assert install(whole, NEW) == 0
@@ -806,6 +814,7 @@ def test_an_upgrade_ended_by_a_signal(
 
 
 @pytest.mark.parametrize(("strike_in", "first"), [(struck, 3), (struck_in_calls, 1)])
+@pytest.mark.once
 def test_an_upgrade_that_fails_at_any_step(
     memory: Path,
     installed: tuple[Path, States],
@@ -871,6 +880,7 @@ assert outcomes[-1] == 0 and len(outcomes) > 10, outcomes
 """
 
 
+@pytest.mark.once
 def test_a_disk_that_is_full_sooner_or_later(tmp_path: Path) -> None:
     """With any number of free pages from none to enough: all, or nothing and one sentence."""
     in_namespace(ON_A_DISK_THAT_FILLS_UP, tmp_path, NEW, OTHER, TARGET)

@@ -194,6 +194,7 @@ def check_instant(site: Path) -> None:
 
 
 @of_each(*CASES)
+@pytest.mark.once
 def test_killed_before_any_step(scene: Scene) -> None:
     """Before each step on the file system, and before each write to an open file."""
     trees = scene.trees()
@@ -222,6 +223,7 @@ def test_killed_before_any_step(scene: Scene) -> None:
 
 
 @of_each(("fix", "copy"), ("undo", "rename"))
+@pytest.mark.once
 def test_the_power_is_cut_before_any_step(scene: Scene) -> None:
     """What was not synced is lost then, above all RECORD and the journal."""
     trees = scene.trees()
@@ -244,6 +246,7 @@ def test_the_power_is_cut_before_any_step(scene: Scene) -> None:
 
 
 @of_each(("fix", "rename"))
+@pytest.mark.once
 def test_killed_and_killed_again_while_that_is_put_right(scene: Scene) -> None:
     trees = scene.trees()
     for number in range(3, 45, 6):
@@ -263,6 +266,7 @@ def test_killed_and_killed_again_while_that_is_put_right(scene: Scene) -> None:
 
 
 @of_each(("fix", "copy"), ("undo", "rename"))
+@pytest.mark.once
 def test_killed_where_there_are_no_hard_links(scene: Scene) -> None:
     """There RECORD cannot be replaced at once, so for a moment there is none."""
     trees = scene.trees()
@@ -284,6 +288,7 @@ def test_killed_where_there_are_no_hard_links(scene: Scene) -> None:
 
 
 @of_each(("fix", "copy"), ("fix", "rename"), ("undo", "rename"))
+@pytest.mark.once
 def test_killed_in_the_middle_of_a_write(scene: Scene) -> None:
     """A file can grow up to a limit; what is written beyond it is cut, and the process ends."""
     trees = scene.trees()
@@ -437,6 +442,7 @@ def told_as_a_sentence(told: str) -> bool:
     ],
     indirect=["scene"],
 )
+@pytest.mark.once
 def test_an_error_at_any_step(scene: Scene, first: int, reading: bool) -> None:
     """Once, at each step that changes a tree, or at each that reads it; the errors take turns."""
     trees = scene.trees()
@@ -490,6 +496,7 @@ def _part_of(tree: dict[str, str], name: str) -> dict[str, str]:
 
 
 @of_each(("fix", "symlink"), ("undo", "rename"))
+@pytest.mark.once
 def test_a_disk_that_fails_for_good(scene: Scene) -> None:
     """From some step on nothing can be changed any more, nor taken back; the next call does that."""
     trees = scene.trees()
@@ -596,6 +603,7 @@ def test_a_read_only_tree(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("scene", "limit"), pairs(CASES, ["size=256k", "size=1m,nr_inodes=64"]), indirect=["scene"]
 )
+@pytest.mark.once
 def test_a_full_disk(scene: Scene, limit: str) -> None:
     disk = scene.folder / "disk"
     trees = scene.trees()

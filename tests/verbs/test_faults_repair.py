@@ -102,6 +102,7 @@ def scene(folder: Path, where: str) -> tuple[Path, Callable[[], int], dict[str, 
 
 @pytest.mark.parametrize("where", ["new", "in place", "forced"])
 @pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+@pytest.mark.once
 def test_killed_before_any_step(folder: Path, where: str, file_system: str, new: bytes) -> None:
     kills, left = 0, 0
     for strike_in in (struck, struck_in_calls):
@@ -130,6 +131,7 @@ def test_killed_before_any_step(folder: Path, where: str, file_system: str, new:
     assert file_system != "all" or left <= (0 if where == "new" else 2)
 
 
+@pytest.mark.once
 def test_killed_in_the_middle_of_a_write(folder: Path, new: bytes) -> None:
     """A file can grow up to a limit; what is written beyond it is cut, and the process ends."""
     ends = set()
@@ -151,6 +153,7 @@ def test_killed_in_the_middle_of_a_write(folder: Path, new: bytes) -> None:
 
 @pytest.mark.parametrize("where", ["new", "in place"])
 @pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+@pytest.mark.once
 def test_an_error_at_any_step(folder: Path, where: str, file_system: str, new: bytes) -> None:
     faults = 0
     for number in itertools.count(1):
