@@ -100,16 +100,21 @@ def image(
          "can load on no known musl (libneedle.so is linked to glibc (needs libc.so.6));"),
         ({"m.so": image(initial_exec=(Reference(""),), tls_size=8)}, False,
          "can load on no known musl (m.so needs thread-local variables at a fixed place (initial-exec TLS),"),
-        ({"m.so": image(initial_exec=(Reference("v"),), needed="libv.so"),
+        ({"m.so": image(initial_exec=(Reference("v"),), needed="libv.so", runpath="$ORIGIN"),
           "libv.so": image(exports=Exports(frozenset({"v"})), tls_size=8)}, False, "(m.so needs thread-"),
         ({"m.so": image(initial_exec=(Reference("errno_of_python"),))}, True, "can load on any musl"),
         ({"m.so": image("swapcontext")}, False, "can load on no known musl (m.so needs swapcontext, which no"
          " musl up to 1.2.6, the newest that is known here, has and no file of the wheel defines);"),
         ({"m.so": image("a", "b", "c", "d", "e")}, False, "(m.so needs a, b, c and 2 more symbols, which"),
-        ({"m.so": image("swapcontext", needed="libucontext.so.1"),
-          "pkg.libs/libucontext-1.so": image(soname="libucontext.so.1",
-                                             exports=Exports(frozenset({"swapcontext"})))},
+        ({"m.so": image("swapcontext", needed="libucontext.so.1", runpath="$ORIGIN/libs"),
+          "libs/libucontext.so.1": image(exports=Exports(frozenset({"swapcontext"})))},
          True, "can load on any musl;"),
+        ({"m.so": image("swapcontext", needed="libucontext.so.1", runpath="$ORIGIN"),
+          "libs/libucontext.so.1": image(exports=Exports(frozenset({"swapcontext"})))},
+         True, "needs no certain version of musl; needs libucontext.so.1 for m.so, which the wheel has in"
+         " pkg/libs, where no run path leads; its"),
+        ({"m.so": image(needed="liba.so", rpath="$ORIGIN/../pkg/libs"),
+          "libs/liba.so": image(needed="libb.so"), "libs/libb.so": image()}, True, "can load on any musl;"),
         ({"m.so": image("posix_getdents")}, False, "on musl 1.2.6 or later (m.so needs posix_getdents)"),
         ({"m.so": image("__getauxval")}, False, "on musl 1.2.6 or later (m.so needs __getauxval)"),
         ({"m.so": image("renameat2")}, False, "can load on musl 1.2.6 or later (m.so needs renameat2)"),
@@ -122,7 +127,7 @@ def image(
         ({"m.so": image(), "libtext.so": "is not an ELF file"}, True,
          "needs no certain version of musl; its tags promise musl 1.2 or later; what libtext.so needs is not"
          " known: it is not an ELF file"),
-        ({}, True, "has nothing that musl would load; its tags promise musl 1.2 or later"),
+        ({}, True, "has no extension module and no shared library; its tags promise musl 1.2 or later"),
     ],
 )  # fmt: skip
 def test_what_a_wheel_needs(files: dict[str, Image | str], keeps: bool, said: str) -> None:

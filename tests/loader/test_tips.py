@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from checkout import FIXTURES
 from commands import Cli
 from lab import layout
 from lab_modules import Lab
@@ -129,3 +130,60 @@ def test_a_musl_that_is_too_old(lab: Lab, tmp_path: Path) -> None:
     for name in ("posix_getdents", "__getauxval", "renameat2"):
         module = bench.make(f"{name}.so", f"int {name}(void); int m(void) {{ return {name}(); }}")
         assert the_problem(lab.pythons["311-musl"], module).tip.startswith("give the target musl 1.2.6, or")
+
+
+@ON
+def test_a_library_in_the_place_of_a_linker_script(bench_and_python: tuple[Bench, str]) -> None:
+    bench, python = bench_and_python
+    library = bench.library("liba.so.1", ANSWER)
+    module = bench.make("m.so", ASK, runpath("$ORIGIN"), link=library)
+    real = library.rename(bench.folder / "real.so")
+    library.write_text("INPUT(real.so)")
+    assert the_problem(python, module).tip == "put the library itself there"
+    real.rename(library)
+    assert loads(python, module)
+
+
+@NO_GLIBC
+def test_the_library_that_a_wheel_was_built_with(tmp_path: Path) -> None:
+    bench = Bench(str(GCC), tmp_path)
+    versions = tmp_path / "versions"
+    versions.write_text("NEW_1 { global: answer; };")
+    newer = bench.library("liba.so.1", ANSWER, f"-Wl,--version-script={versions}")
+    module = bench.make("m.so", ASK, runpath("$ORIGIN"), link=newer)
+    kept = newer.rename(tmp_path / "kept")
+    versions.write_text("OLD_1 { global: answer; };")
+    bench.library("liba.so.1", ANSWER, f"-Wl,--version-script={versions}")
+    problem = predict(sys.executable, [str(module)])[0].problems[0]
+    assert problem.tip == "install the liba.so.1 that the wheel was built with, or one that is newer"
+    kept.rename(newer)
+    assert loads(sys.executable, module)
+
+
+@pytest.mark.parametrize(
+    ("beside", "tip"),
+    [
+        (
+            {"m{gnu}": "x86_64-musl.so", "m{musl}": "x86_64-glibc.so"},
+            "remove it if it does not belong there",
+        ),
+        ({"m{gnu}": "x86_64-glibc.so"}, "use a musllinux wheel of this project"),
+        ({"m{gnu}": "aarch64-musl.so"}, "use the wheel for the target's CPU"),
+        ({"m{gnu}": ""}, "the wheel is damaged or not for Linux; use another one"),
+    ],
+    ids=["occupied", "other-libc", "other-machine", "not-elf"],
+)
+def test_what_to_do_about_a_file(tmp_path: Path, cli: Cli, beside: dict[str, str], tip: str) -> None:
+    """Done as the tip says, the module is one that only needs its name."""
+    target = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
+    names = {libc: f".cpython-39-x86_64-linux-{libc}.so" for libc in ("gnu", "musl")}
+    for name, fixture in beside.items():
+        content = (FIXTURES / "elf" / fixture).read_bytes() if fixture else b"version https://git-lfs"
+        (tmp_path / name.format(**names)).write_bytes(content)
+    words = ["check", "--no-load-check", "--target-file", str(target), str(tmp_path)]
+    told = cli(*words)
+    assert (told.status, tip in told.out) == (1, True)
+    (tmp_path / f"m{names['musl']}").unlink(missing_ok=True)
+    shutil.copy(FIXTURES / "elf" / "x86_64-musl.so", tmp_path / f"m{names['gnu']}")
+    assert "tip:" not in cli(*words).out
+    assert "1 misnamed" in cli(*words).out

@@ -44,6 +44,9 @@ _MOST_SYMBOLS = 1000
 
 _REBUILD = "take another version of the wheel, or build it from source for the target"
 
+# https://sourceware.org/glibc/manual/latest/html_node/Dynamic-Linking-Tunables.html
+_TUNABLE_SINCE = (2, 32)
+
 # Not LD_PRELOAD: what it names is loaded into every program, and those without Python's symbols end then.
 _OTHER_MODEL = (
     "take another version of the wheel, or build it from source without initial-exec TLS (C and C++:"
@@ -51,8 +54,7 @@ _OTHER_MODEL = (
 )
 _ON_TLS = {
     Libc.MUSL: f"no setting of musl helps: {_OTHER_MODEL}",
-    Libc.GLIBC: "start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={room} (glibc 2.32 and"
-    f" later), {_OTHER_MODEL}",
+    Libc.GLIBC: f"start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={{room}}, {_OTHER_MODEL}",
 }
 
 
@@ -281,6 +283,8 @@ class _Process:
                 " loaded at the start of a program can have"
             )
             tip = _ON_TLS[self.system.libc].format(room=_GLIBC_SURPLUS + size)
+            if self.system.libc is Libc.GLIBC and (self.system.version or _TUNABLE_SINCE) < _TUNABLE_SINCE:
+                tip = _OTHER_MODEL
             self._problems.append(Problem(Verdict.CRASHES, owner.file.path, "", reason, tip))
 
     def _owners(self, item: Object) -> Iterator[Object]:

@@ -11,18 +11,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from os.path import basename
+from os.path import basename, dirname, normpath
 
 from muslfix.elf.dynamic import DynamicFacts, Image
 from muslfix.loader.musl import OWN_NAME
 from muslfix.loader.musl_exports import NEWEST_TEXT, OLDEST, appeared_in
-from muslfix.loader.rules import OF_PYTHON
+from muslfix.loader.rules import OF_PYTHON, split_path, with_origin
 from muslfix.loader.time_t import TimeT, sentence_about, time_t_of
 from muslfix.suffix import Libc
 
 _TAG = re.compile(r"musllinux_(\d{1,4})_(\d{1,4})_\w+")
 
 _RELR_SINCE = (1, 2, 4)
+
+# Where the files are taken to be.
+_SITE = "/site-packages"
 
 # How many reasons and symbols a sentence names.
 _REASONS, _SYMBOLS = 3, 3
@@ -71,7 +74,7 @@ class MuslFloor:
         if self.lowest is None:
             return "can load on no known musl"
         if not self.files:
-            return "has nothing that musl would load"
+            return "has no extension module and no shared library"
         if self.reasons:
             return f"can load on musl {self.lowest} or later"
         if self.libraries or self.not_known:
@@ -126,7 +129,8 @@ class _Wheel:
         self._files = {
             path: image.dynamic for path, image in images.items() if isinstance(image.dynamic, DynamicFacts)
         }
-        self._names = names | {dynamic.soname for dynamic in self._files.values() if dynamic.soname}
+        self._names = names
+        self._paths = frozenset(images)
         self._bundled = frozenset[str]().union(*(file.exports.names for file in self._files.values()))
 
     def versions(self) -> dict[tuple[int, ...], list[str]]:
@@ -172,6 +176,28 @@ class _Wheel:
         for outside, symbols in found.items():
             use = f", with {_some(list(symbols))}" if symbols else ""
             yield f"{' and '.join(outside)}, which the wheel does not hold{use}"
+        for path, file in self._files.items():
+            for name in file.needed:
+                places = sorted(dirname(one) for one in self._paths if basename(one) == name)
+                if places and not self._is_found(name, path):
+                    where = f"which the wheel has in {places[0]}, where no run path leads"
+                    yield f"{name} for {basename(path)}, {where}"
+
+    def _is_found(self, name: str, path: str) -> bool:
+        """Whether the run path of a file leads to another one, or that of a file by which it is loaded."""
+        seen, to_do = set[str](), [path]
+        while to_do:
+            user = to_do.pop()
+            if user in seen:
+                continue
+            seen.add(user)
+            dynamic = self._files[user]
+            run_path = dynamic.rpath if dynamic.runpath is None else dynamic.runpath
+            for directory in split_path(with_origin(run_path or "", dirname(f"{_SITE}/{user}"))):
+                if normpath(f"{directory}/{name}").replace(f"{_SITE}/", "", 1) in self._paths:
+                    return True
+            to_do += [other for other, file in self._files.items() if basename(user) in file.needed]
+        return False
 
     def _outside(self, file: DynamicFacts) -> tuple[str, ...]:
         """The libraries that a file needs and neither the wheel holds nor musl is."""

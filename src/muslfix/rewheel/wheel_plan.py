@@ -184,7 +184,7 @@ def find_musl_floor(wheel: Wheel) -> MuslFloor:
 
     :raises InvalidWheel: if a file that is read is damaged
     """
-    tree = WheelTree.of(wheel)
+    tree = WheelTree(wheel, {**wheel.archive.members, **wheel.installed_modules()})
     objects = (path for path in tree.members if path.endswith(".so") or ".so." in posixpath.basename(path))
     images = {path: image for path in objects if (image := tree.image(path)) is not None}
     return find_floor(images, (tag.platform for tag in wheel.facts.tags))
