@@ -36,7 +36,7 @@ IMPURE = (
     "targets._probe targets.interpreter targets.programs targets.paths targets.schemes targets.root"
     " targets.root_files targets.root_pythons targets.root_binaries targets.build_details"
     " targets.environments targets.choice loader.check loader.files loader.musl_exports loader.system"
-    " modules.tree modules.candidates"
+    " modules.tree modules.candidates targets.shim targets.shim.proof targets.with_shim"
 )
 
 #: What the pure modules may import from elsewhere.
@@ -104,6 +104,8 @@ def imports(module: str) -> set[str]:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
+            if module.startswith("targets.shim") and node.level == 1:  # it has another name where it is installed
+                continue
             assert node.level == 0, f"{module} has a relative import"
             source = str(node.module)
             for alias in node.names:
@@ -166,6 +168,11 @@ def test_a_package_itself_is_a_docstring() -> None:
 
 def test_the_probe_is_a_program_of_its_own() -> None:
     assert own_imports("targets._probe") == set()
+
+
+def test_the_shim_is_a_package_of_its_own() -> None:
+    for module in SOURCES:
+        assert not module.startswith("targets.shim") or own_imports(module) == set(), module
 
 
 def test_pure_modules_import_nothing_that_touches_the_machine() -> None:

@@ -29,6 +29,7 @@ _COMMANDS = (
     "repair",
     "interpreter",
     "run",
+    "shim",
     "explain",
     "completion",
 )

@@ -95,6 +95,8 @@ def _list(output: Output, *, as_json: bool) -> None:
 
 
 def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
+    from muslfix.targets.with_shim import about_shim
+
     tags = [str(tag) for tag in target.tags()]
     if target.source is not None:
         yield f"facts from: {target.source.sentence}"
@@ -106,6 +108,9 @@ def _lines(target: Target, *, verbose: bool) -> Iterator[str]:
     yield f"version: {target.kind}"
     yield f"SOABI: {target.soabi or 'unknown'}"
     yield f"imports: {' '.join(target.extension_suffixes)}"
+    shim = about_shim(target)
+    if shim is not None:
+        yield f"shim: {shim}"
     yield f"libc: {target.libc} {target.libc_version or '(version unknown)'}"
     yield f"loader: {target.loader or 'unknown'}"
     yield f"machine: {target.machine}"

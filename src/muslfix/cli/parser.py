@@ -18,7 +18,7 @@ usage: muslfix COMMAND [options]
 """
 
 _GROUPS = {
-    "fix": ("fix", "install", "run", "repair", "undo"),
+    "fix": ("fix", "install", "run", "repair", "undo", "shim"),
     "look": ("check", "verify", "interpreter", "explain"),
     "more": (),  # every command without a group
 }

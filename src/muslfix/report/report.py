@@ -36,6 +36,8 @@ ACTIONS = {
     "checked": "checked",
     "undone": "put back",
     "repaired": "repaired",
+    "removed": "removed",
+    "made": "made",
     "verified": "as RECORD says",
     "differs": "not as RECORD says",
     "failed": "failed",

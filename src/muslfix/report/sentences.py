@@ -29,7 +29,7 @@ _ALIKE = frozenset({"misnamed", "removed", "put-back", "link-outside"})
 _IN_ONE_LINE = 3
 
 # What has changed something, so that a dry run says "would be".
-_DEEDS = frozenset({"installed", "replaced", "fixed", "undone", "repaired"})
+_DEEDS = frozenset({"installed", "replaced", "fixed", "undone", "repaired", "removed", "made"})
 
 # A project with one of these, and nothing else to say of it, is only counted.
 _UNEVENTFUL = frozenset({"unchanged", "verified", "checked"})

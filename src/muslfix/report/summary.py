@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from muslfix.report.lines import Line
 from muslfix.report.places import count, size
-from muslfix.report.report import ModuleReport, ProjectReport, Report, module_of
+from muslfix.report.report import ACTIONS, ModuleReport, ProjectReport, Report, module_of
 from muslfix.verdicts import LOADER_VERDICTS, Verdict
 
 # Refused modules with one of these have a count of their own.
@@ -28,7 +28,9 @@ def summarize(report: Report) -> Line:
     lost = len(report.projects) - len(found)
     if not found and (lost or report.doubts):
         return Line(head="No project was found.", kind="bad" if lost else "odd")
-    if report.command in ("undo", "verify"):
+    if report.command == "shim":
+        line = _summary_of_shim(found, report)
+    elif report.command in ("undo", "verify"):
         line = _summary_of_projects(found, report)
     elif any(project.musl is not None for project in found):
         line = _summary_of_floors(found)
@@ -111,6 +113,19 @@ def _summary_of_projects(projects: Sequence[ProjectReport], report: Report) -> L
         return Line(head=f"{total} {failed}", kind="bad")
     is_well = all(project.is_well for project in projects)
     return Line(head=f"{total}: {', '.join(parts)}", kind="good" if is_well and not report.doubts else "bad")
+
+
+def _summary_of_shim(projects: Sequence[ProjectReport], report: Report) -> Line:
+    """The same for the one project that ``shim`` is about."""
+    deeds = [ACTIONS[project.action].format(project.previous) for project in projects]
+    if any(project.action == "checked" for project in projects):
+        deeds = ["not active" if report.doubts else "active"]
+    elif report.dry_run and deeds:
+        deeds = [f"would be {deeds[0]}"]
+    kind = "odd" if report.doubts else "good"
+    return Line(
+        head=f"{count(len(projects), 'project')}: {deeds[0] if deeds else 'nothing to remove'}", kind=kind
+    )
 
 
 def _summary_of_floors(projects: Sequence[ProjectReport]) -> Line:

@@ -36,12 +36,14 @@ if TYPE_CHECKING:
 METADATA: Mapping[str, bytes] = {"INSTALLER": b"muslfix\n", "REQUESTED": b""}
 
 
-def unpack(
+def unpack(  # noqa: PLR0913 - as many as there are to say
     wheel: Wheel,
     layout: Layout,
     executable: str | None,
     transaction: Transaction,
     progress: Progress = silent,
+    *,
+    note_origin: bool = True,
 ) -> StagedWheel:
     """Unpack a wheel into staging directories.
 
@@ -50,6 +52,7 @@ def unpack(
     :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
     :param transaction: gives the staging directories
     :param progress: is told of each file
+    :param note_origin: say in ``direct_url.json`` where the wheel was
     :raises InvalidTarget: if there are scripts, and no interpreter is known for them to call
     :raises InvalidWheel: if a file is not what the archive and RECORD say
     :raises DestinationError: if it cannot be written
@@ -64,6 +67,8 @@ def unpack(
             staged = tree.finish([*files, *destination.written])
         finally:
             sha256.wait()
+        if not note_origin:
+            return staged
         return staged.with_metadata("direct_url.json", direct_url(wheel.facts.path, sha256.result()))
 
 

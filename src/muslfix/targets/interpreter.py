@@ -45,6 +45,17 @@ _MUSL_VERSION = rb"(?m)\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)"
 _OWN_SUFFIX = r"\.cpython-.*\.so"
 _GLIBC_VERSION = r"glibc (\d+(?:\.\d+)+)"
 
+# The working directory is no place to import from.
+_ASK_FOR_SHIM = f"""\
+import sys
+sys.path[:] = filter(None, sys.path)
+import _imp, importlib.machinery, json
+known, own = importlib.machinery.EXTENSION_SUFFIXES, _imp.extension_suffixes()
+file = getattr(sys.modules.get("muslfix_shim"), "__file__", None)
+added = [suffix for suffix in known if suffix not in own] if file else []
+print("\\n{MARK}" + json.dumps({{"file": file, "added": added}}))
+"""
+
 _IMPLEMENTATIONS = {"pypy": "PyPy", "graalpy": "GraalPy"}
 
 
@@ -99,7 +110,7 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     :raises InterpreterError: if it cannot be run, does not answer, or is not supported
     """
     path = os.path.abspath(executable)
-    facts = _ask_itself() if _is_itself(path) else _ask(path, timeout)
+    facts = _ask_itself() if _is_itself(path) else _probe(path, timeout)
     try:
         answer = JsonObject(facts)
         _check_identity(path, answer)
@@ -121,15 +132,36 @@ def _ask_itself() -> dict[str, Any]:
     return facts()
 
 
-def _ask(path: str, timeout: float) -> dict[str, Any]:
+def loaded_shim(executable: str, *, timeout: float = 30) -> tuple[str, tuple[str, ...]]:
+    """Ask an interpreter, started as usual, for the shim (:mod:`muslfix.targets.shim`).
+
+    :param executable: path of a supported Python
+    :param timeout: seconds after which it is killed
+    :return: the file of the shim, empty where it is not loaded, and the suffixes that it has added
+    :raises InterpreterError: if it does not answer
+    """
+    path = os.path.abspath(executable)
+    try:
+        answer = JsonObject(_ask(path, ["-B", "-c", _ASK_FOR_SHIM], timeout))
+        return answer.optional_text("file") or "", answer.texts("added")
+    except InvalidJson as error:
+        raise InterpreterError(path, f"gave an answer that cannot be true: it {error.reason}") from error
+
+
+def _probe(path: str, timeout: float) -> dict[str, Any]:
     """The answer of the probe, still unchecked."""
     import pkgutil
 
+    source = pkgutil.get_data("muslfix.targets", "_probe.py") or b""
+    return _ask(path, ["-I", "-S", "-B", "-c", source.decode()], timeout)
+
+
+def _ask(path: str, words: list[str], timeout: float) -> dict[str, Any]:
+    """The answer of a program that an interpreter runs, still unchecked."""
     from muslfix.targets.programs import run_program, why_no_answer, why_not_started
 
-    source = pkgutil.get_data("muslfix.targets", "_probe.py") or b""
     try:
-        outcome = run_program([path, "-I", "-S", "-B", "-c", source.decode()], timeout)
+        outcome = run_program([path, *words], timeout)
     except (OSError, ValueError) as error:
         raise why_not_started(path, error) from error
     if outcome.stopped is not None:

@@ -31,6 +31,7 @@ from muslfix.report.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
+from muslfix.targets.with_shim import about_shim
 from muslfix.verbs.check_paths import (
     Contents,
     check_directory,
@@ -117,6 +118,7 @@ def check(
     notes = (
         *notes_on_editable(reports),
         *_notes_on_environment(target, options, reports),
+        *_notes_on_shim(target),
         *(f"{word} is here a path too: to check that, say ./{word}" for word in shadowed),
     )
     return Report(
@@ -155,6 +157,12 @@ def _notes_on_environment(
         f"{target.externally_managed} says that another tool manages the environment: fix and install change"
         " it with --break-system-packages only",
     )
+
+
+def _notes_on_shim(target: Target) -> tuple[str, ...]:
+    """What the target imports beside the names that are right: the verdicts do not count on it."""
+    about = about_shim(target)
+    return (f"{about}; what is misnamed still gets a name by 'muslfix fix'",) if about else ()
 
 
 class _Subjects(NamedTuple):

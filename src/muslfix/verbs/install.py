@@ -49,6 +49,7 @@ class InstallOptions:
     :param progress: is told of each step
     :param load_check: ask what the target's loader will do with each module
     :param strict: refuse a module that needs a missing library or symbol
+    :param note_origin: say in ``direct_url.json`` where the wheels were; not of those that will be gone
     """
 
     mode: Mode = Mode.SYMLINK
@@ -64,6 +65,7 @@ class InstallOptions:
     progress: Progress = field(default=silent, compare=False, repr=False)
     load_check: bool = True
     strict: bool = False
+    note_origin: bool = True
 
     def __post_init__(self) -> None:
         convert_options(self)
@@ -236,7 +238,15 @@ def _unpack(
 ) -> list[StagedWheel]:
     """Unpack wheels beside their destination."""
     staged = [
-        unpack(wheel, layout, target.executable, transaction, options.progress) for wheel in judged.coming
+        unpack(
+            wheel,
+            layout,
+            target.executable,
+            transaction,
+            options.progress,
+            note_origin=options.note_origin,
+        )
+        for wheel in judged.coming
     ]
     if not options.dry_run and not all(wheel.is_small for wheel in judged.coming):
         transaction.sync_early()  # the steps until they are moved take about as long

@@ -31,8 +31,10 @@ _MAX_LINE = 9999
 #: How the variables begin that are settings.
 PREFIX = "MUSLFIX_"
 
-# Not settings: the tests of muslfix read these.
-_OF_THE_TESTS = frozenset({"MUSLFIX_LAB", "MUSLFIX_LAB_MIRROR", "MUSLFIX_REQUIRE_LAB", "MUSLFIX_REQUIRE_ARM"})
+# Not settings: the shim reads the first, the tests of muslfix the others.
+_NO_SETTINGS = frozenset(
+    {"MUSLFIX_SHIM", "MUSLFIX_LAB", "MUSLFIX_LAB_MIRROR", "MUSLFIX_REQUIRE_LAB", "MUSLFIX_REQUIRE_ARM"}
+)
 
 
 def nothing_to_fix(words: Sequence[str]) -> tuple[str, str, str] | None:
@@ -72,7 +74,7 @@ def _paths(words: Sequence[str]) -> list[str] | None:
 
 def is_variable(name: str) -> bool:
     """Whether an environment variable is, or means to be, a setting."""
-    return name.startswith(PREFIX) and name not in _OF_THE_TESTS
+    return name.startswith(PREFIX) and name not in _NO_SETTINGS
 
 
 def _has_settings() -> bool:

@@ -1,0 +1,136 @@
+"""Lets a CPython on Linux import modules whose names differ from its own in the platform alone.
+
+``muslfix shim`` installs this package as ``muslfix_shim``; it needs nothing of muslfix there. Its rules: the
+syntax of Python 3.6, no import of what ``site`` has not imported, and nothing is done before :func:`start` is
+called. This file is short because it is compiled at every start where bytecode cannot be kept; what only some
+starts need is in ``proof.py``.
+"""
+
+import _frozen_importlib_external as _external
+import _imp
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+# The end of one and the same triplet, as CPython for each libc spells it, by the beginning of the CPU's name.
+_SPELLINGS = (
+    ("", "gnu", "musl"),
+    ("x86_64", "gnux32", "muslx32"),
+    ("arm", "gnueabi", "musleabi"),
+    ("arm", "gnueabihf", "musleabihf"),
+    ("mips64", "gnuabi64", "muslabi64", "musl"),
+    ("mips64", "gnuabin32", "muslabin32", "musln32"),
+    ("mips", "gnusf", "muslsf"),
+    ("mips64", "gnuabin32sf", "musln32sf"),
+    ("mips64", "gnuabi64sf", "muslsf"),
+    ("powerpc", "gnuspe", "muslspe", "muslsf"),
+    ("loongarch64", "gnuf32", "muslf32"),
+    ("loongarch64", "gnusf", "muslsf"),
+)
+
+
+def start() -> None:
+    """Put :class:`Finder` in the place of the interpreter's own; where that is gone, do nothing."""
+    if os.environ.get("MUSLFIX_SHIM") == "0" or sys.platform != "linux":
+        return
+    added = added_suffixes(_imp.extension_suffixes(), sys.abiflags)
+    for index, hook in enumerate(sys.path_hooks):
+        details = _details(hook)
+        loaders = [loader for loader, _ in details]
+        if added and _external.ExtensionFileLoader in loaders:
+            place = loaders.index(_external.ExtensionFileLoader) + 1
+            Finder.own = details
+            details = (*details[:place], (Unproven, added), *details[place:])
+            sys.path_hooks[index] = Finder.path_hook(*details)
+            known = _external.EXTENSION_SUFFIXES  # what importlib.machinery, inspect and pkgutil know
+            known += [suffix for suffix in added if suffix not in known]
+            for path, finder in list(sys.path_importer_cache.items()):
+                if type(finder) is _external.FileFinder:
+                    sys.path_importer_cache[path] = Finder(path, *details)
+            return
+
+
+def _details(hook: "Any") -> "tuple[tuple[type, list[str]], ...]":
+    """The loaders of the interpreter's own path hook, each with its suffixes; none of any other hook."""
+    code = getattr(hook, "__code__", None)
+    if code is None or code.co_freevars != ("cls", "loader_details"):
+        return ()
+    cls, details = (cell.cell_contents for cell in hook.__closure__)
+    return details if cls is _external.FileFinder else ()
+
+
+def added_suffixes(own: "list[str]", flags: str, fallback: str = "") -> "list[str]":
+    """The suffixes that differ from some in the platform alone: the other libc's, none, or any behind abi3.
+
+    :param own: those that the interpreter looks for
+    :param flags: its ``sys.abiflags``
+    :param fallback: a triplet of its platform, where its suffixes have none; empty: the one it runs on
+    """
+    abis, triplets = [], []
+    for suffix in own:
+        words = suffix[1:-3].split("-")
+        count = 2 if words[0] == "cpython" else 1
+        # Free-threaded 3.13 and 3.14 look for .abi3.so and cannot use it (python/cpython#120901).
+        if words[0] in ("cpython", "abi3t") or (words[0] == "abi3" and "t" not in flags):
+            abis.append("-".join(words[:count]))
+            triplets += ["-".join(words[count:])] if words[count:] else []
+    if abis and not triplets:
+        from .proof import triplet_here  # OpenWrt only, up to Python 3.10
+
+        triplets = [fallback or triplet_here()]
+    others = []
+    for cpu, _, spelling in (triplet.partition("-linux-") for triplet in triplets):
+        for row in _SPELLINGS:
+            if spelling in row[1:] and cpu.startswith(row[0]):
+                others += [cpu + "-linux-" + other for other in row[1:]]
+    if not others:  # Android, or a CPU that nothing is known of
+        return []
+    ends = ["-" + triplet for triplet in triplets + others] + [""]
+    names = ["." + abi + end + ".so" for abi in abis for end in ends]
+    return [name for name in dict.fromkeys(names) if name not in own]
+
+
+class Unproven(_external.ExtensionFileLoader):
+    """Loads nothing: a module with an added name, before its ELF file is read or where that does not fit."""
+
+    reason = ""
+
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType":  # noqa: ARG002 - it was judged before
+        """Say what is wrong with the file.
+
+        :raises ImportError: always
+        """
+        raise ImportError(self.reason, name=self.name, path=self.path)
+
+
+class Finder(_external.FileFinder):
+    """Finds what the interpreter's own finder does, and modules with an added name that are proven to fit."""
+
+    own = ()  # type: tuple[Any, ...]
+
+    def find_spec(self, fullname: str, target: "ModuleType | None" = None) -> "ModuleSpec | None":
+        """As :meth:`importlib.machinery.FileFinder.find_spec`.
+
+        In the place of a file that does not fit comes what the interpreter finds by itself, a ``.py`` beside
+        it. Where there is none, the import ends in an :exc:`ImportError` with the reason.
+        """
+        spec = super().find_spec(fullname, target)
+        loader = spec and spec.loader
+        if spec is None or type(loader) is not Unproven:
+            return spec
+        try:
+            from .proof import why_not
+
+            loader.reason = why_not(loader.path, fullname)
+        except Exception as error:  # noqa: BLE001 - no fault here may stop what works without the shim
+            loader.reason = f"{loader.path} could not be judged by muslfix_shim: {error!r}"
+        if not loader.reason:
+            spec.loader = _external.ExtensionFileLoader(fullname, loader.path)
+            return spec
+        other = _external.FileFinder(self.path, *self.own).find_spec(fullname, target)
+        return spec if other is None or other.loader is None else other

@@ -1,0 +1,123 @@
+"""What the ELF file of a module proves, before it is loaded.
+
+The questions are those of muslfix's planner, about the process that this is: the same machine, the same libc
+or none, and an init function. They are asked only of modules that were found under an added name.
+"""
+
+import os
+import sys
+
+from .elf import NEEDED, RELRSZ, RPATH, RUNPATH, SHARED_OBJECT, SONAME, Damaged, Elf, libc_of, words_of
+
+# What musl exports up to 1.2.3. The loader of 1.2.4 is the first that knows relative relocations.
+_EXPORTED_BEFORE_RELR = "fopen64"
+
+
+def why_not(path: str, name: str) -> str:
+    """Why the process that this is cannot load a module, as one sentence; empty if nothing is against it.
+
+    :param path: of the file
+    :param name: of the module
+    """
+    try:
+        with open(path, "rb") as file:
+            reason = _why_not(Elf(file), path, name.rpartition(".")[2])
+    except Damaged as error:
+        reason = str(error)
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    return f"{path} {reason}" if reason else ""
+
+
+def _why_not(elf: Elf, path: str, name: str) -> str:
+    machine, libc, loader = _process()
+    if elf.kind != SHARED_OBJECT:
+        return "is no shared object"
+    if elf.machine != machine:
+        return f"is for {words_of(elf.machine)}, and this Python runs on {words_of(machine)}"
+    for other, clause in elf.evidence().items():
+        if other != libc:
+            return f"is linked to {other} ({clause}), and this Python runs on {libc}"
+    symbols = _init_functions(name)
+    if not any(elf.defines(symbol) for symbol in symbols):
+        return f"has no function {' or '.join(symbols)}, so it is no module of that name"
+    culprit = _uses_relr(elf, path, set()) if libc == "musl" and _is_before_relr(loader) else ""
+    if culprit:
+        return f"would crash: {culprit} uses relative relocations (DT_RELR), which musl knows from 1.2.4 on"
+    return ""
+
+
+def _init_functions(name: str) -> "list[str]":
+    """What Python calls to make a module: https://peps.python.org/pep-0489/, https://peps.python.org/pep-0793/."""
+    try:
+        ending = "_" + name.encode("ascii").decode()
+    except UnicodeEncodeError:
+        ending = "U_" + name.encode("punycode").decode().replace("-", "_")
+    return [kind + ending for kind in ("PyInit", "PyModExport")[: 2 if sys.version_info >= (3, 15) else 1]]
+
+
+_known = []  # type: list[tuple[tuple[int, int, bool, int], str, str]]
+
+
+def _process() -> "tuple[tuple[int, int, bool, int], str, str]":
+    """The machine, the libc and the loader of this process, found out once.
+
+    The file that runs is the loader where that was called by hand, and tells its libc by its name.
+
+    :raises Damaged: if they cannot be told
+    """
+    for path in ("/proc/self/exe", sys.executable) if not _known else ():
+        try:
+            with open(path, "rb") as file:
+                elf = Elf(file)
+                loader = elf.interpreter or os.path.realpath(path)
+                names = [os.path.basename(loader), *elf.strings(SONAME, NEEDED)]
+        except (Damaged, OSError):
+            continue
+        libcs = [libc_of(name) for name in names if libc_of(name)]
+        if libcs:
+            _known.append((elf.machine, libcs[0], loader))
+            break
+    if not _known:
+        raise Damaged("cannot be judged, since the libc of this Python is not known")
+    return _known[0]
+
+
+def _is_before_relr(loader: str) -> bool:
+    try:
+        with open(loader, "rb") as file:
+            return Elf(file).defines(_EXPORTED_BEFORE_RELR)
+    except (Damaged, OSError):
+        return False
+
+
+def _uses_relr(elf: Elf, path: str, seen: "set[str]") -> str:
+    """The file with relative relocations among this one and the libraries that come with it; empty: none."""
+    if any(elf.values(RELRSZ)):
+        return path
+    directory = os.path.dirname(os.path.abspath(path))
+    places = [place for text in elf.strings(RPATH, RUNPATH) for place in text.split(":") if place]
+    for library in elf.strings(NEEDED):
+        for place in places:
+            there = place.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", directory)
+            found = os.path.join(there, library)
+            if found not in seen and os.path.isfile(found):
+                seen.add(found)
+                with open(found, "rb") as file:
+                    culprit = _uses_relr(Elf(file), found, seen)
+                if culprit:
+                    return culprit
+    return ""
+
+
+def triplet_here() -> str:
+    """A platform triplet for this process; OpenWrt's Pythons up to 3.10 have none in their suffixes."""
+    found = getattr(sys.implementation, "_multiarch", "")
+    machine = os.uname().machine
+    if found:
+        return str(found)
+    if machine in ("x86_64", "i686", "i586") and sys.maxsize < 2**32:
+        return "i386-linux-gnu"
+    if machine.startswith("arm"):
+        return "arm-linux-gnueabi" + ("hf" if machine.startswith(("armv6", "armv7")) else "")
+    return machine.replace("ppc", "powerpc") + "-linux-gnu"

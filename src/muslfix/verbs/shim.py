@@ -1,0 +1,256 @@
+"""``muslfix shim``: let a Python accept both spellings when it imports, where the files cannot be changed.
+
+The shim is an ordinary project of the files in :mod:`muslfix.targets.shim`. It is made as a wheel, installed
+as one, and removed by its RECORD.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pkgutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, replace
+
+from muslfix._version import __version__
+from muslfix.errors import EnvironmentRefused, UsageError, destination_errors, spelling_errors
+from muslfix.progress import Progress, silent
+from muslfix.projects.environment import check_not_managed
+from muslfix.projects.project import InstalledProject, normalize_name, scan_all
+from muslfix.record.rows import RecordRow, text_of_rows
+from muslfix.report.report import ProjectReport, Report
+from muslfix.rewheel.new_file import write_whole_file
+from muslfix.staging.place import move_out
+from muslfix.staging.replaced import leaving_files
+from muslfix.targets.interpreter import loaded_shim
+from muslfix.targets.schemes import Layout, layout_of
+from muslfix.targets.target import Target
+from muslfix.targets.with_shim import PACKAGE, PROJECT, PTH, START, SWITCH, about_shim, examples, names_added
+from muslfix.transaction.leftovers import about_remaining
+from muslfix.transaction.transaction import Transaction
+from muslfix.verbs.install import InstallOptions, install
+from muslfix.verbs.reports import report_installed
+
+_INFO = f"{PACKAGE}-{__version__}.dist-info"
+WHEEL_NAME = f"{PACKAGE}-{__version__}-py3-none-any.whl"
+
+_METADATA = f"""\
+Metadata-Version: 2.1
+Name: {PROJECT}
+Version: {__version__}
+Summary: Lets CPython on Linux import extension modules that are named for the other libc
+License: MIT
+Requires-Python: >=3.6
+Description-Content-Type: text/plain
+
+At start-up, {PTH} (from Python 3.15 on {START}) lets Python also find extension modules whose file names
+differ from its own in the platform alone, if their ELF file shows that they fit. {SWITCH}=0 switches that off
+for a process; uninstalling this project ends it.
+"""
+
+_WHEEL = f"""\
+Wheel-Version: 1.0
+Generator: muslfix {__version__}
+Root-Is-Purelib: true
+Tag: py3-none-any
+"""
+
+_SOURCES = ("__init__.py", "elf.py", "proof.py")
+
+# The earliest that a zip archive can say: the same muslfix makes the same bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class ShimOptions:
+    """How to install or remove the shim.
+
+    :param break_system_packages: change an environment that another tool owns (:pep:`668`)
+    :param dry_run: only report what would be done
+    :param progress: is told of each step
+    """
+
+    break_system_packages: bool = False
+    dry_run: bool = False
+    progress: Progress = field(default=silent, compare=False, repr=False)
+
+
+def shim_wheel() -> bytes:
+    """The wheel of the shim."""
+    files = _files()
+    rows = [RecordRow.of(path, hashlib.sha256(data).digest(), len(data)) for path, data in files.items()]
+    record = text_of_rows([*rows, RecordRow.listed(f"{_INFO}/RECORD")]).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, data in {**files, f"{_INFO}/RECORD": record}.items():
+            member = zipfile.ZipInfo(path, _DATE)
+            member.external_attr = 0o100644 << 16
+            archive.writestr(member, data)
+    return buffer.getvalue()
+
+
+def _files() -> Mapping[str, bytes]:
+    sources = {name: pkgutil.get_data("muslfix.targets.shim", name) or b"" for name in _SOURCES}
+    return {
+        **{f"{PACKAGE}/{name}": data for name, data in sources.items()},
+        PTH: f"import {PACKAGE}; {PACKAGE}.start()\n".encode(),
+        START: f"{PACKAGE}:start\n".encode(),
+        f"{_INFO}/METADATA": _METADATA.encode(),
+        f"{_INFO}/WHEEL": _WHEEL.encode(),
+    }
+
+
+@spelling_errors()
+def write_shim_wheel(folder: str | os.PathLike[str]) -> str:
+    """Write the wheel of the shim, for an index, a lock file or ``uvx --with``.
+
+    :param folder: the directory for it, which is made if need be
+    :return: its path
+    :raises DestinationError: if it cannot be written, or another file has the name
+    """
+    path = os.path.join(os.fspath(folder), WHEEL_NAME)
+    with destination_errors(os.fspath(folder)):
+        os.makedirs(folder, exist_ok=True)
+    write_whole_file(path, [shim_wheel()], overwrite=False)
+    return path
+
+
+def report_wheel(folder: str, *, dry_run: bool = False) -> Report:
+    """Write the wheel of the shim as :func:`write_shim_wheel` does, and report it."""
+    path = os.path.join(folder, WHEEL_NAME) if dry_run else write_shim_wheel(folder)
+    project = ProjectReport(PROJECT, __version__, path, None, "made", None, output=path)
+    return Report("shim", dry_run, (project,))
+
+
+@spelling_errors()
+def install_shim(target: Target, options: ShimOptions | None = None) -> Report:
+    """Install the shim into the target's own environment.
+
+    :param target: the Python that will import
+    :param options: how
+    :raises UsageError: if there is nothing that the shim could add
+    :raises MuslfixError: as :func:`muslfix.install`
+    """
+    options = options or ShimOptions()
+    if not names_added(target):
+        raise UsageError(None, f"the shim has no names to add for {target.kind} on {target.machine}")
+    installing = InstallOptions(
+        break_system_packages=options.break_system_packages,
+        dry_run=options.dry_run,
+        progress=options.progress,
+        note_origin=False,
+    )
+    with tempfile.TemporaryDirectory(prefix="muslfix-") as directory:
+        report = install([write_shim_wheel(directory)], target, installing)
+    projects = tuple(
+        replace(project, source=os.path.join(project.location or "", _INFO)) for project in report.projects
+    )
+    would = "would also import" if options.dry_run else "also imports, from its next start on,"
+    note = (
+        f"this Python {would} {examples(target)}, behind its own names and where the ELF file fits;"
+        f" {SWITCH}=0 switches that off for a process, 'muslfix shim --remove' for good"
+    )
+    return replace(report, command="shim", projects=projects, notes=(*report.notes, note))
+
+
+@spelling_errors()
+def remove_shim(target: Target, options: ShimOptions | None = None) -> Report:
+    """Remove the shim from the target's own environment, by its RECORD.
+
+    :param target: the Python that has it
+    :param options: how
+    :raises MuslfixError: if the environment does not allow it, or the RECORD is missing or damaged
+    """
+    options = options or ShimOptions()
+    layout = layout_of(target)
+    check_not_managed(target, break_system_packages=options.break_system_packages)
+    with Transaction(layout.scheme.purelib, astuple(layout.scheme), layout.site_directories) as transaction:
+        going, staying = _sort(layout)
+        if not options.break_system_packages:
+            _check_owners(going)
+        leaving = leaving_files(going, staying, layout)
+        if not options.dry_run:
+            move_out(transaction, leaving, layout)
+            transaction.commit()
+    warnings = (about_remaining(transaction.remaining),) if transaction.remaining else ()
+    reports = tuple(report_installed(project, "removed") for project in going)
+    notes = () if going else (_not_there(layout),)
+    return _report(target, layout, reports, notes=notes, warnings=warnings, dry_run=options.dry_run)
+
+
+@spelling_errors()
+def shim_status(target: Target) -> Report:
+    """Report whether the target starts the shim; it is started to find out, where it can be.
+
+    :param target: the Python in question
+    :return: with a doubt if the shim is not active
+    """
+    layout = layout_of(target)
+    there, _ = _sort(layout)
+    reports = tuple(report_installed(project, "checked") for project in there)
+    if not target.runs_here or target.executable is None:
+        sentence = about_shim(target)
+        doubts = () if sentence else (_not_there(layout),)
+        return _report(target, layout, reports, notes=(sentence,) if sentence else (), doubts=doubts)
+    file, suffixes = loaded_shim(target.executable)
+    if suffixes:
+        names = ", ".join(f"demo{suffix}" for suffix in suffixes)
+        note = f"active, from {file}: this Python also imports {names}, behind its own names"
+        return _report(target, layout, reports, notes=(note,))
+    return _report(target, layout, reports, doubts=(_why_not(layout, there),))
+
+
+def _why_not(layout: Layout, there: list[InstalledProject]) -> str:
+    if not there:
+        return _not_there(layout)
+    if os.environ.get(SWITCH) == "0":
+        return f"{PROJECT} is not active: {SWITCH}=0 switches it off"
+    return (
+        f"{PROJECT} is installed, and this Python does not start it: 'python -v -c pass' shows what it does"
+    )
+
+
+def _not_there(layout: Layout) -> str:
+    return f"{PROJECT} is not installed in {', '.join(layout.site_directories)}"
+
+
+def _sort(layout: Layout) -> tuple[list[InstalledProject], list[InstalledProject]]:
+    """The shim, as it is installed, and all other projects."""
+    everything = scan_all(layout.site_directories)
+    going = [project for project in everything if project.key == normalize_name(PROJECT)]
+    return going, [project for project in everything if project not in going]
+
+
+def _check_owners(going: list[InstalledProject]) -> None:
+    for project in going:
+        if project.package_manager:
+            raise EnvironmentRefused(
+                os.path.join(project.root, project.dist_info),
+                f"belongs to the package manager {project.package_manager}",
+                tip="remove it with that, or use --break-system-packages if you accept the risk",
+            )
+
+
+def _report(  # noqa: PLR0913 - all that the report says
+    target: Target,
+    layout: Layout,
+    projects: tuple[ProjectReport, ...],
+    *,
+    notes: tuple[str, ...] = (),
+    warnings: tuple[str, ...] = (),
+    doubts: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> Report:
+    return Report(
+        "shim",
+        dry_run,
+        projects,
+        notes=notes,
+        warnings=warnings,
+        doubts=doubts,
+        source=target.source,
+        directories=layout.site_directories,
+    )
