@@ -104,7 +104,9 @@ def imports(module: str) -> set[str]:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if module.startswith("targets.shim") and node.level == 1:  # it has another name where it is installed
+            if (
+                module.startswith("targets.shim") and node.level == 1
+            ):  # it has another name where it is installed
                 continue
             assert node.level == 0, f"{module} has a relative import"
             source = str(node.module)

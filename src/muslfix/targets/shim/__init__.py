@@ -46,13 +46,21 @@ def start() -> None:
             place = loaders.index(_external.ExtensionFileLoader) + 1
             Finder.own = details
             details = (*details[:place], (Unproven, added), *details[place:])
+            _replace_finders(details)
             sys.path_hooks[index] = Finder.path_hook(*details)
             known = _external.EXTENSION_SUFFIXES  # what importlib.machinery, inspect and pkgutil know
             known += [suffix for suffix in added if suffix not in known]
-            for path, finder in list(sys.path_importer_cache.items()):
-                if type(finder) is _external.FileFinder:
-                    sys.path_importer_cache[path] = Finder(path, *details)
             return
+
+
+def _replace_finders(details: "tuple[Any, ...]") -> None:
+    """Let the finders that the interpreter's own hook has made find as much, with what they have listed."""
+    old = vars(_external.FileFinder(".", *Finder.own))["_loaders"]
+    new = vars(Finder(".", *details))["_loaders"]
+    for path, finder in list(sys.path_importer_cache.items()):
+        if type(finder) is _external.FileFinder and vars(finder)["_loaders"] == old:
+            sys.path_importer_cache[path] = other = Finder(path, *details)
+            vars(other).update(vars(finder), _loaders=new)
 
 
 def _details(hook: "Any") -> "tuple[tuple[type, list[str]], ...]":
