@@ -27,7 +27,7 @@ from muslfix.targets import shim
 from muslfix.targets.cpython import CPUS, suffixes_of
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.shim import added_suffixes, proof
-from muslfix.targets.shim.elf import Damaged, Elf
+from muslfix.targets.shim.elf import Elf, _Damaged
 from muslfix.targets.with_shim import names_added, shim_of
 from muslfix.verbs.shim import shim_wheel
 from muslfix.verdicts import Verdict
@@ -165,7 +165,7 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
         reason = proof.why_not(str(path), "m")
         assert reason.startswith(f"{path} ")
         assert "\n" not in reason
-        with suppress(Damaged):
+        with suppress(_Damaged):
             elf = Elf(io.BytesIO(data))
             assert elf.defines("PyInit_m") in (True, False)
             assert isinstance(elf.evidence(), dict)

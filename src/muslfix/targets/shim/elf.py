@@ -32,7 +32,7 @@ _MAX_STRING = 4096
 _MAX_CHAIN = 100_000
 
 
-class Damaged(Exception):
+class _Damaged(Exception):
     """The bytes are no readable ELF file; the text goes on behind its path."""
 
 
@@ -40,16 +40,16 @@ class Elf:
     """An ELF file that is open: what the proof needs of it.
 
     :param file: a seekable binary stream
-    :raises Damaged: if it is none
+    :raises _Damaged: if it is none
     """
 
     def __init__(self, file: "BinaryIO") -> None:
         self._file = file
         if self._read(0, 4, 0) != b"\x7fELF":
-            raise Damaged("is no ELF file")
+            raise _Damaged("is no ELF file")
         head = self._read(0, 64, 52)
         if head[4] not in (1, 2) or head[5] not in (1, 2):
-            raise Damaged("is cut off or damaged")
+            raise _Damaged("is cut off or damaged")
         self._word = 4 * head[4]
         self._is_little = head[5] == 1
         wide = self._word == 8
@@ -87,7 +87,7 @@ class Elf:
             data = self._file.read(size)
             if len(data) >= min(size, least):
                 return data
-        raise Damaged("is cut off or damaged")
+        raise _Damaged("is cut off or damaged")
 
     def _number(self, data: bytes, at: int, size: int = 0) -> int:
         return int.from_bytes(data[at : at + (size or self._word)], "little" if self._is_little else "big")
@@ -116,7 +116,7 @@ class Elf:
             for start, size, offset in self._loads:
                 if start <= address < start + size:
                     return offset + address - start
-        raise Damaged("has a damaged dynamic section")
+        raise _Damaged("has a damaged dynamic section")
 
     def evidence(self) -> "dict[str, str]":
         """The libcs that it is linked to, each with a clause that says why; none if it fits either."""

@@ -7,7 +7,7 @@ or none, and an init function. They are asked only of modules that were found un
 import os
 import sys
 
-from .elf import NEEDED, RELRSZ, RPATH, RUNPATH, SHARED_OBJECT, SONAME, Damaged, Elf, libc_of, words_of
+from .elf import NEEDED, RELRSZ, RPATH, RUNPATH, SHARED_OBJECT, SONAME, Elf, _Damaged, libc_of, words_of
 
 # What musl exports up to 1.2.3. The loader of 1.2.4 is the first that knows relative relocations.
 _EXPORTED_BEFORE_RELR = "fopen64"
@@ -22,7 +22,7 @@ def why_not(path: str, name: str) -> str:
     try:
         with open(path, "rb") as file:
             reason = _why_not(Elf(file), path, name.rpartition(".")[2])
-    except Damaged as error:
+    except _Damaged as error:
         reason = str(error)
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
@@ -64,7 +64,7 @@ def _process() -> "tuple[tuple[int, int, bool, int], str, str]":
 
     The file that runs is the loader where that was called by hand, and tells its libc by its name.
 
-    :raises Damaged: if they cannot be told
+    :raises _Damaged: if they cannot be told
     """
     for path in ("/proc/self/exe", sys.executable) if not _known else ():
         try:
@@ -72,14 +72,14 @@ def _process() -> "tuple[tuple[int, int, bool, int], str, str]":
                 elf = Elf(file)
                 loader = elf.interpreter or os.path.realpath(path)
                 names = [os.path.basename(loader), *elf.strings(SONAME, NEEDED)]
-        except (Damaged, OSError):
+        except (_Damaged, OSError):
             continue
         libcs = [libc_of(name) for name in names if libc_of(name)]
         if libcs:
             _known.append((elf.machine, libcs[0], loader))
             break
     if not _known:
-        raise Damaged("cannot be judged, since the libc of this Python is not known")
+        raise _Damaged("cannot be judged, since the libc of this Python is not known")
     return _known[0]
 
 
@@ -87,7 +87,7 @@ def _is_before_relr(loader: str) -> bool:
     try:
         with open(loader, "rb") as file:
             return Elf(file).defines(_EXPORTED_BEFORE_RELR)
-    except (Damaged, OSError):
+    except (_Damaged, OSError):
         return False
 
 
