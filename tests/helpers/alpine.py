@@ -47,8 +47,11 @@ class Alpine:
         """Where a path within is on this machine."""
         return self.root / path.lstrip("/")
 
-    def run(self, user: str, *command: str) -> Result:
-        """Run a command as a user would, with nothing of this machine's environment."""
+    def run(self, user: str, *command: str, **more: str) -> Result:
+        """Run a command as a user would, with nothing of this machine's environment.
+
+        :param more: variables beside a login's, or instead of them
+        """
         home = USERS[user]
         path = f"{home}/env/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         variables = {"PATH": path, "HOME": home, "USER": user, "LANG": "C.UTF-8", "TERM": "dumb"}
@@ -57,7 +60,7 @@ class Alpine:
             check=False,
             capture_output=True,
             text=True,
-            env={**variables, "VIRTUAL_ENV": f"{home}/env", "PIP_NO_INDEX": "1"},
+            env={**variables, "PIP_NO_INDEX": "1", **(more or {"VIRTUAL_ENV": f"{home}/env"})},
             executable=shutil.which("chroot", path=f"{os.environ['PATH']}:/usr/sbin"),
         )
         return Result(done.returncode, done.stdout, done.stderr)
