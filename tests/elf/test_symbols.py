@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from muslfix.elf import symbol_table
 from muslfix.elf.dynamic import DynamicFacts, Image
 from muslfix.elf.facts import ElfFacts, Machine
-from muslfix.elf.file import ElfFile
+from muslfix.elf.file import DT_STRTAB, ElfFile
 from muslfix.elf.symbol_table import Symbols
 from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
@@ -54,7 +54,7 @@ class Table(ElfFile):
         ]
         numbers = struct.pack(f"{sign}{len(symbols)}H", *(s.version for s in symbols))
         table = b"".join(rows)
-        self.tags = {_SYMTAB: [0], **({_VERSYM: [len(table)]} if versions else {})}
+        self.tags = {_SYMTAB: [0], DT_STRTAB: [0], **({_VERSYM: [len(table)]} if versions else {})}
         self.size = len(table + numbers)
         self._stream = io.BytesIO(table + numbers)
 
@@ -64,7 +64,7 @@ class Table(ElfFile):
     def offset_of(self, address: int) -> int:
         return address
 
-    def string_table(self) -> bytes:
+    def string_table(self, *, whole: bool = False) -> bytes:
         return self.strings
 
 
@@ -78,7 +78,8 @@ def one_by_one(
     for index, symbol in enumerate(symbols):
         name = strings[symbol.name : strings.index(b"\0", symbol.name)].decode("utf-8", "surrogateescape")
         binding, kind, number = symbol.info >> 4, symbol.info & 15, symbol.version & 0x7FFF
-        if index in bound and index and name and not symbol.section and binding:
+        is_own = symbol.other & 3 in (1, 2) or symbol.value  # then it is no reference, or for musl only
+        if index in bound and index and name and not symbol.section and binding and not is_own:
             version = NEEDS.get(number, "") if versions else ""
             (weak if binding == 2 else needed).append(Reference(name, version, binding == 2))
         is_definition = symbol.section and binding in (1, 2, 10) and kind in (0, 1, 2, 5, 6, 10)
@@ -93,6 +94,21 @@ def one_by_one(
         elif not versions or default or number <= 2:
             texts.add(f"{name}@*")
     return needed, weak, texts
+
+
+def lost_to(libc: Libc, symbol: Symbol) -> bool:
+    """Whether a loader does not take a symbol of the file to which the file itself refers."""
+    binding, kind, is_hidden = symbol.info >> 4, symbol.info & 15, symbol.other & 3 in (1, 2)
+    is_musl = libc is Libc.MUSL
+    if not binding:
+        return False
+    if not symbol.section:
+        return is_musl and is_hidden and binding != 2
+    if not is_musl and (is_hidden or binding == 2):
+        return False
+    is_known = binding in (1, 2, 10) and kind in ((0, 1, 2, 5, 6) if is_musl else (0, 1, 2, 5, 6, 10))
+    is_there = symbol.value or kind == 6 or (symbol.section == 0xFFF1 and not is_musl)
+    return not is_known or not is_there
 
 
 STRINGS = b"\0alpha\0beta\0g\xc3\xa4mma\0\xff\xfe\0"
@@ -135,17 +151,24 @@ def test_what_is_read_by_columns(
         patch.setattr(symbol_table, "_LONG_NAME", long_name)
         file = Table(symbols, STRINGS, bits, sign, versions=versions)
         read = Symbols(file, first, len(symbols), NEEDS)
-        references, exports = list(read.references(bound)), read.exports()
+        references, exports, lost = list(read.references(bound)), read.exports(), read.lost(bound)
     needed, weak, texts = one_by_one(symbols, STRINGS, first, bound, versions=versions)
     assert references == needed + weak
     assert set(exports.to_texts()) == texts
     assert exports.has_versions == (versions and bool(symbols))
+    texts_at = [
+        STRINGS[one.name : STRINGS.index(b"\0", one.name)].decode("utf-8", "surrogateescape")
+        for one in symbols
+    ]
+    for libc in Libc:
+        indexes = [n for n, one in enumerate(symbols) if n and n in bound and lost_to(libc, one)]
+        assert list(lost.get(libc, ())) == [texts_at[index] for index in indexes if texts_at[index]]
 
 
 @pytest.mark.parametrize("place", [6, 7, 2**32 - 1])
 @pytest.mark.parametrize("section", [0, 7])
 def test_a_name_that_is_not_in_the_table(place: int, section: int) -> None:
-    symbols = [Symbol(0), Symbol(1), Symbol(place, section=section, value=1)]
+    symbols = [Symbol(0), Symbol(1), Symbol(place, section=section, value=int(section > 0))]
     read = Symbols(Table(symbols, b"\0name\0tail"), 1, 3, NEEDS)
     with pytest.raises(InvalidElf, match=r"^has a symbol whose name is not in its string table$"):
         (read.exports() if section else read.references({1, 2}))
@@ -155,7 +178,7 @@ def test_a_name_that_is_not_in_the_table(place: int, section: int) -> None:
 def test_names_that_are_one_long_string(section: int) -> None:
     """Each of them is another end of it, so that the file is small and its names would fill any memory."""
     strings = b"x" * 1_000_000 + b"\0"
-    symbols = [Symbol(n, section=section, value=1) for n in range(10_000)]
+    symbols = [Symbol(n, section=section, value=int(section > 0)) for n in range(10_000)]
     read = Symbols(Table(symbols, strings), 1, len(symbols), NEEDS)
     with pytest.raises(InvalidElf, match="longer than 64 MiB together"):
         (read.exports() if section else read.references(range(1, len(symbols))))

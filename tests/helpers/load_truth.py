@@ -23,9 +23,27 @@ LOADS, REFUSED, DIES, UNKNOWN = "loads", "refused", "dies", "not known"
 # One interpreter forks for each file: what one loads must not be there for the next, and a crash ends only
 # a child. ctypes is imported before, and needs no other library.
 _DLOPEN = """\
-import ctypes, json, os, sys
+import ctypes, json, os, struct, sys
+
+def read_all(directory):
+    bases = {}
+    for line in open("/proc/self/maps"):
+        place, _, _, _, _, *path = line.split()
+        if path and path[0].startswith(directory + "/"):
+            bases.setdefault(path[0], int(place.partition("-")[0], 16))
+    for path, base in bases.items():
+        with open(path, "rb") as file:
+            data = file.read(4096)
+        count = struct.unpack_from("<H", data, 56)[0]
+        loads = [head for head in struct.iter_unpack("<IIQQQQQQ", data[64:64 + 56 * count]) if head[0] == 1]
+        first = min(head[3] & -4096 for head in loads)
+        for _, flags, _, address, _, size, _, _ in loads:
+            for place in range(address, address + size, 4096) if flags & 4 else ():
+                ctypes.string_at(base - first + place, 1)
+
+files, reads = json.load(sys.stdin)
 answers = []
-for file in json.load(sys.stdin):
+for file in files:
     read, write = os.pipe()
     child = os.fork()
     if not child:
@@ -34,6 +52,8 @@ for file in json.load(sys.stdin):
         except OSError as error:
             os.write(write, os.fsencode(str(error))[:4000])
             os._exit(3)
+        if reads:
+            read_all(os.path.dirname(file))
         os._exit(0)
     os.close(write)
     with open(read, "rb") as pipe:
@@ -45,11 +65,14 @@ json.dump(answers, sys.stdout)
 """
 
 
-def dlopen(python: str | Path, files: Sequence[str]) -> list[tuple[str, str]]:
-    """What an interpreter's loader does with each file: the word for it, and what it says."""
+def dlopen(python: str | Path, files: Sequence[str], *, reads: bool = False) -> list[tuple[str, str]]:
+    """What an interpreter's loader does with each file: the word for it, and what it says.
+
+    :param reads: whether all that the segments promise is read then, of it and what it needs beside it
+    """
     done = subprocess.run(
         [python, "-I", "-B", "-S", "-c", _DLOPEN],
-        input=json.dumps(files), check=True, capture_output=True, text=True, cwd="/",
+        input=json.dumps([files, reads]), check=True, capture_output=True, text=True, cwd="/",
     )  # fmt: skip
     return [(word, said) for word, said in json.loads(done.stdout)]
 

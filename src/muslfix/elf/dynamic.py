@@ -10,33 +10,25 @@ musl uses them: https://git.musl-libc.org/cgit/musl/tree/ldso/dynlink.c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from muslfix.elf.facts import ElfFacts, NeededVersion, facts_of
-from muslfix.elf.file import PT_TLS, ElfFile
+from muslfix.elf.file import DT_STRTAB, PT_GNU_STACK, ElfFile
 from muslfix.elf.hash_tables import hashed_symbols
+from muslfix.elf.odd_headers import odd_headers, thread_local_of
+from muslfix.elf.odd_tables import odd_tables
+from muslfix.elf.oddities import Oddity
+from muslfix.elf.relocations import relocations_of
 from muslfix.elf.symbol_table import Symbols
 from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
+from muslfix.suffix import Libc
 
-_NEEDED, _RELA, _RELASZ, _SONAME, _RPATH, _REL, _RELSZ = 1, 7, 8, 14, 15, 17, 18
-_PLTREL, _JMPREL, _RUNPATH, _FLAGS, _PLTRELSZ, _RELRSZ, _RELR = 20, 23, 29, 30, 2, 35, 36
+_NEEDED, _SONAME, _RPATH, _RUNPATH, _RELRSZ, _RELR = 1, 14, 15, 29, 35, 36
 _FLAGS_1 = 0x6FFFFFFB
-_DF_STATIC_TLS, _DF_1_NODEFLIB = 0x10, 0x800
+_DF_1_NODEFLIB = 0x800
 _VER_FLG_WEAK = 2
-
-_EM_MIPS = 8
-# The relocation that asks for a thread-local variable at a fixed distance from the thread pointer, by
-# e_machine: REL_TPOFF and REL_TPOFF_NEG in musl's arch/*/reloc.h.
-_TPOFF = {
-    3: (14, 37), 4: (42,), 20: (73,), 21: (73,), 22: (56,), 40: (19,), 42: (151,), 62: (18,),
-    92: (33,), 183: (1030,), 243: (10, 11), 258: (10, 11),
-}  # fmt: skip
-
-_MAX_RELOCATIONS = 64 * 1024 * 1024
-_MAX_DISTINCT = 1_000_000
-_RELOCATION_STEP = 65_536
 
 
 class VersionNeed(NamedTuple):
@@ -60,12 +52,16 @@ class DynamicFacts(NamedTuple):
     :param no_default_libraries: ``DF_1_NODEFLIB``: glibc looks in no directory of the system
     :param has_relative_relocations: whether it has any in ``DT_RELR``
     :param tls_size: bytes of its thread-local variables; 0 if it has none
-    :param static_tls: ``DF_STATIC_TLS``
+    :param tls_align: their alignment
+    :param has_descriptors: whether it asks for descriptors of thread-local variables
+    :param stack_flags: the flags of ``PT_GNU_STACK``, or ``None``
     :param initial_exec: the symbols of its initial-exec accesses to thread-local variables; an empty name is
         a variable of its own
     :param references: the undefined symbols that are bound when it is loaded
     :param needed_versions: the versions that must be there, without the weak ones
     :param exports: the symbols that it offers
+    :param lost: names that the loader of a libc looks for elsewhere, although the file is to define them
+    :param oddities: at what loaders stop
     """
 
     soname: str | None = None
@@ -75,11 +71,15 @@ class DynamicFacts(NamedTuple):
     no_default_libraries: bool = False
     has_relative_relocations: bool = False
     tls_size: int = 0
-    static_tls: bool = False
+    tls_align: int = 1
+    has_descriptors: bool = False
+    stack_flags: int | None = None
     initial_exec: tuple[Reference, ...] = ()
     references: References = References()
     needed_versions: tuple[VersionNeed, ...] = ()
     exports: Exports = Exports()
+    lost: Mapping[Libc, Sequence[str]] = {}
+    oddities: Sequence[Oddity] = ()
 
 
 def dynamic_of(file: ElfFile, needs: Sequence[NeededVersion]) -> DynamicFacts:
@@ -89,9 +89,11 @@ def dynamic_of(file: ElfFile, needs: Sequence[NeededVersion]) -> DynamicFacts:
     :raises InvalidElf: if what it reads is damaged, in whichever way
     """
     first, count = hashed_symbols(file)
-    bound, initial_exec = _bound_symbols(file, count)
+    relocations = relocations_of(file, count)
+    bound = relocations.bound
     count = max(count, max(bound, default=-1) + 1)
     symbols = Symbols(file, first, count, {need.number: need.name for need in needs})
+    variables = thread_local_of(file)
     return DynamicFacts(
         soname=_text(file, _SONAME),
         needed=tuple(file.string(value) for value in file.values(_NEEDED)),
@@ -99,14 +101,18 @@ def dynamic_of(file: ElfFile, needs: Sequence[NeededVersion]) -> DynamicFacts:
         runpath=_text(file, _RUNPATH),
         no_default_libraries=bool(file.value(_FLAGS_1) & _DF_1_NODEFLIB),
         has_relative_relocations=file.value(_RELR) > 0 and file.value(_RELRSZ) > 0,
-        tls_size=max((segment.memory for segment in file.segments if segment.kind == PT_TLS), default=0),
-        static_tls=bool(file.value(_FLAGS) & _DF_STATIC_TLS),
-        initial_exec=_initial_exec(symbols, initial_exec),
+        tls_size=0 if variables is None else variables.memory,
+        tls_align=1 if variables is None else max(variables.align, 1),
+        has_descriptors=relocations.has_descriptors,
+        stack_flags=next((one.flags for one in reversed(file.segments) if one.kind == PT_GNU_STACK), None),
+        initial_exec=_initial_exec(symbols, relocations.initial_exec),
         references=symbols.references(bound),
         needed_versions=tuple(
             VersionNeed(need.library, need.name) for need in needs if not need.flags & _VER_FLG_WEAK
         ),
         exports=symbols.exports(),
+        lost=symbols.lost(bound),
+        oddities=(*odd_headers(file, relocations), *odd_tables(file, needs, relocations, symbols)),
     )
 
 
@@ -121,57 +127,7 @@ def _initial_exec(symbols: Symbols, indexes: Collection[int]) -> tuple[Reference
 
 def _text(file: ElfFile, tag: int) -> str | None:
     values = file.values(tag)
-    return file.string(values[-1]) if values else None
-
-
-def _bound_symbols(file: ElfFile, count: int) -> tuple[Collection[int], Collection[int]]:
-    """The index of each symbol that a relocation refers to, and of those for an initial-exec access."""
-    if file.header.machine == _EM_MIPS:  # which binds through its GOT, without relocations
-        return range(1, count), ()
-    tpoff = frozenset(_TPOFF.get(file.header.machine, ()))
-    bound: set[int] = set()
-    initial_exec: set[int] = set()
-    for symbols, types in _relocations(file):
-        bound.update(symbols)
-        if not tpoff.isdisjoint(types):
-            initial_exec.update(symbol for symbol, kind in zip(symbols, types) if kind in tpoff)
-        if len(bound) > _MAX_DISTINCT:
-            raise InvalidElf(None, f"has relocations for more than {_MAX_DISTINCT} symbols")
-    if 0 not in initial_exec:  # for these it means a variable of the file, for the others no symbol
-        bound.discard(0)
-    return bound, initial_exec
-
-
-def _relocations(file: ElfFile) -> Iterator[tuple[list[int], list[int]]]:
-    """Symbol and type of every relocation, many at a time."""
-    with_addend = file.value(_PLTREL) == _RELA
-    tables = (
-        (file.value(_JMPREL), file.value(_PLTRELSZ), with_addend),
-        (file.value(_REL), file.value(_RELSZ), False),
-        (file.value(_RELA), file.value(_RELASZ), True),
-    )
-    for address, size, addend in tables:
-        if size > _MAX_RELOCATIONS:
-            raise InvalidElf(None, f"claims relocations of {size} bytes")
-        if size:
-            yield from _relocations_in(file, file.offset_of(address), size, 3 if addend else 2)
-
-
-def _relocations_in(file: ElfFile, at: int, size: int, words: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Symbol and type of every relocation of one table.
-
-    :param words: how many numbers an entry has, of which ``r_info`` is the second
-    """
-    entry = words * file.bits // 8
-    for first in range(0, size // entry, _RELOCATION_STEP):
-        count = min(_RELOCATION_STEP, size // entry - first)
-        table = file.read(at + first * entry, count * entry)
-        if file.bits == 64:  # its halves, of which the upper one is the symbol
-            halves = [file.column(table, "I", half, 2 * words) for half in (2, 3)]
-            yield (halves[1], halves[0]) if file.byte_order == "little" else (halves[0], halves[1])
-        else:
-            infos = file.column(table, "I", 1, words)
-            yield [info >> 8 for info in infos], [info & 0xFF for info in infos]
+    return file.string(values[-1]) if values and file.values(DT_STRTAB) else None
 
 
 class Image(NamedTuple):

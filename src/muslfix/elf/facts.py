@@ -119,12 +119,14 @@ class NeededVersion(NamedTuple):
     :param name: the version: ``GLIBC_2.17``
     :param flags: ``VER_FLG_WEAK`` is 2
     :param number: what ``DT_VERSYM`` calls it
+    :param hash: the hash of its name, as the file has it
     """
 
     library: str
     name: str
     flags: int
     number: int
+    hash: int
 
 
 def read_elf(stream: BinaryIO) -> ElfFacts:
@@ -158,7 +160,7 @@ def facts_of(file: ElfFile) -> tuple[ElfFacts, list[NeededVersion]]:
         machine=_machine_of(file),
         kind=_KINDS.get(file.header.kind, "other"),
         interpreter=_interpreter_of(file),
-        soname=sonames[0] if sonames else None,
+        soname=sonames[-1] if sonames else None,
         needed=needed,
         glibc_evidence=tuple(glibc),
         musl_evidence=tuple(f"needs {name}" for name in names if _MUSL_SONAME.fullmatch(name)),
@@ -173,16 +175,16 @@ def needed_versions(file: ElfFile) -> Iterator[NeededVersion]:
     :raises InvalidElf: if they lead out of the file, or have no end
     """
     tables = file.values(_DT_VERNEED)
-    at = file.offset_of(tables[0]) if tables else None
+    at = file.offset_of(tables[-1]) if tables else None
     budget = _MAX_VERSIONS
     while at is not None:
         _, count, library_at, first, following = file.unpack(_VERSION_NEED, at)
         library, at_version = _visible(file.string(library_at)), at + first
         for _ in range(count):
-            _, flags, index, name, step = file.unpack(_VERSION_NEED_ENTRY, at_version)
+            hash_, flags, index, name, step = file.unpack(_VERSION_NEED_ENTRY, at_version)
             version = _visible(file.string(name))
             file.charge(len(library) + len(version))
-            yield NeededVersion(library, version, flags, index)
+            yield NeededVersion(library, version, flags, index, hash_)
             at_version += step
             budget -= 1
             if budget < 0:
@@ -206,8 +208,8 @@ def _machine_of(file: ElfFile) -> Machine:
 
 def _interpreter_of(file: ElfFile) -> str | None:
     for segment in file.segments:
-        if segment.kind == PT_INTERP:
-            text = file.read(segment.offset, min(segment.size, MAX_STRING))
+        if segment.kind == PT_INTERP and segment.offset <= file.size:  # a library may have any
+            text = file.read(segment.offset, min(segment.size, MAX_STRING), at_most=True)
             return text.split(b"\0", 1)[0].decode("utf-8", "backslashreplace")
     return None
 

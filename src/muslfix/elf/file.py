@@ -13,9 +13,11 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from muslfix.elf.mapping import PT_LOAD, Mapping, Segment
 from muslfix.errors import InvalidElf
 
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_TLS = 1, 2, 3, 7
+PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR, PT_TLS = 2, 3, 4, 6, 7
+PT_GNU_STACK, PT_GNU_RELRO, PT_GNU_PROPERTY = 0x6474E551, 0x6474E552, 0x6474E553
 DT_NULL, DT_STRTAB, DT_STRSZ = 0, 5, 10
 
 # The structures, in the notation of the struct module, by class where they differ.
@@ -49,21 +51,12 @@ class Header(NamedTuple):
     segment_count: int
 
 
-class Segment(NamedTuple):
-    """What matters of a program header; ``size`` is the one in the file, ``memory`` the one in memory."""
-
-    kind: int
-    offset: int
-    address: int
-    size: int
-    memory: int
-
-
 class ElfFile:
     """One open ELF file, with its headers and its dynamic section read.
 
     :param stream: a seekable binary stream of the whole file
-    :raises InvalidElf: if the bytes are not an ELF file, or its headers point outside of it
+    :raises InvalidElf: if the bytes are not an ELF file, if its headers point outside of it, or if it lacks
+        bytes that a loader would map
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -79,15 +72,16 @@ class ElfFile:
         self.bits = 32 * ident[4]
         self.byte_order = "little" if ident[5] == 1 else "big"
         self.sign = "<" if ident[5] == 1 else ">"
+        self.ident = ident
         self.header = Header(*self.unpack(_HEADER[self.bits], 16))
         self.segments = self._read_segments()
+        self.mapping = Mapping(self.segments)
         self._dynamic: dict[int, list[int]] = {}
         for tag, value in self._read_dynamic():
             self._dynamic.setdefault(tag, []).append(value)
         # A damaged file can name one string thousands of times; each is looked up once.
         self._strings: dict[int, str] = {}
-        self._strings_at: int | None = None
-        self._string_table: bytes | None = None
+        self._string_tables: dict[bool, bytes] = {}
         self._text_left = _MAX_TEXT
 
     def _read_segments(self) -> list[Segment]:
@@ -101,20 +95,35 @@ class ElfFile:
         for number in range(header.segment_count):
             fields = self.unpack(layout, header.segments_at + number * size)
             if self.bits == 32:
-                kind, offset, address, _, in_file, memory, _, _ = fields
+                kind, offset, address, _, in_file, memory, flags, align = fields
             else:
-                kind, _, offset, address, _, in_file, memory, _ = fields
-            segments.append(Segment(kind, offset, address, in_file, memory))
+                kind, flags, offset, address, _, in_file, memory, align = fields
+            if kind == PT_LOAD and in_file and offset + in_file > self.size:
+                missing = offset + in_file - self.size
+                raise InvalidElf(None, f"is cut off: its segments end {missing} bytes behind its end")
+            segments.append(Segment(kind, flags, offset, address, in_file, memory, align))
         return segments
+
+    @property
+    def dynamic_at(self) -> int:
+        """The address of the dynamic section; 0 if there is none.
+
+        A loader takes the last one by its address in memory, whatever its offset, and reads up to
+        ``DT_NULL``, whatever its size.
+        """
+        return next((segment.address for segment in reversed(self.segments) if segment.kind == PT_DYNAMIC), 0)
 
     def _read_dynamic(self) -> Iterator[tuple[int, int]]:
         """The entries of the dynamic section, up to the one that ends it."""
-        section = next((segment for segment in self.segments if segment.kind == PT_DYNAMIC), None)
-        if section is None:
+        if not self.dynamic_at:
             return
         entry = struct.Struct(self.sign + _DYNAMIC_ENTRY[self.bits])
-        count = min(section.size // entry.size, _MAX_DYNAMIC_ENTRIES)
-        for tag, value in entry.iter_unpack(self.read(section.offset, count * entry.size)):
+        offset, length, has_zeros = self.mapping.run(self.dynamic_at)
+        wanted = min(length, _MAX_DYNAMIC_ENTRIES * entry.size)
+        section = self.read(offset, wanted, at_most=True)
+        if len(section) < wanted or (has_zeros and wanted == length):  # a page goes on with zeros
+            section += bytes(entry.size)
+        for tag, value in entry.iter_unpack(section[: len(section) // entry.size * entry.size]):
             if tag == DT_NULL:
                 return
             yield tag, value
@@ -149,38 +158,35 @@ class ElfFile:
             raise InvalidElf(None, "has names of more than 1 MiB in its dynamic section")
 
     def _read_string(self, index: int) -> str:
-        if self._strings_at is None:
-            tables = self.values(DT_STRTAB)
-            if not tables:
-                raise InvalidElf(None, "has a dynamic section without a string table")
-            self._strings_at = self.offset_of(tables[0])
-        text = self.read(self._strings_at + index, MAX_STRING, at_most=True)
-        if b"\0" not in text:
+        if not self.values(DT_STRTAB):
+            raise InvalidElf(None, "has a dynamic section without a string table")
+        offset, length, has_zeros = self.mapping.run(self.value(DT_STRTAB) + index)
+        text = self.read(offset, min(length, MAX_STRING), at_most=True)
+        if b"\0" not in text and not (has_zeros and length <= MAX_STRING):
             raise InvalidElf(None, "has a name without an end in its string table")
         return text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
-    def string_table(self) -> bytes:
-        """The whole string table; empty if there is none.
+    def string_table(self, *, whole: bool = False) -> bytes:
+        """The string table; empty if there is none.
 
+        :param whole: whether it goes on to the end of its segment, as for a loader, whatever its size is
+            said to be
         :raises InvalidElf: if it is not where it should be
         """
-        if self._string_table is None:
-            tables, sizes = self.values(DT_STRTAB), self.values(DT_STRSZ)
-            self._string_table = b""
-            if tables and sizes:
-                size = min(sizes[0], _MAX_STRING_TABLE)
-                self._string_table = self.read(self.offset_of(tables[0]), size)
-        return self._string_table
+        if not self.values(DT_STRTAB):
+            return b""
+        if whole not in self._string_tables:
+            offset, length, _ = self.mapping.run(self.value(DT_STRTAB))
+            wanted = min(length, _MAX_STRING_TABLE if whole else min(self.value(DT_STRSZ), _MAX_STRING_TABLE))
+            self._string_tables[whole] = self.read(offset, wanted, at_most=True)
+        return self._string_tables[whole]
 
     def offset_of(self, address: int) -> int:
         """The offset in the file of an address in memory.
 
         :raises InvalidElf: if no segment holds it
         """
-        for segment in self.segments:
-            if segment.kind == PT_LOAD and 0 <= address - segment.address < segment.size:
-                return segment.offset + address - segment.address
-        raise InvalidElf(None, f"points to the address {address:#x}, which no segment holds")
+        return self.mapping.run(address).offset
 
     def unpack(self, layout: str, offset: int) -> tuple[int, ...]:
         """The numbers of one structure.

@@ -58,3 +58,12 @@ def _gnu_hashed_symbols(file: ElfFile, at: int) -> tuple[int, int]:
         if len(data) < 4 * _CHAIN_STEP:
             break
     raise InvalidElf(None, "has a hash table without an end")
+
+
+def elf_hash(name: str) -> int:
+    """The hash of a name by the System V ABI, by which glibc also compares versions."""
+    value = 0
+    for byte in name.encode("utf-8", "surrogateescape"):
+        value = (value << 4) + byte
+        value = (value ^ value >> 24 & 0xF0) & 0xFFFFFFF
+    return value

@@ -9,27 +9,21 @@ https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic
 
 from __future__ import annotations
 
-import struct
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
-from enum import Enum
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import compress, count, repeat
 from typing import NamedTuple
 
-from muslfix.elf.file import ElfFile
-from muslfix.elf.hash_tables import MAX_SYMBOLS, SYMBOL_SIZES
+from muslfix.elf.file import DT_STRTAB, ElfFile
+from muslfix.elf.hash_tables import MAX_SYMBOLS, SYMBOL_SIZES, elf_hash
+from muslfix.elf.symbol_kinds import Kind, Use, kind_of
 from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
+from muslfix.suffix import Libc
 
 _SYMTAB, _VERSYM, _VERDEF = 6, 0x6FFFFFF0, 0x6FFFFFFC
 _VER_FLG_BASE = 1
-_STB_LOCAL, _STB_GLOBAL, _STB_WEAK, _STB_GNU_UNIQUE = 0, 1, 2, 10
-_STT_TLS, _STT_GNU_IFUNC = 6, 10
-_TYPES = frozenset({0, 1, 2, 5, _STT_TLS})  # OK_TYPES in musl's dynlink.c
-_BINDINGS = frozenset({_STB_GLOBAL, _STB_WEAK, _STB_GNU_UNIQUE})
-_HIDDEN_VISIBILITIES = frozenset({1, 2})
-_SHN_ABS = 0xFFF1
 _HIDDEN_VERSION = 0x8000
 _MAX_BASE_INDEX = 2  # up to here a version is what references without one are bound to
 
@@ -57,45 +51,6 @@ _LAYOUTS = {
 }
 
 
-class _Use(Enum):
-    """What a symbol is to a loader: ``find_sym2`` of musl, ``check_match`` of glibc.
-
-    https://sourceware.org/git/?p=glibc.git;a=blob;f=elf/dl-lookup.c
-    """
-
-    NEEDED = "others must define it"
-    WEAK = "others may define it"
-    ORDINARY = "a definition for either loader"
-    INDIRECT = "a definition for glibc, of a type that musl does not know"
-    NONE = "neither"
-
-
-class _Kind(NamedTuple):
-    """What the kind of a symbol means.
-
-    :param use: what it is, if its value is not 0
-    :param may_be_zero: whether it is a definition with that value too
-    """
-
-    use: _Use
-    may_be_zero: bool
-
-
-@lru_cache(maxsize=1024)
-def _kind(sign: str, number: int) -> _Kind:
-    info, other, section = struct.unpack(sign + "BBH", struct.pack(sign + "I", number))
-    binding, kind = info >> 4, info & 0xF
-    use = _Use.NONE
-    if section == 0 and binding != _STB_LOCAL:
-        use = _Use.WEAK if binding == _STB_WEAK else _Use.NEEDED
-    elif section != 0 and binding in _BINDINGS and other & 3 not in _HIDDEN_VISIBILITIES:
-        if kind in _TYPES:
-            use = _Use.ORDINARY
-        elif kind == _STT_GNU_IFUNC:
-            use = _Use.INDIRECT
-    return _Kind(use, kind == _STT_TLS or section == _SHN_ABS)
-
-
 class _Rows(NamedTuple):
     """Consecutive symbols, with the fields of each.
 
@@ -112,9 +67,9 @@ class _Rows(NamedTuple):
     kinds: list[int]
     values: list[int]
     versions: list[int]
-    known: Mapping[int, _Kind]
+    known: Mapping[int, Kind]
 
-    def used_as(self, use: _Use) -> frozenset[int]:
+    def used_as(self, use: Use) -> frozenset[int]:
         """The kinds of one use."""
         return frozenset(number for number, kind in self.known.items() if kind.use is use)
 
@@ -130,6 +85,8 @@ class Symbols:
     def __init__(self, file: ElfFile, first: int, count: int, needs: Mapping[int, str]) -> None:
         if count > MAX_SYMBOLS:
             raise InvalidElf(None, f"claims {count} symbols")
+        if not file.values(_SYMTAB) or not file.values(DT_STRTAB):
+            count = 0
         self._file = file
         self._first = first
         self._count = count
@@ -140,6 +97,12 @@ class Symbols:
         self._table = self._part(_SYMTAB, count * self._size)
         self._versions = self._part(_VERSYM, 2 * count) if file.values(_VERSYM) else b""
         self._strings = file.string_table()
+        #: Whether an undefined symbol has an address, which only those of programs should have.
+        self.has_addresses = False
+        #: Whether an undefined symbol is to have a version that the file does not name.
+        self.lacks_versions = False
+        #: Whether glibc does not find a version that the file defines.
+        self.has_odd_versions = False
 
     def _part(self, tag: int, size: int) -> bytes:
         return self._file.read(self._file.offset_of(self._file.value(tag)), size) if size else b""
@@ -153,16 +116,19 @@ class Symbols:
         versions: list[str] = []
         weak: list[Reference] = []
         for rows in self._rows(1, self._count):
-            some, of_versions = self._bound(rows, _Use.NEEDED, bound)
+            some, of_versions = self._bound(rows, Use.NEEDED, bound)
             names += some
             versions += of_versions
-            weak += (Reference(*both, weak=True) for both in zip(*self._bound(rows, _Use.WEAK, bound)))
+            weak += (Reference(*both, weak=True) for both in zip(*self._bound(rows, Use.WEAK, bound)))
         return References(names, versions, weak)
 
-    def _bound(self, rows: _Rows, use: _Use, bound: Container[int]) -> tuple[list[str], list[str]]:
+    def _bound(self, rows: _Rows, use: Use, bound: Container[int]) -> tuple[list[str], list[str]]:
         """The names of some references, and the versions."""
         kinds = rows.used_as(use)
         chosen = list(map(kinds.__contains__, rows.kinds))
+        if any(compress(rows.values, chosen)):  # with one it can be its own definition
+            self.has_addresses = True
+            chosen = [one and not value for one, value in zip(chosen, rows.values)]
         if not all(map(bound.__contains__, compress(count(rows.first), chosen))):
             chosen = [one and index in bound for index, one in enumerate(chosen, rows.first)]
         names = self._names(list(compress(rows.names, chosen)))
@@ -181,14 +147,39 @@ class Symbols:
         if not numbers:
             return [""] * number
         versions = {number: self._needs.get(number & ~_HIDDEN_VERSION, "") for number in set(numbers)}
+        self.lacks_versions |= any(
+            not name and number & ~_HIDDEN_VERSION >= _MAX_BASE_INDEX for number, name in versions.items()
+        )
         return [versions[number] for number in numbers]
+
+    def lost(self, bound: Container[int]) -> dict[Libc, tuple[str, ...]]:
+        """The names of the file's own symbols that a loader looks for elsewhere, since it does not take them.
+
+        :param bound: as for :meth:`references`
+        """
+        found: dict[Libc, list[str]] = {libc: [] for libc in Libc}
+        for rows in self._rows(1, self._count):
+            lost = {number: kind.lost for number, kind in rows.known.items() if kind.lost}
+            at_zero = {number: kind.lost_at_zero for number, kind in rows.known.items() if kind.lost_at_zero}
+            odd = [
+                number in lost or (not value and number in at_zero)
+                for number, value in zip(rows.kinds, rows.values)
+            ]
+            for place in compress(range(len(odd)), odd):
+                if rows.first + place in bound:
+                    number = rows.kinds[place]
+                    for libc in lost.get(number, ()) if rows.values[place] else at_zero.get(number, ()):
+                        found[libc] += self._names([rows.names[place]])
+        return {libc: tuple(filter(None, names)) for libc, names in found.items() if any(names)}
 
     def exports(self) -> Exports:
         """The symbols that others find."""
-        defined = _defined_versions(self._file)
+        defined = self._defined_versions()
         names: list[frozenset[str]] = []
+        hidden: set[str] = set()
         versioned: defaultdict[str, list[frozenset[str]]] = defaultdict(list)
         for rows in self._rows(self._first, self._count):
+            hidden.update(self._hidden(rows))
             for number, is_ordinary, found in self._exported(rows):
                 version = number & ~_HIDDEN_VERSION
                 is_default = version == number
@@ -203,13 +194,22 @@ class Symbols:
             {version: _union(parts) for version, parts in versioned.items()},
             bool(self._versions),
             frozenset(defined.values()),
+            frozenset(hidden),
         )
+
+    def _hidden(self, rows: _Rows) -> Sequence[str]:
+        """Names that only musl finds."""
+        kinds = rows.used_as(Use.HIDDEN)
+        if not kinds:
+            return ()
+        columns = zip(rows.names, rows.kinds, rows.values)
+        return self._names([name for name, kind, value in columns if kind in kinds and value])
 
     def _exported(self, rows: _Rows) -> Iterator[tuple[int, bool, frozenset[str]]]:
         """Names that are found, with their version as ``DT_VERSYM`` has it, and whether they are ordinary."""
         zero = {number for number, kind in rows.known.items() if kind.may_be_zero}
-        for use in (_Use.ORDINARY, _Use.INDIRECT):
-            kinds, is_ordinary = rows.used_as(use), use is _Use.ORDINARY
+        for use in (Use.ORDINARY, Use.INDIRECT):
+            kinds, is_ordinary = rows.used_as(use), use is Use.ORDINARY
             if not kinds:
                 continue
             chosen = [
@@ -239,7 +239,7 @@ class Symbols:
             table = memoryview(self._table)[start * size : stop * size]
             versions = memoryview(self._versions)[2 * start : 2 * stop]
             names, kinds, values = (file.column(table, *column) for column in self._layout)
-            known = {number: _kind(file.sign, number) for number in set(kinds)}
+            known = {number: kind_of(file.sign, number) for number in set(kinds)}
             yield _Rows(start, names, kinds, values, file.column(versions, "H", 0, 1), known)
 
     @cached_property
@@ -255,7 +255,10 @@ class Symbols:
 
     def _names(self, places: Sequence[int]) -> list[str]:
         """The strings at some offsets of the string table."""
-        find, names = self._strings.find, list[str]()
+        names: list[str] = []
+        if max(places, default=0) >= len(self._strings):  # no loader knows its size
+            self._strings = self._file.string_table(whole=True)
+        find = self._strings.find
         # A table can be one long name, of which every symbol has the rest from another letter on. So only
         # where no name is long are many taken together, and never more than there is room for.
         at_once = 1 if self._has_long_names else max(1, self._text_left // _LONG_NAME)
@@ -274,21 +277,23 @@ class Symbols:
             names += texts.decode("utf-8", "surrogateescape").split("\0")
         return names
 
+    def _defined_versions(self) -> dict[int, str]:
+        """The versions that a file defines, by what ``DT_VERSYM`` calls them, without its own one."""
+        file = self._file
+        at = file.offset_of(file.value(_VERDEF)) if file.values(_VERDEF) else None
+        found: dict[int, str] = {}
+        for _ in range(_MAX_VERSIONS):
+            if at is None:
+                return found
+            version, flags, index, _, hash_, first, following = file.unpack("HHHHIII", at)
+            name = file.string(file.unpack("II", at + first)[0])
+            if not flags & _VER_FLG_BASE:
+                found[index] = name
+            self.has_odd_versions |= version != 1 or (index in found and hash_ != elf_hash(name))
+            at = at + following if following else None
+        raise InvalidElf(None, "has a table of versions without an end")
+
 
 def _union(parts: Sequence[frozenset[str]]) -> frozenset[str]:
     """All names of some sets; mostly that is one, which is left as it is."""
     return parts[0] if len(parts) == 1 else frozenset[str]().union(*parts)
-
-
-def _defined_versions(file: ElfFile) -> dict[int, str]:
-    """The versions that a file defines, by what ``DT_VERSYM`` calls them, without that of the file itself."""
-    at = file.offset_of(file.value(_VERDEF)) if file.values(_VERDEF) else None
-    found: dict[int, str] = {}
-    for _ in range(_MAX_VERSIONS):
-        if at is None:
-            return found
-        _, flags, index, _, _, first, following = file.unpack("HHHHIII", at)
-        if not flags & _VER_FLG_BASE:
-            found[index] = file.string(file.unpack("II", at + first)[0])
-        at = at + following if following else None
-    raise InvalidElf(None, "has a table of versions without an end")

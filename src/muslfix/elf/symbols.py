@@ -60,17 +60,24 @@ class References:
 class Exports(NamedTuple):
     """The symbols that a file offers to others.
 
-    :param names: those without a version or with a default version: all that musl's loader finds
+    :param names: those without a version or with a default version
     :param versioned: the names by their version; an empty one has those without a version in a file that has
         versions, and ``*`` what serves references without a version although it is not in ``names``
     :param has_versions: whether the file has versions at all
     :param versions: the versions that it defines
+    :param hidden: further names that musl's loader finds, and glibc's does not
     """
 
     names: frozenset[str] = frozenset()
     versioned: Mapping[str, frozenset[str]] = {}
     has_versions: bool = False
     versions: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def of_musl(self) -> frozenset[str]:
+        """All that musl's loader finds."""
+        return self.names | self.hidden if self.hidden else self.names
 
     def defining(self, version: str) -> tuple[frozenset[str], frozenset[str]]:
         """The names that it defines for references to a version, or without one if that is empty, in two."""

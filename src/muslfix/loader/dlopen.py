@@ -12,13 +12,15 @@ happen to be loaded already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from muslfix.elf.symbols import Reference, References
 from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules
+from muslfix.loader.oddities import trouble_with
 from muslfix.loader.rules import OF_PYTHON, Object, Rules
+from muslfix.loader.thread_local import thread_local_trouble
 from muslfix.loader.time_t import TimeT, time_t_of
 from muslfix.suffix import Libc
 from muslfix.verdicts import LOADER_VERDICTS, Verdict
@@ -26,10 +28,6 @@ from muslfix.verdicts import LOADER_VERDICTS, Verdict
 # musl: https://git.musl-libc.org/cgit/musl/tree/WHATSNEW, 1.2.4; glibc:
 # https://sourceware.org/glibc/wiki/Release/2.36
 _RELR_SINCE = {Libc.MUSL: (1, 2, 4), Libc.GLIBC: (2, 36)}
-
-# What glibc reserves for thread-local variables of libraries loaded later, TLS_STATIC_SURPLUS in
-# csu/libc-tls.c and elf/dl-tls.c: at most so much, and less once other libraries have used some of it.
-_GLIBC_SURPLUS = 1664
 
 # Names and paths that are looked for because of one module; real ones take some hundred.
 _MOST_LOOK_UPS = 10_000
@@ -43,19 +41,6 @@ _MOST_LOADED = 1000
 _MOST_SYMBOLS = 1000
 
 _REBUILD = "take another version of the wheel, or build it from source for the target"
-
-# https://sourceware.org/glibc/manual/latest/html_node/Dynamic-Linking-Tunables.html
-_TUNABLE_SINCE = (2, 32)
-
-# Not LD_PRELOAD: what it names is loaded into every program, and those without Python's symbols end then.
-_OTHER_MODEL = (
-    "take another version of the wheel, or build it from source without initial-exec TLS (C and C++:"
-    " -ftls-model=global-dynamic; Go has no such choice)"
-)
-_ON_TLS = {
-    Libc.MUSL: f"no setting of musl helps: {_OTHER_MODEL}",
-    Libc.GLIBC: f"start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={{room}}, {_OTHER_MODEL}",
-}
 
 
 def check_load(path: str, system: System, files: Files) -> LoadResult:
@@ -216,7 +201,15 @@ class _Process:
         for item in self._new:
             self._problems += self.rules.missing_versions(item)
             self._check_symbols(item, complete=complete)
-            self._check_thread_local(item)
+            self._note(trouble_with(item, self.rules))
+        self._note(thread_local_trouble(self.rules, self._new))
+
+    def _note(self, troubles: Iterable[Problem | str]) -> None:
+        for trouble in troubles:
+            if isinstance(trouble, Problem):
+                self._problems.append(trouble)
+            else:
+                self._unknown[trouble] = None
 
     def _check_relative_relocations(self, item: Object) -> None:
         since, version = _RELR_SINCE[self.system.libc], self.system.version
@@ -237,7 +230,10 @@ class _Process:
             self._problems.append(Problem(Verdict.CRASHES, item.file.path, "", reason, tip, fatal=True))
 
     def _check_symbols(self, item: Object, *, complete: bool) -> None:
-        missing = self._undefined(item.file.dynamic.references)
+        dynamic = item.file.dynamic
+        lost = map(Reference, dynamic.lost.get(self.system.libc, ()))
+        missing = self._undefined(dynamic.references)
+        missing += [reference for reference in lost if self.rules.provider(reference) in (None, item)]
         for reference in missing[:_MOST_SYMBOLS]:
             since = self.rules.brought_by(reference)
             if since is not None or (complete and self.rules.lacks(reference)):
@@ -272,25 +268,3 @@ class _Process:
                 f" {reference.name}"
             )
         return Problem(Verdict.MISSING_SYMBOL, str(reference), item.file.path, reason, tip)
-
-    def _check_thread_local(self, item: Object) -> None:
-        for owner in self._owners(item):
-            size = owner.file.dynamic.tls_size
-            if not size or (self.system.libc is Libc.GLIBC and size <= _GLIBC_SURPLUS):
-                continue
-            reason = (
-                f"needs {size} bytes of static thread-local storage (initial-exec TLS), which only what is"
-                " loaded at the start of a program can have"
-            )
-            tip = _ON_TLS[self.system.libc].format(room=_GLIBC_SURPLUS + size)
-            if self.system.libc is Libc.GLIBC and (self.system.version or _TUNABLE_SINCE) < _TUNABLE_SINCE:
-                tip = _OTHER_MODEL
-            self._problems.append(Problem(Verdict.CRASHES, owner.file.path, "", reason, tip))
-
-    def _owners(self, item: Object) -> Iterator[Object]:
-        """The newly loaded files whose thread-local variables need a fixed offset."""
-        new = self._new
-        for reference in item.file.dynamic.initial_exec:
-            owner = self.rules.provider(reference) if reference.name else item
-            if isinstance(owner, Object) and owner in new:
-                yield owner

@@ -11,6 +11,16 @@ from muslfix.loader.facts import Absence, LoadedFile, Problem
 from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
 from muslfix.verdicts import Verdict
 
+# The directories for CPUs in each directory of libraries: sysdeps/*/dl-hwcaps-subdirs.c; those of the older
+# kind may lie in each other: https://sourceware.org/glibc/wiki/Release/2.37
+_HWCAPS = {
+    "x86_64": ("x86-64-v4", "x86-64-v3", "x86-64-v2"),
+    "ppc64": ("power10", "power9"),
+    "s390": ("z16", "z15", "z14", "z13"),
+}
+_OLD_HWCAPS = {"x86_64": ("haswell", "xeon_phi", "avx512_1", "x86_64"), "aarch64": ("atomics", "aarch64")}
+_NO_OLD_HWCAPS_SINCE = (2, 37)
+
 
 class GlibcRules(Rules):
     """glibc: a cache, ``DT_RPATH`` apart from ``DT_RUNPATH``, symbol versions."""
@@ -20,8 +30,15 @@ class GlibcRules(Rules):
         for item in self.objects:
             if name in item.names or name == item.file.dynamic.soname:
                 return Finding(item)
-        if name in self.system.started.exports:
+        if not name or name in self.system.started.exports:  # the program has the empty name
             return Finding()
+        by_cpu = self._by_cpu(name, needed_by)
+        if by_cpu is not None:
+            return Finding(unknown=[f"which {name} glibc loads depends on the CPU: there is {by_cpu}"])
+        return self._search(name, needed_by)
+
+    def _search(self, name: str, needed_by: Object) -> Finding:
+        """``open_path``, in each place in turn."""
         places = [name] if "/" in name else list(self._places(name, needed_by))
         looked: list[str] = []
         unseen: list[str] = []
@@ -50,7 +67,46 @@ class GlibcRules(Rules):
         same.names.add(name)
         return Finding(same)
 
+    def _by_cpu(self, name: str, needed_by: Object) -> str | None:
+        """A library for some CPUs only, which a directory of the project has; ``_dl_important_hwcaps``.
+
+        The system's own directories may have some too; these are trusted to be like the others.
+        """
+        version = self.system.version
+        has_old = version is None or version < _NO_OLD_HWCAPS_SINCE
+        for place in self._paths(name, needed_by) if "/" not in name else ():
+            directory = dirname(place)
+            if directory not in self.system.directories:
+                for path in self._below(directory, name, 4 if has_old else 0):
+                    return path
+        return None
+
+    def _below(self, directory: str, name: str, depth: int) -> Iterator[str]:
+        """The paths of a library in the directories for CPUs that are in a directory.
+
+        :param depth: how deep those of the older kind can lie in each other
+        """
+        below = [f"glibc-hwcaps/{level}" for level in _HWCAPS.get(self.system.machine.name, ())]
+        old = [*_OLD_HWCAPS.get(self.system.machine.name, ()), "tls"] if depth else []
+        for place in (f"{directory}/{one}" for one in (*below, *old)):
+            if isinstance(self.files.open(f"{place}/{name}"), LoadedFile):
+                yield f"{place}/{name}"
+        for place in (f"{directory}/{one}" for one in old):
+            if self.files.open(place) is not Absence.NOT_THERE:
+                yield from self._below(place, name, depth - 1)
+
     def _places(self, name: str, needed_by: Object) -> Iterator[str]:
+        yield from self._paths(name, needed_by)
+        dynamic = needed_by.file.dynamic
+        cached = self.system.cache.get(name, ())
+        if dynamic.no_default_libraries:
+            yield from (path for path in cached if dirname(path) not in self.system.directories)
+            return
+        yield from cached
+        yield from (f"{directory}/{name}" for directory in self.system.directories)
+
+    def _paths(self, name: str, needed_by: Object) -> Iterator[str]:
+        """The places in ``DT_RPATH`` and ``DT_RUNPATH``."""
         dynamic = needed_by.file.dynamic
         if dynamic.runpath is None:
             item: Object | None = needed_by
@@ -58,12 +114,6 @@ class GlibcRules(Rules):
                 yield from self._in_path(item.file, _rpath(item.file.dynamic), name)
                 item = item.loader
         yield from self._in_path(needed_by.file, dynamic.runpath, name)
-        cached = self.system.cache.get(name, ())
-        if dynamic.no_default_libraries:
-            yield from (path for path in cached if dirname(path) not in self.system.directories)
-            return
-        yield from cached
-        yield from (f"{directory}/{name}" for directory in self.system.directories)
 
     def _in_path(self, file: LoadedFile, path: str | None, name: str) -> Iterator[str]:
         if path:
@@ -94,10 +144,14 @@ class GlibcRules(Rules):
         """``_dl_check_map_versions``, and the assertion in ``check_match``."""
         problems = []
         needs = item.file.dynamic.needed_versions
+        missing = item.file.dynamic.needed  # of which another problem tells
         libraries = {library: self._exports_of(library) for library in {need.library for need in needs}}
         for need in needs:
             exports = libraries[need.library]
             if exports is None:
+                if self.system.started.program is not None and need.library not in missing:
+                    reason = f"{need.library} is not needed, and glibc ends the process then"
+                    problems.append(self._version_problem(Verdict.CRASHES, need, item, reason))
                 continue
             if not exports.has_versions and self._binds(item, need, exports):
                 reason = (

@@ -92,7 +92,7 @@ class MuslRules(Rules):
         if same is not None:
             same.names.add(name)
             return Finding(same)
-        exported = answer.dynamic.exports.names
+        exported = answer.dynamic.exports.of_musl
         if answer.identity == self.libc_identity or {"__libc_start_main", "stdin"} <= exported:
             return Finding(self._libc)
         return Finding(answer)
@@ -112,10 +112,10 @@ class MuslRules(Rules):
     def provider(self, reference: Reference) -> Object | Exports | None:
         """``find_sym``, and ``get_lfs64`` of later versions."""
         for item in self.objects:
-            if reference.name in item.file.dynamic.exports.names:
+            if reference.name in item.file.dynamic.exports.of_musl:
                 return item
         for exports in self._exports.values():
-            if reference.name in exports.names:
+            if reference.name in exports.of_musl:
                 return exports
         return self._exports.get("libc.so") if reference.name in self._found_by_loader else None
 
@@ -124,7 +124,7 @@ class MuslRules(Rules):
         for exports in chain((item.file.dynamic.exports for item in self.objects), self._exports.values()):
             if not names:
                 break
-            names -= exports.names
+            names -= exports.of_musl
         return names - self._found_by_loader if "libc.so" in self._exports else names
 
     def lacks(self, reference: Reference) -> bool:

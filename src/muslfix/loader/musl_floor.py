@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from os.path import basename, dirname, normpath
 
 from muslfix.elf.dynamic import DynamicFacts, Image
+from muslfix.elf.oddities import Outcome
 from muslfix.loader.musl import OWN_NAME
 from muslfix.loader.musl_exports import NEWEST_TEXT, OLDEST, appeared_in
 from muslfix.loader.rules import OF_PYTHON, split_path, with_origin
@@ -154,6 +155,12 @@ class _Wheel:
                     f"{basename(path)} needs thread-local variables at a fixed place (initial-exec TLS),"
                     " which no musl gives to what a running program loads"
                 )
+            for oddity in file.oddities:
+                if oddity.libc is not Libc.GLIBC and oddity.outcome is not Outcome.UNKNOWN:
+                    yield f"{basename(path)} {oddity.reason}"
+            lost = [name for name in file.lost.get(Libc.MUSL, ()) if name not in self._bundled]
+            if lost:
+                yield f"{basename(path)} defines {_some(lost)} in a way that no musl finds"
             nobodys = self._nobodys(file)
             if nobodys and not self._outside(file):
                 yield (
