@@ -24,7 +24,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_show_copyright = False
 html_show_sphinx = False
-exclude_patterns = ["pictures"]
+exclude_patterns = ["pictures", "package-index.md"]
 
 myst_heading_anchors = 3
 

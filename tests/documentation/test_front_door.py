@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import index_page
 import pytest
 from checkout import ROOT
 from commands import Cli
@@ -24,11 +25,24 @@ BEFORE, AFTER = (
     [line for line in block.split("\n") if line] for block in blocks("console", "README.md") if "$ " in block
 )
 (MAIN_JOB,) = (block for block in blocks("console", "README.md") if "--target demo" in block)
+SDIST = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")
 (TESTS,) = (block for block in blocks("console", "README.md") if "nox" in block)
 
 
 def test_it_is_short() -> None:
     assert len(README.encode()) <= 12_000
+
+
+def test_the_page_for_an_index_has_no_link_that_leads_nowhere() -> None:
+    text = index_page.PAGE.read_text(encoding="utf-8")
+    assert text == index_page.page(README), "run python tests/helpers/index_page.py"
+    assert re.findall(r"!\[", text) == []
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    assert all(link.startswith("https://") for link in links)
+    named = set(re.findall(r"\[`([^`]+)`\]", text))
+    assert len(named) > 15
+    assert all((ROOT / name).exists() and name.startswith(("docs/", *SDIST)) for name in named)
 
 
 @pytest.mark.lab
@@ -70,8 +84,9 @@ def test_the_main_job_word_for_word(tmp_path: Path) -> None:
     copy = tmp_path / "muslfix"
     for name in ("src", "fixtures"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("README.md", "LICENSE", "pyproject.toml"):
-        shutil.copy(ROOT / name, copy)
+    for name in ("LICENSE", "pyproject.toml", "docs/package-index.md"):
+        (copy / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
     done = subprocess.run(
         ["sh", "-e", "-c", MAIN_JOB.replace("python3 ", f"'{sys.executable}' ", 1)],
         cwd=copy,

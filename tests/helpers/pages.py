@@ -6,10 +6,11 @@ import re
 
 from checkout import ROOT
 
-#: The text of each page, by its path in the checkout.
+#: The text of each page, by its path in the checkout; the README as an index shows it is no page of its own.
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
+    if path.name != "package-index.md"
 }
 README = PAGES["README.md"]
 
