@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bad_wheels import CASES, HONEST, OTHER_SCRIPT, RECORDS, Case
+from bad_wheels import CASES, HONEST, ODD, OTHER_SCRIPT, RECORDS, Case
 from commands import Cli
 from environments import make_environment
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +22,7 @@ from zipmaker import CODE, DATA, INFO, NAME, demo, descriptor, streamed, wheel, 
 import muslfix
 from muslfix.errors import FileConflict, MuslfixError
 from muslfix.targets.target import Target
+from muslfix.wheels.zip_names import ALIKE
 
 
 @dataclass(frozen=True)
@@ -318,11 +321,23 @@ def test_a_script_that_an_entry_point_makes_anew_is_left_out(machine: Machine, t
     assert tree[f"{INFO}/RECORD"].count(b"bin/x,") == 1
 
 
-def test_a_renamed_platform_is_a_warning(machine: Machine, tmp_path: Path) -> None:
-    path = wheel(wheel={"Tag": "py3-none-linux_x86_64"})(machine.wheels)
-    sentence = "is for py3-none-linux_x86_64 according to its WHEEL, but not according to its file name"
-    assert muslfix.check([str(path)], machine.target).projects[0].warnings == (sentence,)
-    assert install_into(tmp_path / "folder", path, machine.target)["demo.py"] == CODE
+@pytest.mark.parametrize("case", ODD, ids=described)
+def test_what_is_unusual_is_installed_with_a_warning(machine: Machine, tmp_path: Path, case: Case) -> None:
+    """Once as what it is alone, so that nothing else is in its environment; all files of it are there."""
+    path = case.make(machine.wheels)
+    options = muslfix.InstallOptions(folder=str(tmp_path / "folder"), compile=False)
+    (project,) = muslfix.install([str(path)], machine.target, options).projects
+    assert [case.sentence in warning for warning in project.warnings] == [True]
+    assert (tmp_path / "folder/demo.py").read_bytes() == CODE
+    verified = muslfix.verify([], machine.target, muslfix.VerifyOptions(paths=(str(tmp_path / "folder"),)))
+    assert [project.problem for project in verified.projects] == [None]
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    for name, content in members.items():
+        place = tmp_path / "folder" / re.sub(f"^{DATA}/(purelib|platlib|data)/", "", name)
+        place = Path(str(place).replace(f"/{DATA}/scripts/", "/bin/"))
+        assert name.endswith("/RECORD") or place.read_bytes() == content
+    assert muslfix.check([str(path)], machine.target).is_well
 
 
 @pytest.mark.parametrize("case", RECORDS, ids=described)
@@ -343,7 +358,7 @@ def test_record_can_be_ignored(machine: Machine, tmp_path: Path, case: Case) -> 
         .projects[0]
         .warnings
     )
-    assert len(warnings) == 1
+    assert sum(ALIKE not in warning for warning in warnings) == 1
     assert case.sentence in warnings[0] or warnings[0] == "was not compared with its RECORD"
 
 

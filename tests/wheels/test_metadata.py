@@ -206,13 +206,13 @@ def test_other_groups_of_entry_points_are_none_of_our_business(tmp_path: Path) -
         ),
         ({"demo-1.0.data/data/.muslfix-x/y": CODE}, {}, "a name that muslfix reserves for itself"),
         ({".muslfix-x/journal": CODE}, {}, "'.muslfix-x/journal', a name that muslfix reserves for itself"),
-        ({}, {"demo": "demo.main"}, "an entry is not of the form name = module:function"),
-        ({}, {"demo": "demo:"}, "an entry is not of the form name = module:function"),
-        ({}, {"demo": "de mo:main"}, "an entry is not of the form"),
-        ({}, {"demo": "demo:main.."}, "has an entry point for what is not a function: 'demo'"),
-        ({}, {"demo": ".:main"}, "has an entry point for what is not a function: 'demo'"),
-        ({}, {"demo": "demo:1"}, "has an entry point for what is not a function: 'demo'"),
-        ({}, {"demo": "%(x)s:main"}, "has a damaged entry_points.txt: an entry is not of"),
+        ({}, {"demo": "demo.main"}, "'demo' = 'demo.main' is not of the form name = module:function"),
+        ({}, {"demo": "demo:"}, "'demo' = 'demo:' is not of the form name = module:function"),
+        ({}, {"demo": "de mo:main"}, "'demo' = 'de mo:main' is not of the form"),
+        ({}, {"demo": "demo:main.."}, "'demo' = 'demo:main..' is not of the form"),
+        ({}, {"demo": ".:main"}, "'demo' = '.:main' is not of the form"),
+        ({}, {"demo": "demo:1"}, "'demo' = 'demo:1' is not of the form"),
+        ({}, {"demo": "%(x)s:main"}, "has a damaged entry_points.txt: 'demo' = '%(x)s:main' is not"),
         ({}, {"../demo": "demo:main"}, "has an entry point with a bad name: '../demo'"),
         ({}, {"/demo": "demo:main"}, "has an entry point with a bad name: '/demo'"),
         ({}, {"..": "demo:main"}, "has an entry point with a bad name: '..'"),
@@ -333,7 +333,8 @@ def test_a_file_that_is_not_the_one_in_record_is_noticed_at_its_end(tmp_path: Pa
 def test_a_wheel_that_is_not_named_like_one_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(InvalidWheel, match="is not a wheel file name") as caught:
         facts_of(tmp_path / "demo.zip")
-    assert caught.value.tip == "a wheel is named project-version-python-abi-platform.whl"
+    assert caught.value.tip is not None
+    assert caught.value.tip.startswith("a wheel is named project-version-python-abi-platform.whl")
 
 
 @pytest.mark.parametrize(

@@ -57,14 +57,14 @@ HOSTILE = {
     ),
     "a smaller product of tags": (
         ABOUT, FORMAT + "Tag: " + "-".join(["x" + ".y" * 300] * 3) + "\n", "",
-        "has a line 'Tag' in its WHEEL that stands for 27270902 compatibility tags, more than 10000",
+        "",
     ),
     "many tags": (ABOUT, FORMAT + "Tag: a-b-c\n" * 90_000, "", "has 90001 lines 'Tag', more than 10000"),
-    "interpolation": (ABOUT, FORMAT, LAUGHS, "an entry is not of the form name = module:function"),
-    "spaces behind an entry": (ABOUT, FORMAT, ENTRY + " " * 300_000 + "!\n", "an entry is not of"),
+    "interpolation": (ABOUT, FORMAT, LAUGHS, "is not of the form name = module:function"),
+    "spaces behind an entry": (ABOUT, FORMAT, ENTRY + " " * 300_000 + "!\n", "is not of the form"),
     "spaces in front of it": (ABOUT, FORMAT, SCRIPTS + "foo" + " " * 300_000 + "a:b\n", "parsing errors"),
-    "exotic spaces": (ABOUT, FORMAT, ENTRY + " \u2003\t" * 90_000 + "!\n", "an entry is not of"),
-    "empty lines in it": (ABOUT, FORMAT, ENTRY + "\n" * 300_000 + "  !\n", "an entry is not of"),
+    "exotic spaces": (ABOUT, FORMAT, ENTRY + " \u2003\t" * 90_000 + "!\n", "is not of the form"),
+    "empty lines in it": (ABOUT, FORMAT, ENTRY + "\n" * 300_000 + "  !\n", "is not of the form"),
     "many scripts": (
         ABOUT, FORMAT, SCRIPTS + "".join(f"s{n} = a:b\n" for n in range(20_000)),
         "it has 20000 scripts, more than 10000",
@@ -98,7 +98,7 @@ def test_hostile_texts_are_refused_within_limits(tmp_path: Path, case: str) -> N
 )
 def test_hostile_file_names_are_none_of_a_wheel(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}-none-any.whl"
-    assert within_limits(lambda: reason(path)) == "is not a wheel file name"
+    assert within_limits(lambda: reason(path)).startswith("is not a wheel file name: ")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -138,5 +138,5 @@ def test_entry_points_are_those_of_the_two_groups(text: str) -> None:
     "value", ["", "m", "m:", ":f", "m:f [x", "m:f x", "m:f:g", "m:f]", "m n:f", "m:f\n  g"]
 )
 def test_what_is_no_entry_point(value: str) -> None:
-    with pytest.raises(ValueError, match="an entry is not of the form"):
+    with pytest.raises(ValueError, match=r"'x' = .* is not of the form"):
         parse_entry_points(f"[gui_scripts]\nx = {value}\n")

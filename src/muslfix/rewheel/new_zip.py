@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple, TypeVar, Union
+from typing import Any, NamedTuple, TypeVar, Union
 
 from muslfix.wheels.archive import Archive
 from muslfix.wheels.zip_directory import Directory
@@ -32,6 +32,7 @@ from muslfix.wheels.zip_format import (
     LOCAL_HEADER,
     LOCATOR64,
     LOCATOR64_SIGNATURE,
+    STORED,
     UNICODE_PATH_FIELD,
     UTF8,
     ZIP64_FIELD,
@@ -167,12 +168,20 @@ def _written(archive: Archive, model: Member, old: _NewMember, path: str, conten
     :param old: the same
     """
     name = path.encode()
-    data = _deflated(content) if model.deflated else content
+    # A method of the model that is neither is not kept: what reads it can read this too.
+    method, data = (STORED, content) if model.stored else (DEFLATED, _deflated(content))
     flags, crc = model.entry.flags & ~HAS_DESCRIPTOR, zlib.crc32(content)
     header, extra = _local_header(archive, model)
-    header = header._replace(flags=flags, crc=crc, compressed_size=len(data), size=len(content))
+    fields: dict[str, Any] = {
+        "flags": flags,
+        "method": method,
+        "crc": crc,
+        "compressed_size": len(data),
+        "size": len(content),
+    }
+    header = header._replace(**fields)
     local = _local_part(_marked(header, name), name, _without(extra, ZIP64_FIELD, UNICODE_PATH_FIELD))
-    entry = old.header._replace(flags=flags, crc=crc, compressed_size=len(data), size=len(content))
+    entry = old.header._replace(**fields)
     return _NewMember(
         header=_marked(entry, name),
         name=name,

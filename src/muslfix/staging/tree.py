@@ -14,12 +14,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.errors import InvalidWheel, destination_errors
-from muslfix.files import write_new_file
+from muslfix.files import STAGING_PREFIX, write_new_file
 from muslfix.record.rows import RecordRow, text_of_rows
 from muslfix.targets.schemes import Layout, for_project
 from muslfix.transaction.transaction import Transaction
 from muslfix.wheels.metadata import WheelFacts
-from muslfix.wheels.zip_names import place_key
+from muslfix.wheels.zip_names import ALIKE, about_alike, place_key
 
 if TYPE_CHECKING:
     from muslfix.report.report import ModuleReport
@@ -126,12 +126,11 @@ class StagedWheel:
         :raises OSError: if it cannot be written
         """
         path = f"{self.facts.dist_info}/{name}"
-        beside = self.facts.dist_info + "/"
-        for other in self.files:
-            if other.startswith(beside) and place_key(other) == place_key(path):
-                raise _twins(self.facts, path, other)
         file = StagedFile(self.root_scheme, path, RecordRow.listed(path))
-        row = RecordRow.of(path, *write_new_file(self._place(file), [content], executable=False))
+        place = self._place(file)
+        if path in self.files or os.path.lexists(place):  # or one that the file system takes for it
+            raise twins(self.facts, path)
+        row = RecordRow.of(path, *write_new_file(place, [content], executable=False))
         return self.with_files([file._replace(row=row)])
 
 
@@ -162,6 +161,9 @@ class _Directory(NamedTuple):
 class NewTree:
     """A staged tree that is being written: each file is claimed before, so that none has two contents.
 
+    Whether names that differ in case or composition are two places is for the file system to say: it is asked
+    in the staging directory, which is on the destination's (in a rehearsal on another one).
+
     :param facts: of the wheel
     :param layout: where it will be moved to
     :param transaction: gives the staging directories
@@ -174,27 +176,32 @@ class NewTree:
         self._directories: dict[str, str] = {}
         # Each directory by its scheme and its path in that.
         self._known: dict[tuple[str, str], _Directory] = {}
-        # What it will hold, as RECORD spells it, whichever scheme it comes from; by what is the same for
-        # names that some file system takes for one.
-        self._claimed_files: dict[str, str] = {}
-        self._claimed_directories: dict[str, str] = {}
+        # Its files and directories, as RECORD spells them, whichever scheme they come from; and one of those
+        # that some file system takes for one place, by what is the same for all of these.
+        self._files: set[str] = set()
+        self._made: set[str] = set()
+        self._alike: dict[str, str] = {}
+        #: What is odd about them, each a sentence.
+        self.warnings: list[str] = []
 
-    def claim(self, scheme: str, relative: str) -> tuple[str, str]:
+    def claim(self, scheme: str, relative: str) -> tuple[str | None, str]:
         """Note that a file will be written; the directories of two schemes can be one, or one in the other.
 
         :param relative: its path below the directory of the scheme
-        :return: where it is to be written, its directory being there; and its path in RECORD
-        :raises InvalidWheel: if another file of the wheel has that place, or needs a directory there
+        :return: where it is to be written, its directory being there, or ``None`` if another file of the
+            wheel has that place; and its path in RECORD
+        :raises InvalidWheel: if another file needs a directory there
         :raises OSError: if its directory cannot be made
         """
         above, _, name = relative.rpartition("/")
         directory = self._directory(scheme, above)
         path = directory.record + name
-        key = place_key(path)
-        other = self._claimed_files.get(key, self._claimed_directories.get(key))
-        if other is not None:
-            raise _twins(self._facts, path, other)
-        self._claimed_files[key] = path
+        if path in self._files:
+            return None, path
+        if path in self._made:
+            raise twins(self._facts, path)
+        self._note_alike(path, directory.place)
+        self._files.add(path)
         return directory.place + name, path
 
     def finish(self, files: Iterable[StagedFile]) -> StagedWheel:
@@ -204,12 +211,13 @@ class NewTree:
         :raises OSError: if the directory of RECORD cannot be made
         """
         scheme, relative = _root_scheme(self._facts), f"{self._facts.dist_info}/RECORD"
-        self._directory(scheme, self._facts.dist_info)
-        if self._claimed_files.get(place_key(relative)) == relative:  # a "record" beside it may come along
-            raise _twins(self._facts, relative, relative)
+        if relative in self._files:
+            raise twins(self._facts, relative)
+        self._note_alike(relative, self._directory(scheme, self._facts.dist_info).place)
         listed = (*files, StagedFile(scheme, relative, RecordRow.listed(relative)))
         by_path = {file.row.path: file for file in listed}
-        return StagedWheel(self._facts, self._layout, dict(self._directories), by_path)
+        directories, warnings = dict(self._directories), tuple(self.warnings)
+        return StagedWheel(self._facts, self._layout, directories, by_path, warnings=warnings)
 
     def _directory(self, scheme: str, relative: str) -> _Directory:
         """A directory of the staged tree, made when it is first asked for."""
@@ -225,34 +233,72 @@ class NewTree:
         if destination != root:
             record = os.path.relpath(os.path.join(destination, relative), root)
             record = "" if record == "." else record
-        self._claim_directory(record)
         if relative:
             above, _, name = relative.rpartition("/")
             place = self._directory(scheme, above).place + name
-            with suppress(FileExistsError):  # another scheme has it too
-                os.mkdir(place)
         else:
             if destination not in self._directories:
                 self._directories[destination] = self._transaction.staging_directory(destination)
             place = self._directories[destination]
+        self._note_directory(record, os.path.dirname(place) if relative else place)
+        with suppress(FileExistsError):  # another scheme has it too
+            os.mkdir(place)
         return _Directory(place + "/", record and record + "/")
 
-    def _claim_directory(self, path: str) -> None:
+    def _note_directory(self, path: str, beside: str) -> None:
         """Note a directory, and those above it.
 
         :param path: as RECORD spells it
+        :param beside: a directory on the file system where it will be
         """
-        while path and (key := place_key(path)) not in self._claimed_directories:
-            if key in self._claimed_files:
-                raise _twins(self._facts, path, self._claimed_files[key])
-            self._claimed_directories[key] = path
+        while path and path not in self._made:
+            if path in self._files:
+                raise twins(self._facts, path)
+            self._note_alike(path, beside, is_directory=True)
+            self._made.add(path)
             path = os.path.dirname(path)
+
+    def _note_alike(self, path: str, directory: str, *, is_directory: bool = False) -> None:
+        """Refuse what the file system would take for another place of the wheel; warn of what others would.
+
+        :param path: of a file or a directory, as RECORD spells it
+        :param directory: where to try it
+        """
+        other = self._alike.setdefault(place_key(path), path)
+        if other == path or (is_directory and other in self._made):
+            return
+        if not _keeps_apart(directory, path, other):
+            raise twins(self._facts, path, other)
+        if not any(ALIKE in sentence for sentence in (*self._facts.warnings, *self.warnings)):
+            self.warnings.append(about_alike(path, other))
+
+
+def _keeps_apart(directory: str, path: str, other: str) -> bool:
+    """Whether two paths that differ in case or composition are two places.
+
+    :param directory: on their file system, and without any of their names
+    """
+    for one, two in zip(path.split("/"), other.split("/")):
+        if one != two:
+            trial = os.path.join(directory, f"{STAGING_PREFIX}trial")
+            os.makedirs(os.path.join(trial, one))
+            try:
+                if not os.path.lexists(os.path.join(trial, two)):
+                    return True
+            finally:
+                os.rmdir(os.path.join(trial, one))
+                os.rmdir(trial)
+    return False
 
 
 def _root_scheme(facts: WheelFacts) -> str:
     return "purelib" if facts.root_is_purelib else "platlib"
 
 
-def _twins(facts: WheelFacts, path: str, other: str) -> InvalidWheel:
-    same = "" if path == other else f", which some take for {other!r:.200}"
-    return InvalidWheel(facts.path, f"has two files for {path!r:.200}{same}")
+def twins(facts: WheelFacts, path: str, other: str = "") -> InvalidWheel:
+    """The refusal of two files for one place.
+
+    :param other: another name for the same place
+    """
+    same = f", which the file system takes for {other!a:.200}" if other else ""
+    return InvalidWheel(facts.path, f"has two files for {path!a:.200}{same}")

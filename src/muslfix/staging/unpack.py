@@ -7,6 +7,7 @@ one pass, by a few threads: zlib and hashlib release the GIL.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,10 +24,11 @@ from muslfix.files import write_new_file
 from muslfix.parallel.threads import THREADS, Background, Pool
 from muslfix.progress import Progress, silent
 from muslfix.record.rows import RecordRow
-from muslfix.staging.tree import NewTree, StagedFile, StagedWheel
+from muslfix.staging.tree import NewTree, StagedFile, StagedWheel, twins
 from muslfix.targets.schemes import Layout
 from muslfix.transaction.transaction import Transaction
 from muslfix.wheels.archive import STANDARD, Codec, fastest, is_small
+from muslfix.wheels.metadata import WheelFacts
 from muslfix.wheels.wheel import MemberStream, Wheel
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Files that are added to the ``.dist-info``.
 METADATA: Mapping[str, bytes] = {"INSTALLER": b"muslfix\n", "REQUESTED": b""}
+
+_PYTHON = b"#!python"
 
 
 def unpack(  # noqa: PLR0913 - as many as there are to say
@@ -61,7 +65,7 @@ def unpack(  # noqa: PLR0913 - as many as there are to say
         sha256 = Background(wheel.archive.sha256)
         try:
             tree = NewTree(wheel.facts, layout, transaction)
-            destination = _Destination(tree, executable, wheel.facts.path)
+            destination = _Destination(tree, executable, wheel.facts)
             installer.install(wheel, destination, dict(METADATA))
             files = _write_members(wheel, destination.members, executable, progress)
             staged = tree.finish([*files, *destination.written])
@@ -96,13 +100,13 @@ class _Destination(WheelDestination):
 
     :param tree: gives each file its place
     :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
-    :param path: of the wheel, for errors
+    :param facts: what the wheel is
     """
 
-    def __init__(self, tree: NewTree, executable: str | None, path: str) -> None:
+    def __init__(self, tree: NewTree, executable: str | None, facts: WheelFacts) -> None:
         self._tree = tree
         self._executable = executable
-        self._path = path
+        self._facts = facts
         #: The members of the archive, still to be written, in the archive's order.
         self.members: list[_Member] = []
         #: The files that the archive does not have, written already.
@@ -110,7 +114,7 @@ class _Destination(WheelDestination):
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the script of an entry point."""
-        executable = needed_by_scripts(self._executable, self._path)
+        executable = needed_by_scripts(self._executable, self._facts.path)
         name, content = Script(name, module, attr, section).generate(executable, "posix")
         return self._write("scripts", name, content, executable=True)
 
@@ -125,8 +129,25 @@ class _Destination(WheelDestination):
         if not isinstance(stream, MemberStream):
             return self._write(scheme, relative, stream.read(), executable=is_executable)
         place, in_record = self._tree.claim(scheme, relative)
-        self.members.append(_Member(stream, scheme, relative, place, in_record, is_executable))
+        member = _Member(stream, scheme, relative, place or "", in_record, is_executable)
+        if place is None:
+            self._join(member)
+        else:
+            self.members.append(member)
         return RecordEntry(relative, None, None)
+
+    def _join(self, member: _Member) -> None:
+        """Leave out a member where another one with the same content has its place.
+
+        :raises InvalidWheel: if the content differs, or is not what the archive and RECORD say
+        """
+        for at, other in enumerate(self.members):
+            if other.path == member.path and _have_same_content(other, member):
+                self.members[at] = other._replace(executable=other.executable or member.executable)
+                names = f"{other.stream.member.name!r:.200} and {member.stream.member.name!r:.200}"
+                self._tree.warnings.append(f"has the same content for one place in {names}")
+                return
+        raise twins(self._facts, member.path)
 
     def finalize_installation(
         self,
@@ -138,9 +159,26 @@ class _Destination(WheelDestination):
 
     def _write(self, scheme: str, relative: str, content: bytes, *, executable: bool) -> RecordEntry:
         place, path = self._tree.claim(scheme, relative)
+        if place is None:
+            raise twins(self._facts, path)
         row = RecordRow.of(path, *write_new_file(place, [content], executable=executable))
         self.written.append(StagedFile(scheme, relative, row))
         return RecordEntry(relative, None, None)
+
+
+def _have_same_content(one: _Member, other: _Member) -> bool:
+    """Whether two members would be the same file; their names do not differ, so at most one is a script."""
+    if one.stream.member.size != other.stream.member.size:
+        return False
+    digests = set()
+    for member in (one, other):
+        hasher = hashlib.sha256()
+        for number, chunk in enumerate(member.stream.chunks()):
+            if number == 0 and "scripts" in (one.scheme, other.scheme) and chunk.startswith(_PYTHON):
+                return False  # a script is written with another first line
+            hasher.update(chunk)
+        digests.add(hasher.digest())
+    return len(digests) == 1
 
 
 def _write_members(
@@ -228,7 +266,7 @@ def _with_shebang(chunks: Iterator[bytes], executable: str | None, wheel: str) -
     Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#recommended-installer-features
     """
     first = next(chunks, b"")
-    if first.startswith(b"#!python"):
+    if first.startswith(_PYTHON):
         first = b"#!" + os.fsencode(needed_by_scripts(executable, wheel)) + b"\n" + first.partition(b"\n")[2]
     yield first
     yield from chunks

@@ -27,11 +27,13 @@ from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
 from muslfix.errors import InvalidWheel
+from muslfix.wheels.decompress import decompressed
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.zip_bytes import ZipBytes
 from muslfix.wheels.zip_directory import read_directory
+from muslfix.wheels.zip_format import DEFLATED, METHODS, STORED
 from muslfix.wheels.zip_members import Member, ZipLayout, locate_members
-from muslfix.wheels.zip_names import judge_entries
+from muslfix.wheels.zip_names import about_alike, judge_entries
 
 __all__ = ["Archive", "Member", "open_archive", "read_text"]
 
@@ -86,12 +88,14 @@ class Archive:
     :param path: the file
     :param descriptor: by which it is read
     :param layout: its files and directories, and where each part of it lies
+    :param warnings: what is odd about it but no reason to refuse it, each a sentence
     """
 
-    def __init__(self, path: str, descriptor: int, layout: ZipLayout) -> None:
+    def __init__(self, path: str, descriptor: int, layout: ZipLayout, warnings: tuple[str, ...] = ()) -> None:
         self.path = path
         self.descriptor = descriptor
         self.layout = layout
+        self.warnings = warnings
         #: Its files by name, in the order of the central directory.
         self.members = {
             member.entry.name: member for member in layout.members if not member.entry.is_directory
@@ -110,7 +114,7 @@ class Archive:
     def _verified(self, member: Member, codec: Codec) -> Iterator[bytes]:
         size, crc = 0, 0
         try:
-            for chunk in self._inflated(member, codec) if member.deflated else self._slices(member, _CHUNK):
+            for chunk in self._decompressed(member, codec):
                 size += len(chunk)
                 crc = codec.crc32(chunk, crc)
                 if size > member.size:
@@ -163,6 +167,12 @@ class Archive:
         well = len(content) == member.size and codec.crc32(content) == member.crc
         return content if well else None
 
+    def _decompressed(self, member: Member, codec: Codec) -> Iterable[bytes]:
+        if member.deflated:
+            return self._inflated(member, codec)
+        slices = self._slices(member, _CHUNK)
+        return slices if member.stored else decompressed(self.path, member, slices)
+
     def _inflated(self, member: Member, codec: Codec) -> Iterator[bytes]:
         inflate = codec.decompressobj(-zlib.MAX_WBITS)
         for chunk in self._slices(member, _CHUNK):
@@ -187,7 +197,9 @@ class Archive:
 
 def is_small(member: Member) -> bool:
     """Whether the bytes of a member come in one piece."""
-    return max(member.size, member.compressed_size) <= (_WHOLE if member.deflated else _CHUNK)
+    if member.deflated:
+        return max(member.size, member.compressed_size) <= _WHOLE
+    return member.stored and member.size <= _CHUNK
 
 
 @contextmanager
@@ -205,9 +217,22 @@ def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive
             raise InvalidWheel(path, "is empty")
         data = ZipBytes(path, file.fileno(), status.st_size)
         directory = read_directory(path, data, limits)
-        judge_entries(path, directory.entries, status.st_size, limits)
+        alike = judge_entries(path, directory.entries, status.st_size, limits)
         layout = locate_members(path, data, directory)
-        yield Archive(path, file.fileno(), layout)
+        yield Archive(path, file.fileno(), layout, tuple(_oddities(layout, alike)))
+
+
+def _oddities(layout: ZipLayout, alike: tuple[tuple[str, str], ...]) -> Iterator[str]:
+    """What an archive may be, and hardly any is."""
+    if padding := layout.directory.padding:
+        yield f"has {padding} bytes of padding after its end"
+    for method, name in METHODS.items():
+        if method not in (STORED, DEFLATED):
+            count = sum(member.entry.method == method for member in layout.members)
+            if count:
+                yield f"has {count} of its entries compressed by {name}, which some installers cannot read"
+    if alike:
+        yield about_alike(*alike[0], len(alike))
 
 
 def read_text(archive: Archive, name: str) -> str:

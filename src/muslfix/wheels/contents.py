@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import string
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord, InvalidWheel
@@ -20,6 +21,7 @@ from muslfix.files import configures_interpreter
 from muslfix.record.rows import Record, RecordRow
 from muslfix.wheels.archive import Archive, Member, read_text
 from muslfix.wheels.texts import EntryPoint, parse_entry_points
+from muslfix.wheels.zip_names import about_alike, place_key
 
 #: Files beside RECORD that sign it, so that it cannot list them.
 SIGNATURES = ("RECORD.jws", "RECORD.p7s")
@@ -109,10 +111,12 @@ class Scripts(NamedTuple):
     :param superseded: files that are not installed because an entry point makes the same script: setuptools
         once put the scripts that it had made for entry points into wheels as well (``wheel`` 0.22 itself has
         them), and pip skips them (``is_entrypoint_wrapper`` in its ``operations/install/wheel.py``)
+    :param warnings: what is odd about the entry points, each a sentence
     """
 
     made: tuple[EntryPoint, ...] = ()
     superseded: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
 
 
 def judge_scripts(archive: Archive, dist_info: str, data: str) -> Scripts:
@@ -120,22 +124,43 @@ def judge_scripts(archive: Archive, dist_info: str, data: str) -> Scripts:
 
     :param dist_info: name of the ``.dist-info`` directory
     :param data: name of the ``.data`` directory
-    :raises InvalidWheel: if two have the same name, or a name is not a file name or is the interpreter's
+    :raises InvalidWheel: if two differ and have the same name, or a name is not a file name or is the
+        interpreter's
     """
-    entry_points = _entry_points(archive, f"{dist_info}/entry_points.txt")
-    made: dict[str, str] = {}
-    for name, *_ in entry_points:
-        if name.casefold() in made:
-            raise InvalidWheel(archive.path, f"has two entry points for a script of the name {name!r:.200}")
-        made[name.casefold()] = name
     scripts = f"{data}/scripts/"
     files = {name[len(scripts) :]: name for name in archive.members if name.startswith(scripts)}
+    entry_points = _entry_points(archive, f"{dist_info}/entry_points.txt")
+    made, warnings = _distinct(archive.path, entry_points, files)
     others = f"{data}/data/"
     below_prefix = [name[len(others) :] for name in archive.members if name.startswith(others)]
-    for name in (*(f"bin/{name}" for name in (*made.values(), *files)), *below_prefix):
+    for name in (*(f"bin/{name}" for name in (*made, *files)), *below_prefix):
         if configures_interpreter(name):
             raise InvalidWheel(archive.path, f"has {name!r:.200}, which belongs to the interpreter")
-    return Scripts(entry_points, frozenset(files[name] for name in made.values() if name in files))
+    superseded = frozenset(files[name] for name in made if name in files)
+    return Scripts(tuple(made.values()), superseded, tuple(warnings))
+
+
+def _distinct(
+    path: str, entry_points: Iterable[EntryPoint], files: Iterable[str]
+) -> tuple[dict[str, EntryPoint], list[str]]:
+    """Entry points by the names of their scripts, and what is odd about these.
+
+    :param files: names of the scripts that are files
+    """
+    made: dict[str, EntryPoint] = {}
+    alike = {place_key(name): name for name in files}
+    warnings = []
+    for one in entry_points:
+        other = made.setdefault(one.name, one)
+        if other[1:3] != one[1:3]:
+            wanted = f"{other.module}:{other.function} and {one.module}:{one.function}"
+            raise InvalidWheel(path, f"has two entry points named {one.name!a:.100}: {wanted:.200}")
+        if other is not one:
+            warnings.append(f"has the entry point {one.name!a:.100} twice")
+        first = alike.setdefault(place_key(one.name), one.name)
+        if first != one.name:
+            warnings.append(about_alike(one.name, first))
+    return made, warnings
 
 
 def _entry_points(archive: Archive, member: str) -> tuple[EntryPoint, ...]:
@@ -146,11 +171,9 @@ def _entry_points(archive: Archive, member: str) -> tuple[EntryPoint, ...]:
         found = parse_entry_points(read_text(archive, member))
     except ValueError as error:
         raise InvalidWheel(archive.path, f"has a damaged entry_points.txt: {error!s:.300}") from error
-    for name, module, function, _ in found:
-        if not _is_file_name(name):
-            raise InvalidWheel(archive.path, f"has an entry point with a bad name: {name!r:.200}")
-        if not all(part.isidentifier() for part in (*module.split("."), *function.split("."))):
-            raise InvalidWheel(archive.path, f"has an entry point for what is not a function: {name!r:.200}")
+    for one in found:
+        if not _is_file_name(one.name):
+            raise InvalidWheel(archive.path, f"has an entry point with a bad name: {one.name!r:.200}")
     return found
 
 

@@ -8,14 +8,14 @@ Specification: https://packaging.python.org/en/latest/specifications/binary-dist
 
 from __future__ import annotations
 
-import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from installer.utils import SCHEME_NAMES
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from muslfix.errors import InvalidWheel
@@ -23,12 +23,14 @@ from muslfix.files import STAGING_PREFIX, TRACE
 from muslfix.record.rows import Record
 from muslfix.wheels.archive import Archive, read_text
 from muslfix.wheels.contents import SIGNATURES, Scripts, judge_record, judge_scripts
+from muslfix.wheels.file_name import parse_wheel_path, version_of
 from muslfix.wheels.texts import Headers, parse_tags
 
 # Files that an installer writes; a wheel made of an installed project has those of another installer.
 _NOTES = ("INSTALLER", "REQUESTED", "direct_url.json", TRACE)
 _WHEEL_VERSION = (1, 0)
-_LONGEST_NAME = 255  # bytes, of a file
+
+_TAG = re.compile(r"[^\s-]+-[^\s-]+-[^\s-]+")
 
 # What importlib.metadata and installers take for an installed project, whatever its case.
 _DESCRIBES = (".dist-info", ".egg-info", ".egg-link")
@@ -81,7 +83,7 @@ class WheelFacts(NamedTuple):
 
     def has_version(self, text: str) -> bool:
         """Whether a version is this wheel's, however it is spelled."""
-        return _version(text) == self.version
+        return version_of(text) == self.version
 
 
 def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
@@ -98,6 +100,8 @@ def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
     wheel = Headers(path, "WHEEL", read_text(archive, f"{dist_info}/WHEEL"))
     record, record_warnings = _record(archive, dist_info, ignore=ignore_record)
     _check_places(archive, dist_info, data)
+    root_is_purelib, root_warnings = _root_is_purelib(wheel)
+    scripts = judge_scripts(archive, dist_info, data)
     return WheelFacts(
         path=path,
         key=key,
@@ -108,36 +112,19 @@ def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
         data=data,
         requires_python=next(iter(metadata.all("Requires-Python")), None),
         requirements=metadata.all("Requires-Dist"),
-        root_is_purelib=_root_is_purelib(wheel),
+        root_is_purelib=root_is_purelib,
         record=record,
-        scripts=judge_scripts(archive, dist_info, data),
+        scripts=scripts,
         warnings=(
+            *archive.warnings,
             *_check_format(wheel),
-            *_check_tags(wheel, tags),
+            *root_warnings,
+            *_compare_tags(wheel, tags),
+            *scripts.warnings,
             *record_warnings,
             *_check_startup(archive, data),
         ),
     )
-
-
-def parse_wheel_path(path: str) -> tuple[str, Version, frozenset[Tag]]:
-    """Take the file name of a wheel apart: normalised project name, version, compatibility tags.
-
-    :raises InvalidWheel: if it is not a wheel file name
-    """
-    name = os.path.basename(path)
-    try:
-        if len(os.fsencode(name)) > _LONGEST_NAME:
-            raise InvalidWheelFilename(name)
-        parse_tags("-".join(name.split("-")[-3:]))
-        key, version, _, tags = parse_wheel_filename(name)
-    except ValueError as error:
-        raise InvalidWheel(
-            path,
-            "is not a wheel file name",
-            tip="a wheel is named project-version-python-abi-platform.whl",
-        ) from error
-    return key, version, tags
 
 
 def _find_directories(archive: Archive, key: str, version: Version) -> tuple[str, str]:
@@ -153,7 +140,7 @@ def _find_directories(archive: Archive, key: str, version: Version) -> tuple[str
         raise InvalidWheel(archive.path, f"must have one .dist-info directory, but has {found}")
     stem = infos[0][: -len(".dist-info")]
     if not _means(stem, key, version):
-        raise InvalidWheel(archive.path, f"has the .dist-info directory of another project: {infos[0]!r}")
+        raise InvalidWheel(archive.path, _about_directory(infos[0], stem, key, version))
     datas = [name for name in tops if name.endswith(".data") and _means(name[: -len(".data")], key, version)]
     if len(datas) > 1:
         raise InvalidWheel(archive.path, f"must not have two .data directories: {', '.join(sorted(datas))}")
@@ -162,24 +149,33 @@ def _find_directories(archive: Archive, key: str, version: Version) -> tuple[str
 
 def _means(stem: str, key: str, version: Version) -> bool:
     name, dash, text = stem.rpartition("-")
-    return bool(dash) and canonicalize_name(name) == key and _version(text.replace("_", "-")) == version
+    return bool(dash) and canonicalize_name(name) == key and version_of(text.replace("_", "-")) == version
 
 
-def _version(text: str | None) -> Version | None:
-    try:
-        return Version(text or "")
-    except ValueError:  # or a number that is too long for Python
-        return None
+def _about_directory(directory: str, stem: str, key: str, version: Version) -> str:
+    """Says in what a ``.dist-info`` directory differs from the file name."""
+    name, dash, _ = stem.rpartition("-")
+    if not dash:
+        return f"has a .dist-info directory without a version: {directory!a:.200}"
+    if canonicalize_name(name) == key:
+        named = f"and its file name says {version}"
+        return f"has the .dist-info directory of another version: {directory!a:.200}, {named}"
+    kind = "spelled differently" if _letters(name) == _letters(key) else "of another project"
+    return f"has a .dist-info directory {kind}: {directory!a:.200}, and its file name says {key!a:.100}"
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
 def _check_metadata(metadata: Headers, key: str, version: Version) -> str:
     """Compare ``METADATA`` with the file name; return the project's name as ``METADATA`` spells it."""
     path, name = metadata.path, metadata.one("Name")
     if not name or canonicalize_name(name) != key:
-        raise InvalidWheel(path, f"is named {key}, and its METADATA names {name!r:.200}")
+        raise InvalidWheel(path, f"is named {key}, and its METADATA names {name!a:.200}")
     text = metadata.one("Version")
-    if _version(text) != version:
-        raise InvalidWheel(path, f"is named version {version}, and its METADATA says {text!r:.200}")
+    if version_of(text) != version:
+        raise InvalidWheel(path, f"is named version {version}, and its METADATA says {text!a:.200}")
     return name
 
 
@@ -197,38 +193,38 @@ def _check_format(wheel: Headers) -> tuple[str, ...]:
     return (f"has the wheel format version {text}, which is newer than this muslfix",) if newer else ()
 
 
-def _root_is_purelib(wheel: Headers) -> bool:
-    """Whether its root goes to ``purelib``.
+def _root_is_purelib(wheel: Headers) -> tuple[bool, tuple[str, ...]]:
+    """Whether its root goes to ``purelib``, and what is odd about how it says that.
 
-    pip takes anything but "true" for false, and a missing line too. It can be true together with platform
-    tags: 34 of 1043 wheels from PyPI have programs or shared libraries, but no extension modules.
+    pip and uv take anything but "true" for false, and a missing line too. It can be true together with
+    platform tags: 34 of 1043 wheels from PyPI have programs or shared libraries, but no extension modules.
     """
     text = wheel.one("Root-Is-Purelib") or "false"
-    if text.lower() not in ("true", "false"):
-        reason = f"says 'Root-Is-Purelib: {text!r:.50}', which is neither true nor false"
-        raise InvalidWheel(wheel.path, reason)
-    return text.lower() == "true"
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true", ()
+    return False, (f"says 'Root-Is-Purelib: {text:.50}' in its WHEEL, which counts as false",)
 
 
-def _check_tags(wheel: Headers, tags: frozenset[Tag]) -> tuple[str, ...]:
+def _compare_tags(wheel: Headers, tags: frozenset[Tag]) -> tuple[str, ...]:
     """Compare the tags in ``WHEEL`` with those of the file name.
 
     The specification requires them to be the same. Of 1043 wheels from PyPI five had others, and three (ray,
-    mysql-connector-python, playwright) had none in common with their name: the files were renamed after they
-    had been built for plain ``linux_x86_64`` or ``any``. So another platform is a warning, since the ELF
-    files show what they are for; another Python or ABI is refused. pip compares nothing.
+    mysql-connector-python, playwright) had none in common with their name: they were renamed after they had
+    been built for plain ``linux_x86_64`` or ``any``. The file name is what a wheel is chosen by, and what its
+    modules are for is read from them. So this is a warning; pip and uv compare nothing.
     """
-    path = wheel.path
+    lines = wheel.all("Tag")
+    wrong = [line for line in lines if not _TAG.fullmatch(line)]
+    warnings = [
+        f"has {line!a:.100} as a tag in its WHEEL, which is no compatibility tag" for line in wrong[:1]
+    ]
     try:
-        inside = parse_tags(*wheel.all("Tag"))
+        inside = parse_tags(*filter(_TAG.fullmatch, lines))
     except ValueError as error:
-        raise InvalidWheel(path, f"has a line 'Tag' in its WHEEL that {error}") from error
-    if not inside or inside & tags:
-        return ()
-    sentence = f"is for {_shown(inside)} according to its WHEEL, but not according to its file name"
-    if not {(tag.interpreter, tag.abi) for tag in inside} & {(tag.interpreter, tag.abi) for tag in tags}:
-        raise InvalidWheel(path, sentence)
-    return (sentence,)
+        return *warnings, f"has tags in its WHEEL that were not compared: what they say {error}"
+    if inside and not inside & tags:
+        warnings.append(f"is for {_shown(inside)} according to its WHEEL, but not according to its file name")
+    return tuple(warnings)
 
 
 def _shown(tags: Iterable[Tag]) -> str:

@@ -142,12 +142,12 @@ def _entry_point(name: str, value: str, kind: str) -> EntryPoint:
     target, bracket, extras = value.partition("[")
     module, _, function = (part.strip() for part in target.partition(":"))
     if (bracket and not extras.rstrip().endswith("]")) or not all(map(_is_dotted, (module, function))):
-        raise ValueError("an entry is not of the form name = module:function")
+        raise ValueError(f"{name!a:.100} = {value!a:.100} is not of the form name = module:function")
     return EntryPoint(name, module, function, kind)
 
 
 def _is_dotted(name: str) -> bool:
-    return re.fullmatch(r"[\w.]+", name) is not None
+    return all(part.isidentifier() for part in name.split("."))
 
 
 def entry_points_text(scripts: tuple[EntryPoint, ...]) -> str:

@@ -18,8 +18,9 @@ from muslfix.errors import InvalidWheel
 from muslfix.record.rows import RecordRow
 from muslfix.wheels.archive import STANDARD, Archive, Codec, Member, open_archive, read_text
 from muslfix.wheels.contents import RECORD_TIP
+from muslfix.wheels.file_name import parse_wheel_path
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
-from muslfix.wheels.metadata import WheelFacts, judge_wheel, parse_wheel_path
+from muslfix.wheels.metadata import WheelFacts, judge_wheel
 from muslfix.wheels.texts import entry_points_text
 
 _SMALL = 256 * 1024  # bytes

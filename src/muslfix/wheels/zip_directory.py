@@ -41,6 +41,8 @@ from muslfix.wheels.zip_format import (
 _LEAST_DIRECTORY = 16 * 1024 * 1024
 _LONG_ENTRY = 256
 
+# What is written to fill up a block, or slips in when a file is copied as text; no reader begins anything so.
+_PADDING = b"\0\t\n\r "
 _SIGNATURES = (LOCAL_SIGNATURE, DIRECTORY_SIGNATURE, END_SIGNATURE, END64_SIGNATURE, LOCATOR64_SIGNATURE)
 
 
@@ -87,7 +89,8 @@ class Directory(NamedTuple):
     :param span: of all entries
     :param end64: of the zip64 end record; empty if there is none
     :param locator64: of what says where that is; empty as well
-    :param end: of the end record and the comment, to the end of the archive
+    :param end: of the end record, the comment and the padding, to the end of the archive
+    :param padding: bytes at its end that belong to nothing, and that nobody takes for content
     """
 
     entries: list[Entry]
@@ -95,6 +98,7 @@ class Directory(NamedTuple):
     end64: range
     locator64: range
     end: range
+    padding: int
 
 
 class _Ends(NamedTuple):
@@ -105,6 +109,7 @@ class _Ends(NamedTuple):
     offset: int
     start: int
     end: int
+    padding: int
 
 
 def read_directory(path: str, data: ZipBytes, limits: Limits) -> Directory:
@@ -138,11 +143,12 @@ def read_directory(path: str, data: ZipBytes, limits: Limits) -> Directory:
         end64=range(ends.start, locator),
         locator64=range(locator, ends.end),
         end=range(ends.end, len(data)),
+        padding=ends.padding,
     )
 
 
 def _read_ends(path: str, data: ZipBytes) -> _Ends:
-    """Find the one end record, which must be the last thing in the file except for its own comment."""
+    """Find the one end record, which must be the last thing in the file but for its comment and padding."""
     first = max(0, len(data) - END.size - FULL_16)
     tail = data[first : len(data)]
     at = first + tail.rfind(END_SIGNATURE)
@@ -153,27 +159,31 @@ def _read_ends(path: str, data: ZipBytes) -> _Ends:
     if at + END.size > len(data):
         raise InvalidWheel(path, "is cut off in its end record")
     end = End._make(END.unpack(data[at : at + END.size]))
-    _check_comment(path, data, at, end.comment_length)
+    padding = _check_comment(path, data, at, end.comment_length)
     locator = at - LOCATOR64.size
     if locator >= 0 and data[locator : locator + 4] == LOCATOR64_SIGNATURE:
-        return _read_end64(path, data, end, at)
+        return _read_end64(path, data, end, at)._replace(padding=padding)
     if end.entries_on_disk != end.entries or end.disk or end.directory_disk:
         raise InvalidWheel(path, "is one part of a multi-part archive")
-    return _Ends(end.entries, end.directory_size, end.directory_offset, at, at)
+    return _Ends(end.entries, end.directory_size, end.directory_offset, at, at, padding)
 
 
-def _check_comment(path: str, data: ZipBytes, at: int, length: int) -> None:
-    """Refuse a comment that a reader could take for an archive, and anything after the comment."""
+def _check_comment(path: str, data: ZipBytes, at: int, length: int) -> int:
+    """Refuse a comment that a reader could take for an archive, and any content after the comment.
+
+    :return: bytes of padding after the comment
+    """
     behind = len(data) - at - END.size - length
     if behind < 0:
         raise InvalidWheel(path, "is cut off in its comment")
     if _has_outer_end(data, at):
         raise InvalidWheel(path, "has an archive in its comment: two end records end where it ends")
-    if behind:
+    if data[len(data) - behind : len(data)].strip(_PADDING):
         raise InvalidWheel(path, f"has {behind} bytes after its end")
-    comment = data[at + END.size : len(data)]
+    comment = data[at + END.size : len(data) - behind]
     if any(signature in comment for signature in _SIGNATURES):
         raise InvalidWheel(path, "has parts of an archive in its comment")
+    return behind
 
 
 def _has_outer_end(data: ZipBytes, inner: int) -> bool:
@@ -205,7 +215,7 @@ def _read_end64(path: str, data: ZipBytes, end: End, end_at: int) -> _Ends:
     )
     if at + 12 + large.length != locator_at or any(old not in (new, full) for old, new, full in pairs):
         raise InvalidWheel(path, "has two end records that disagree")
-    return _Ends(large.entries, large.directory_size, large.directory_offset, at, end_at)
+    return _Ends(large.entries, large.directory_size, large.directory_offset, at, end_at, 0)
 
 
 def _check_place(path: str, data: ZipBytes, ends: _Ends) -> None:

@@ -30,7 +30,8 @@ END_SIGNATURE = b"PK\x05\x06"
 FULL_16, FULL_32 = 0xFFFF, 0xFFFFFFFF
 
 #: Methods of compression (4.4.5).
-STORED, DEFLATED = 0, 8
+STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14
+METHODS = {STORED: "stored", DEFLATED: "deflate", BZIP2: "bzip2", LZMA: "LZMA"}
 
 #: General purpose bits (4.4.4): a data descriptor follows the data; the name is UTF-8.
 HAS_DESCRIPTOR, UTF8 = 0x8, 0x800

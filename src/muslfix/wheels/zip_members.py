@@ -23,6 +23,7 @@ from muslfix.wheels.zip_format import (
     HAS_DESCRIPTOR,
     LOCAL_HEADER,
     LOCAL_SIGNATURE,
+    STORED,
     ZIP64_FIELD,
     LocalHeader,
     parse_extra,
@@ -63,8 +64,13 @@ class Member(NamedTuple):
 
     @property
     def deflated(self) -> bool:
-        """Whether it is compressed."""
+        """Whether it is compressed as nearly all are."""
         return self.entry.method == DEFLATED
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is not compressed at all."""
+        return self.entry.method == STORED
 
     @property
     def executable(self) -> bool:

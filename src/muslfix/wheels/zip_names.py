@@ -2,7 +2,8 @@
 
 This is where path traversal is refused: a path that leaves the tree ("../x", "/x", "C:x"), on any file system
 and for any tool. Refused as well are entries that are neither files nor directories (links, devices), two
-entries for one place, unknown coding, and archives that would fill a disk.
+entries for one place, unknown coding, and archives that would fill a disk. Names that only some file systems
+take for one place are returned: the destination decides (:class:`~muslfix.staging.tree.NewTree`).
 
 Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.4.17 on names)
 """
@@ -12,12 +13,15 @@ from __future__ import annotations
 import re
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from muslfix.errors import InvalidWheel
 from muslfix.wheels.limits import Limits
 from muslfix.wheels.zip_directory import Entry
-from muslfix.wheels.zip_format import DEFLATED, HAS_DESCRIPTOR, STORED, UTF8
+from muslfix.wheels.zip_format import HAS_DESCRIPTOR, METHODS, STORED, UTF8
+
+#: What is said of two names that are not one everywhere.
+ALIKE = "which some file systems take for one name"
 
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0 (also with another, 6) and 13, which hides the headers
 _KNOWN_FLAGS = 0x2 | 0x4 | HAS_DESCRIPTOR | UTF8  # the first two are levels of compression
@@ -28,13 +32,16 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 _LONGEST_PART, _LONGEST_NAME = 255, 1024
 
 
-def judge_entries(path: str, entries: Sequence[Entry], archive_size: int, limits: Limits) -> None:
+def judge_entries(
+    path: str, entries: Sequence[Entry], archive_size: int, limits: Limits
+) -> tuple[tuple[str, str], ...]:
     """Judge the entries of an archive.
 
     :param path: of the archive, for the error
     :param entries: all of them
     :param archive_size: in bytes
     :param limits: for what they unpack to
+    :return: pairs of names that differ, and that some file systems take for one place
     :raises InvalidWheel: with the first thing that is wrong
     """
     for entry in entries:
@@ -43,8 +50,8 @@ def judge_entries(path: str, entries: Sequence[Entry], archive_size: int, limits
             _judge_length(path, entry)
         _judge_kind(path, entry)
         _judge_coding(path, entry)
-    _judge_places(path, entries)
     _judge_sizes(path, entries, archive_size, limits)
+    return _judge_places(path, entries)
 
 
 def _refuse_traversal(path: str, name: str) -> None:
@@ -80,32 +87,48 @@ def _judge_coding(path: str, entry: Entry) -> None:
         raise InvalidWheel(path, f"has an encrypted entry: {entry.name!r:.200}")
     if entry.flags & ~_KNOWN_FLAGS or entry.needed > _NEWEST_FORMAT:
         raise InvalidWheel(path, f"has an entry that needs a newer format: {entry.name!r:.200}")
-    if entry.method not in (STORED, DEFLATED):
+    if entry.method not in METHODS:
         raise InvalidWheel(
             path,
-            f"has an entry compressed by method {entry.method}, not stored or deflate: {entry.name!r:.200}",
+            f"has an entry compressed by method {entry.method}, and muslfix reads only"
+            f" {', '.join(METHODS.values())}: {entry.name!r:.200}",
         )
     if entry.method == STORED and entry.compressed_size != entry.size:
         raise InvalidWheel(path, f"gives two different sizes for {entry.name!r:.200}, which is stored")
 
 
-def _judge_places(path: str, entries: Sequence[Entry]) -> None:
+def _judge_places(path: str, entries: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
     """Refuse two entries for one place, and a file where another entry needs a directory.
 
-    Names that any file system takes for the same are refused on all of them.
+    :return: see :func:`judge_entries`
+    """
+    alike = tuple(_clashes(entries, place_key))
+    if alike:
+        for what, name, other in _clashes(entries, str):
+            if what == "directory":
+                raise InvalidWheel(path, f"has a file where {other!r:.200} needs a directory")
+            raise InvalidWheel(path, f"has two entries for {name!r:.200}")
+    return tuple((name, other) for _, name, other in alike)
+
+
+def _clashes(entries: Sequence[Entry], key_of: Callable[[str], str]) -> Iterator[tuple[str, str, str]]:
+    """Entries that cannot both be there.
+
+    :param key_of: makes of a path what is equal for those that are one place
+    :return: what the second is, ``entry`` or ``directory``; the path of the one; an entry that it meets
     """
     seen: dict[str, Entry] = {}
     below: dict[str, str] = {}
     for entry in entries:
-        key = place_key(entry.name.removesuffix("/"))
+        key = key_of(entry.name.removesuffix("/"))
         other = seen.setdefault(key, entry)
         if other is not entry and not (entry.is_directory and other.is_directory):
-            raise InvalidWheel(path, f"has two entries for {_how(entry, other)}")
+            yield "entry", entry.name.rstrip("/"), other.name.rstrip("/")
         while (cut := key.rfind("/")) >= 0 and (key := key[:cut]) not in below:
             below[key] = entry.name
     for key, name in below.items():
         if key in seen and not seen[key].is_directory:
-            raise InvalidWheel(path, f"has a file where {name!r:.200} needs a directory")
+            yield "directory", seen[key].name, name
 
 
 def place_key(name: str) -> str:
@@ -118,9 +141,10 @@ def place_key(name: str) -> str:
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
 
 
-def _how(entry: Entry, other: Entry) -> str:
-    name, first = entry.name.rstrip("/"), other.name.rstrip("/")
-    return f"{name!r:.200}" + ("" if name == first else f", which some take for {first!r:.200}")
+def about_alike(name: str, other: str, count: int = 1) -> str:
+    """Says that two names are one for some file systems, and shows where they differ."""
+    more = f" (and {count - 1} more such pairs)" if count > 1 else ""
+    return f"has {name!a:.200} and {other!a:.200}, {ALIKE}{more}"
 
 
 def _judge_sizes(path: str, entries: Sequence[Entry], archive_size: int, limits: Limits) -> None:
