@@ -28,7 +28,7 @@ NO_COMPILER = 3
 
 CORE = "_core.cpython-39-x86_64-linux-gnu.so"
 
-INIT_FUNCTIONS = {"x86_64-musl-core.so": ("PyInit__core",), "x86_64-musl-library.so": ()}
+NAMES = ("_one", "_speed", "_two", "a", "b", "c", "m", "n")
 
 PLANS: dict[str, dict[str, dict[str, str]]] = json.loads((FIXTURES / "plans.json").read_text())
 
@@ -85,7 +85,9 @@ def test_elf_file_is_what_the_readme_says(file: str, machine: str, libc: str) ->
         assert (facts.interpreter is None) == (file == "x86_64-static-program")
     else:
         assert facts.kind == "shared object"
-        assert facts.init_functions == INIT_FUNCTIONS.get(file, ("PyInit__speed",))
+        names = {"x86_64-musl-core.so": ("_core", *NAMES), "x86_64-musl-library.so": ()}.get(file, NAMES)
+        wanted = {f"PyInit_{name}" for name in names if file != "x86_64-musl-core.so" or name != "_speed"}
+        assert set(facts.init_functions) == wanted
         assert facts.interpreter is None
 
 

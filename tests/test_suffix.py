@@ -276,3 +276,18 @@ def test_every_name_of_the_grammar_is_parsed(path: str) -> None:
 def test_folders_other_than_libs_do_not_matter(name: str, folders: list[str]) -> None:
     assert ExtensionFilename.parse("/".join([*folders, name])) == ExtensionFilename.parse(name)
     assert ExtensionFilename.parse("/".join([*folders, "m.libs", name])) is None
+
+
+@pytest.mark.parametrize(
+    ("module", "end"),
+    [
+        ("m", "_m"),
+        ("_speed", "__speed"),
+        ("81d2__mypyc", "_81d2__mypyc"),
+        ("ä", "U_4ca"),
+        ("lančmít", "U_lanmt_2sa6t"),
+    ],
+)
+def test_init_functions(module: str, end: str) -> None:
+    """The last one is the example of PEP 489."""
+    assert ExtensionFilename(module, "abi3").init_functions == (f"PyInit{end}", f"PyModExport{end}")

@@ -137,6 +137,21 @@ class ExtensionFilename(NamedTuple):
         return (f".{'-'.join(parts)}" if parts else "") + ".so"
 
     @property
+    def init_functions(self) -> tuple[str, str]:
+        """The functions that start the module: CPython 3.15 and later take the second one first.
+
+        Sources: https://peps.python.org/pep-0489/#export-hook-name, https://peps.python.org/pep-0793/
+
+        >>> ExtensionFilename.parse("lančmít.so").init_functions
+        ('PyInitU_lanmt_2sa6t', 'PyModExportU_lanmt_2sa6t')
+        """
+        if self.module.isascii():
+            end = f"_{self.module}"
+        else:
+            end = "U_" + self.module.encode("punycode").decode("ascii").replace("-", "_")
+        return f"PyInit{end}", f"PyModExport{end}"
+
+    @property
     def spelled_libc(self) -> Libc | None:
         """The libc that the triplet spells, or ``None`` where it spells none that is known."""
         return None if self.triplet is None else libc_of_triplet(self.triplet)

@@ -21,6 +21,7 @@ class Verdict(str, Enum):
     LIBRARY = "library"  #: no module but a shared library, which the target can load
     MISSING = "missing"  #: RECORD lists it, but it does not exist
     NOT_ELF = "not-elf"  #: not a readable ELF shared object
+    NO_INIT = "no-init"  #: it lacks the init function that an import calls
     CRASHES = "crashes"  #: loading it would end the process, or can never succeed
     FOREIGN_LIBRARY = "foreign-library"  #: a shared library that it needs is for another libc or CPU
     MISSING_LIBRARY = "missing-library"  #: a shared library that it needs is not found, or is not one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +84,22 @@ def test_the_symbols_are_those_that_pyelftools_reads(path: Path) -> None:
         assert facts.has_relative_relocations == any(
             tag.entry.d_tag == "DT_RELR" for tag in dynamic.iter_tags()
         )
+
+
+@pytest.mark.parametrize(
+    "name", ["x86_64-musl", "i386-glibc", "s390x-musl", "mips64-musl", "mips64-n32-musl"]
+)
+def test_an_init_function_is_one_that_the_hash_table_finds_and_the_file_defines(name: str) -> None:
+    """By either hash table, in each class and byte order."""
+    data = bytearray((FIXTURES / "elf" / f"{name}.so").read_bytes())
+    elf = ELFFile(io.BytesIO(data))
+    table: Any = elf.get_section_by_name(".dynsym")
+    index = next(n for n, symbol in enumerate(table.iter_symbols()) if symbol.name == "PyInit_m")
+    section = table["sh_offset"] + index * table["sh_entsize"] + (6 if elf.elfclass == 64 else 14)
+    assert "PyInit_m" in read_elf(io.BytesIO(data)).init_functions
+    data[section : section + 2] = bytes(2)  # SHN_UNDEF
+    found = read_elf(io.BytesIO(data)).init_functions
+    assert ("PyInit_m" in found, "PyInit_n" in found) == (False, True)
+    renamed = data.replace(b"PyInit_n\0", b"PyInit_o\0")  # whose hash is another
+    found = read_elf(io.BytesIO(renamed)).init_functions
+    assert {"PyInit_n", "PyInit_o", "PyInit_a"}.intersection(found) == {"PyInit_a"}

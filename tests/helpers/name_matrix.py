@@ -56,7 +56,8 @@ class Cell:
 
     :param python: the interpreter
     :param suffix: what follows the module's name, with its leading dot
-    :param abi: what the content was compiled for: an ABI such as ``313t``, ``abi3`` or ``abi3t``
+    :param abi: what the content was compiled for: an ABI such as ``313t``, ``abi3`` or ``abi3t``;
+        ``no-init``: it has the init function of another name
     :param libc: what the content is linked to, one of :data:`CONTENTS`
     """
 
@@ -99,7 +100,7 @@ class Outcome:
             return (self.before, self.after) == ("absent", "ok")
         if self.verdict == "other-libc":
             return self.after == self.before
-        foreign = self.verdict in ("other-abi", "other-machine")
+        foreign = self.verdict in ("other-abi", "other-machine", "no-init")
         return foreign and self.before != "ok" and self.after == self.before
 
     def __str__(self) -> str:
@@ -123,8 +124,9 @@ def cells_of(python: LabPython) -> Iterator[Cell]:
         for part, abi in abis.items()
         for ending in ("", *(f"-{t}" for t in TRIPLETS))
     }
-    rows = [*suffixes.items(), (".so", python.abi)]
-    if python.abi == "315":  # which starts a module by either function
+    rows = [*suffixes.items(), (".so", python.abi), (".so", "no-init")]
+    rows += [(f".cpython-{python.abi}-{triplet}.so", "no-init") for triplet in TRIPLETS]
+    if not python.abi.endswith("t"):  # 3.15 starts a module by either function
         rows.append((".so", "abi3t"))
     for suffix, abi in rows:
         for libc in CONTENTS:
@@ -138,6 +140,7 @@ def compile_modules(lab: Path, folder: Path) -> Modules:
     newest = flags.get("315")
     flags["abi3"] = [*flags["311"], "-DPy_LIMITED_API=0x03090000"]
     flags["abi3t"] = [*newest, "-DPy_TARGET_ABI3T=0x030f0000"] if newest else flags["abi3"]
+    flags["no-init"] = [*flags["abi3"], "-DPyInit_m=PyInit_n"]
     compilers = {"musl": [str(toolchain.compiler(lab))], "glibc": ["gcc"]}
     compilers["neutral"] = [*compilers["musl"], "-nostdlib", "-DNEUTRAL"]
     return compile_each(
@@ -220,9 +223,9 @@ def imports(executable: Path, places: Sequence[Path]) -> list[str]:
 
 def table(found: Iterable[Outcome]) -> Iterator[str]:
     """The lines of a Markdown table of counts."""
-    verdicts = ("importable", "misnamed", "other-abi", "other-libc")
+    verdicts = ("importable", "misnamed", "other-abi", "other-libc", "no-init")
     yield f"| interpreter | names | {' | '.join(verdicts)} | imported before | after | disagree |"
-    yield "| --- |" + " --- |" * 8
+    yield "| --- |" + " --- |" * 9
     by_python: dict[str, list[Outcome]] = {}
     for outcome in found:
         by_python.setdefault(outcome.cell.python.name, []).append(outcome)

@@ -12,6 +12,7 @@ from checkout import FIXTURES
 from trees import snapshot
 
 from muslfix.elf.facts import ElfFacts
+from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree, scan_candidates
 from muslfix.modules.plan import Candidate, Decision, Plan
 from muslfix.modules.tree import DiskTree, examine
@@ -273,3 +274,11 @@ def test_a_copy_that_fails_leaves_nothing(files: Files) -> None:
     with pytest.raises(FileNotFoundError):
         give_name(files.locate("lost"), files.locate("new"), Mode.COPY)
     assert os.listdir(files.folder) == ["old"]
+
+
+def test_init_functions_of_libraries_are_those_of_what_is_loaded(files: Files) -> None:
+    files.write(f"p/_core{GNU}", "x86_64-musl-core")
+    files.write(f"p/_speed{GNU}", "x86_64-musl-chained")
+    loads = LoadCheck(TARGET, directories=[str(files.folder)]).on_disk(files.locate)
+    assert "PyInit__core" in loads(f"p/_speed{GNU}").init_functions
+    assert loads(f"p/_core{GNU}").init_functions == frozenset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -92,6 +93,7 @@ ELVES: dict[str, ElfFacts | str | None] = {
     "arm hard": extension(ARM_HARD),
     "arm soft": extension(ARM_SOFT),
     "library": replace(extension(X86_64, Libc.MUSL), init_functions=()),
+    "library glibc": replace(extension(X86_64, Libc.GLIBC), init_functions=()),
     "export": replace(extension(X86_64, Libc.MUSL), init_functions=("PyModExport_m",)),
     "program": replace(extension(X86_64), kind="program"),
     "text": "is not an ELF file",
@@ -103,6 +105,9 @@ def candidate(path: str, elf: str = "musl", **changes: str) -> Candidate:
     name = ExtensionFilename.parse(path)
     assert name is not None, path
     facts = ELVES[elf]
+    if isinstance(facts, ElfFacts):  # of a module of this name
+        own = tuple(one.replace("_m", f"_{name.module}") for one in facts.init_functions)
+        facts = replace(facts, init_functions=own)
     if changes:
         assert isinstance(facts, ElfFacts)
         facts = replace(facts, soname=changes["soname"])
@@ -147,6 +152,7 @@ def f(
 
 MISNAMED, IMPORTABLE, SERVED, OCCUPIED = "misnamed", "importable", "served", "occupied"
 OTHER_ABI, OTHER_LIBC, OTHER_MACHINE, NOT_ELF = "other-abi", "other-libc", "other-machine", "not-elf"
+NO_INIT = "no-init"
 G39, M39, G38, M38 = f"cpython-39-{GNU}", f"cpython-39-{MUSL}", f"cpython-38-{GNU}", f"cpython-38-{MUSL}"
 A39 = "cpython-39-aarch64-linux-musl"
 A11G, A11M = "cpython-311-arm-linux-gnueabi", "cpython-311-arm-linux-musleabi"
@@ -247,11 +253,19 @@ CASES: dict[str, dict[str, list[File]]] = {
         ],
         # Bare names are modules only with a function to start them.
         "bare library": [f("-", "library", None)],
-        "bare, exported": [f("-", "export", None)],
+        "bare, exported": [f("-", "export", NO_INIT)],
         "bare text": [f("-", "text", None)],
         "bare, unread": [f("-", "unread", IMPORTABLE)],
         "bare library beside a module": [f("-", "library", None), f(G39, "musl", MISNAMED, new=M39)],
-        "library with an ABI part": [f(G39, "library", MISNAMED, new=M39)],
+        "library with an ABI part": [f(G39, "library", NO_INIT)],
+        "library with a right name": [f(M39, "library", NO_INIT)],
+        "library beside a module": [f(G39, "library", SERVED, other="abi3"), f("abi3", "musl", IMPORTABLE)],
+        "library in front of a module": [f(M39, "library", NO_INIT), f("abi3", "musl", IMPORTABLE)],
+        "library beside a misnamed module": [
+            f(G39, "library", SERVED, other=AG), f(AG, "musl", MISNAMED, new="abi3")
+        ],
+        "exported": [f(G39, "export", NO_INIT)],
+        "library for glibc": [f(G39, "library glibc", OTHER_LIBC, refused=True)],
         "bare, glibc": [f("-", "glibc", OTHER_LIBC, refused=True)],
     },
     "Alpine's 3.9": {
@@ -386,6 +400,7 @@ def test_words() -> None:
         "library",
         "missing",
         "not-elf",
+        "no-init",
         "crashes",
         "foreign-library",
         "missing-library",
@@ -596,6 +611,7 @@ def test_new_names(files: list[Candidate], target: Target, mode: Mode, taken: fr
         assert isinstance(elf, ElfFacts)
         assert elf.machine == target.machine
         assert elf.libcs <= {target.libc}
+        assert any(one.endswith(f"_{old.module}") for one in elf.init_functions)
 
 
 @settings(deadline=None, max_examples=300)
@@ -619,7 +635,7 @@ def test_each_decision_says_one_thing(files: list[Candidate], target: Target) ->
         assert (decision.other is not None) is (decision.verdict in (Verdict.SERVED, Verdict.OCCUPIED))
         if decision.refused:
             assert decision.verdict.value in (OTHER_LIBC, OTHER_MACHINE, NOT_ELF, OCCUPIED)
-        if decision.verdict is Verdict.OTHER_ABI:
+        if decision.verdict in (Verdict.OTHER_ABI, Verdict.NO_INIT):
             assert not decision.refused
 
 
@@ -632,7 +648,7 @@ def test_a_module_is_refused_or_found(files: list[Candidate], target: Target) ->
     lost = {decision.candidate.module for decision in made.refusals}
     for decision in made.decisions:
         module = decision.candidate.module
-        if decision.verdict is Verdict.OTHER_ABI or module in lost:
+        if decision.verdict in (Verdict.OTHER_ABI, Verdict.NO_INIT) or module in lost:
             continue
         found = next(module + suffix for suffix in target.extension_suffixes if module + suffix in tree)
         elf = tree[found].elf
@@ -650,9 +666,8 @@ def test_reading_what_is_undecided_is_enough(files: list[Candidate], target: Tar
     to_read = undecided(unread, target)
     sparse = plan([file if blank in to_read else blank for file, blank in zip(files, unread)], target, mode)
     full = plan(files, target, mode)
-    foreign = {
-        d.candidate.module for d in full.refusals if d.candidate.name.suffix in target.extension_suffixes
-    }
+    unusable = (*full.refusals, *(d for d in full.decisions if d.verdict is Verdict.NO_INIT))
+    foreign = {d.candidate.module for d in unusable if d.candidate.name.suffix in target.extension_suffixes}
     for made, others in ((sparse, full), (full, sparse)):
         others_new = {decision.new_path for decision in others.changes}
         for decision in made.changes:
@@ -700,6 +715,28 @@ def test_a_right_name_is_judged_too(strict: bool) -> None:
         (decision,) = plan([asked(MUSL_M, trouble, strict=strict)], ON_MUSL).decisions
         assert (decision.verdict, decision.new_path) == (Verdict(trouble.value), None)
         assert decision.refused is (strict or trouble in (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY))
+
+
+@pytest.mark.parametrize(
+    ("troubles", "changes", "verdict"),
+    [
+        ((), {}, Verdict.NO_INIT),
+        ((), {"init_functions": frozenset({"PyInit_m"})}, Verdict.MISNAMED),  # dlsym looks there too
+        ((), {"init_functions": frozenset({"PyInit_n", "PyModExport_m"})}, Verdict.NO_INIT),
+        ((), {"unknown": ("one cannot be looked at",)}, Verdict.MISNAMED),
+        ((Verdict.MISSING_LIBRARY,), {}, Verdict.MISSING_LIBRARY),
+        ((Verdict.CRASHES,), {}, Verdict.CRASHES),
+        ((Verdict.MISSING_SYMBOL,), {}, Verdict.NO_INIT),
+    ],
+    ids=str,
+)
+def test_an_init_function_of_a_library(
+    troubles: tuple[Verdict, ...], changes: dict[str, Any], verdict: Verdict
+) -> None:
+    file = asked(GNU_M, *troubles)
+    assert file.load is not None
+    file = replace(file, elf=ELVES["library"], load=file.load._replace(**changes))
+    assert [one.verdict for one in plan([file], ON_MUSL).decisions] == [verdict]
 
 
 def test_the_worst_is_the_verdict() -> None:

@@ -165,7 +165,7 @@ def test_a_note_and_status_0_unless_a_misnamed_module_is_there(
 ) -> None:
     source, site = tmp_path / "source", site_packages(environment)
     lay_editable(site, source, {"edit.pth": "{src}\n"})
-    (source / f"_good{RIGHT}").write_bytes(MODULE)
+    (source / f"_one{RIGHT}").write_bytes(MODULE)
     command, *rest = COMMANDS[how]
     words = [command, "--python", str(environment), *rest]
     told = cli(*words)
@@ -174,20 +174,20 @@ def test_a_note_and_status_0_unless_a_misnamed_module_is_there(
     assert told.out.endswith(note)
     assert cli(*[command, "-q", *words[1:]]).out == ""
 
-    (source / f"_bad{WRONG}").write_bytes(MODULE)
+    (source / f"_two{WRONG}").write_bytes(MODULE)
     before = snapshot(tmp_path)
     for told in (cli(*words), cli(*[command, "-q", *words[1:]])):
         assert (told.status, told.err) == (1, "")
         lines = told.out.splitlines()
         assert "1 misnamed in source trees" in lines[0]
-        assert f"  {source}/_bad{WRONG}: misnamed: the target looks for _bad{RIGHT}" in lines
+        assert f"  {source}/_two{WRONG}: misnamed: the target looks for _two{RIGHT}" in lines
         assert (
             f"  tip: build it again with the target interpreter, for example: pip install --editable {source}"
             in lines
         )
         assert "To fix it" not in told.out
     assert snapshot(tmp_path) == before
-    (source / f"_bad{WRONG}").rename(source / f"_bad{RIGHT}")  # as a build would
+    (source / f"_two{WRONG}").rename(source / f"_two{RIGHT}")  # as a build would
     assert cli(*words).status == 0
 
 

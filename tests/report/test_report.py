@@ -82,6 +82,7 @@ def said(
     return [(str(report), report.tip) for report in reports]
 
 
+NO_INIT_TIP = "nothing is to be done if a program loads it by its path, as with ctypes"
 SLOW = "; today Python silently imports the .py of the same name, which is slower"
 WHEEL_FOR = "use a {} wheel of this project, or build it from source on the target"
 
@@ -190,6 +191,30 @@ SENTENCES: dict[str, tuple[list[tuple[str, str | None]], list[tuple[str, str | N
                 f"m{GNU_SUFFIX}: not-elf: it is not an ELF file (it does not begin with \\x7fELF)",
                 "the wheel is damaged or not for Linux; use another one",
             )
+        ],
+    ),
+    "no init function": (
+        said(
+            candidate(f"p/m{GNU_SUFFIX}", "x86_64-musl-library.so"),
+            candidate("p/other.abi3.so", "x86_64-musl-core.so"),
+            candidate("p/ä.abi3.so", "x86_64-musl-library.so"),
+        ),
+        [
+            (
+                f"p/m{GNU_SUFFIX}: no-init: it has no function PyInit_m, so it is a shared library and no"
+                " import can load it",
+                NO_INIT_TIP,
+            ),
+            (
+                "p/other.abi3.so: no-init: it has no function PyInit_other, so no import of other can load"
+                " it (it has PyInit__core, PyInit__one, PyInit__two, …)",
+                "use another version of the wheel, unless a program loads the file by its path",
+            ),
+            (
+                "p/ä.abi3.so: no-init: it has no function PyInitU_4ca, so it is a shared library and no"
+                " import can load it",
+                NO_INIT_TIP,
+            ),
         ],
     ),
     "crashes": (

@@ -609,8 +609,9 @@ def test_the_version_of_glibc(
         (shell("sleep 600"), None),
         (make_elf("s390", byte_order="big"), None),
         (make_elf("s390", byte_order="big") + b"\0musl libc (s390x)\nVersion %s\0" + b"1.2.4\0", "1.2.4"),
+        (shell("kill -SEGV $$").encode() + b"\0musl libc (x86_64)\n\0" + b"1.2.3\0", "1.2.3"),
         (b"", None),
-        (None, None),
+        (None, "1.2.2"),
     ],
     ids=[
         "musl",
@@ -621,6 +622,7 @@ def test_the_version_of_glibc(
         "hangs",
         "other machine",
         "musl for another machine",
+        "musl that crashes",
         "empty",
         "not executable",
     ],
@@ -628,7 +630,10 @@ def test_the_version_of_glibc(
 def test_the_version_of_musl(
     answering: Callable[..., str], program: Program, loader: str | bytes | None, version: str | None
 ) -> None:
-    path = program(loader or b"", "ld-musl-x86_64.so.1", 0o644 if loader is None else 0o755)
+    barred = b"\0musl libc (x86_64)\n\0" + b"1.2.2\0"
+    path = program(
+        loader if loader is not None else barred, "ld-musl-x86_64.so.1", 0o755 if loader else 0o644
+    )
     python = answering(image=program(make_elf(interpreter=path), "image"), glibc_version="glibc 2.8")
     target = probe_interpreter(python, timeout=2)
     assert (target.libc, target.libc_version) == (Libc.MUSL, version)

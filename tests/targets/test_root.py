@@ -127,6 +127,41 @@ def test_two_pythons_and_which(tmp_path: Path) -> None:
     assert read_target_root(str(tmp_path), given={"prefix": "/usr"}).version.startswith("3.11.")
 
 
+def test_a_free_threaded_python_by_each_of_its_names(tmp_path: Path) -> None:
+    """``make install`` makes ``python3.15`` a hard link of ``python3.15t``; a copy may not keep that."""
+    own = replace(FREE_THREADED, prefix="/usr/local", executable="/usr/local/bin/python3.15t")
+    programs = make_root(tmp_path, own) / "usr/local/bin"
+    os.link(programs / "python3.15t", programs / "python3.15")
+    (programs / "python3").symlink_to("python3.15")
+    os.link(programs / "python3.15t", programs / "python")
+    names = [f"/usr/local/bin/{name}" for name in ("python3.15t", "python3.15", "python3", "python")]
+    for name in names:
+        assert comparable(read_target_root(str(tmp_path), name)) == comparable(replace(own, executable=name))
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "usr", copy / "usr", symlinks=True)
+    for name in names:
+        assert read_target_root(str(copy), name).abi_flags == "t"
+    (programs / "python3.15t").unlink()
+    assert read_target_root(str(tmp_path)).executable == "/usr/local/bin/python3.15"
+
+
+def test_one_program_of_two_pythons_of_one_version(tmp_path: Path) -> None:
+    """The free-threaded one was installed last and has taken the name that both have."""
+    own = replace(known_target("cpython-3.15-musl-x86_64"), prefix="/usr/local")
+    make_root(tmp_path, replace(own, executable="/usr/local/bin/python3.15"))
+    programs = make_root(
+        tmp_path, replace(FREE_THREADED, prefix="/usr/local", executable="/usr/local/bin/python3.15t")
+    ).joinpath("usr/local/bin")
+    assert read_target_root(str(tmp_path), "/usr/local/bin/python3.15").abi_flags == ""
+    (programs / "python3.15").unlink()
+    os.link(programs / "python3.15t", programs / "python3.15")
+    read = read_target_root(str(tmp_path), "/usr/local/bin/python3.15")
+    assert (read.abi_flags, read.executable) == ("t", "/usr/local/bin/python3.15")
+    assert read_target_root(str(tmp_path), "3.15t").executable == "/usr/local/bin/python3.15t"
+    with pytest.raises(InvalidTarget):  # its program is not there
+        read_target_root(str(tmp_path), "3.15")
+
+
 def test_a_distribution_with_one_python_at_two_paths(tmp_path: Path) -> None:
     target = replace(DOCKER, prefix="/usr", executable="/usr/bin/python3.9")
     make_root(tmp_path, target)

@@ -387,6 +387,19 @@ def test_abi_tags(version: str, flags: str, abis: list[str]) -> None:
     assert ("abi3" in own) == ("t" not in flags)
 
 
+@pytest.mark.parametrize(
+    ("version", "flags", "interpreters"),
+    [("3.15.0", "t", ["cp315"]), ("3.16.1", "td", ["cp316", "cp315"])],
+)
+def test_the_stable_abi_of_free_threaded_pythons(version: str, flags: str, interpreters: list[str]) -> None:
+    """With every packaging from 24.0 on; before 26.1 it knows no abi3t."""
+    tags = target(version, flags).tags()
+    assert len(tags) == len(set(tags))
+    assert "abi3" not in {tag.abi for tag in tags}
+    found = dict.fromkeys(tag.interpreter for tag in tags if tag.abi == "abi3t")
+    assert [*found][: len(interpreters)] == interpreters
+
+
 SYS_TAGS = """
 from packaging.tags import sys_tags
 print(json.dumps([str(tag) for tag in sys_tags()]))

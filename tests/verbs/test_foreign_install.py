@@ -188,7 +188,7 @@ def test_a_specification_knows_no_folders(tmp_path: Path, cli: Cli) -> None:
     assert (told.status, told.out) == (2, "")
     assert told.err.splitlines() == [
         "error: the directories of the target are not known",
-        "tip: give --target-fact prefix=/usr/local, say, or name --target or --prefix",
+        "tip: name the target's prefix, as in --prefix /usr/local",
     ]
     assert cli("fix", *spec).status == 2
     spec += ["--target-fact", "executable=/usr/bin/python3"]
@@ -215,8 +215,8 @@ def test_scripts_need_an_interpreter_to_call(tmp_path: Path, cli: Cli) -> None:
         assert (told.status, told.out) == (1, "")
         assert told.err.splitlines() == [
             f"error: {wheel}: has scripts, and the target does not say how they shall call it",
-            "tip: add 'executable' to the target file, or give --target-fact executable=/usr/bin/python3,"
-            " say",
+            "tip: give --target-fact executable=/usr/bin/python3, say; what 'muslfix interpreter --json'"
+            " wrote is to be edited instead",
         ]
         assert not (tmp_path / "flat").exists()
         given = ["--target-fact", "executable=/usr/bin/python3"]
@@ -235,7 +235,7 @@ def test_what_is_not_known_is_asked_for(tmp_path: Path, cli: Cli) -> None:
     wheel = FIXTURES / "wheels" / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     told = cli("install", wheel, "--target-spec", "cp39-musl-x86_64", *flat)
     assert told.status == 1
-    assert "tip: say which version of its libc the target has: --target-fact libc_version=1.2.5" in told.err
+    assert "tip: give --target-fact libc_version=1.2.5, say" in told.err
     picky = make_wheel(
         tmp_path / "picky-1.0-py3-none-any.whl", {"picky.py": b""}, metadata={"Requires-Python": "!=3.9.7"}
     )

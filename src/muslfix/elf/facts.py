@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from muslfix.elf.file import MAX_STRING, PT_INTERP, ElfFile
+from muslfix.elf.hash_tables import defines
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
 
@@ -32,7 +34,7 @@ _GLIBC_SONAME = re.compile(
 # https://gcc.gnu.org/git/?p=gcc.git;a=blob;f=libgcc/config/libgcc-glibc.ver
 _GCC_SONAME = re.compile(r"libgcc_s[-.].*")
 _MUSL_SONAME = re.compile(r"libc\.musl-.*|ld-musl-.*|libc\.so")
-_INIT_FUNCTION = re.compile(rb"Py(?:Init|ModExport)U?_[0-9A-Za-z_]+")  # the second by PEP 793
+_INIT_FUNCTION = re.compile(rb"Py(?:Init|ModExport)U?_[^\0]+(?=\0)")  # the second by PEP 793
 
 # e_machine of the CPUs that Linux runs on, and what they are called here. Registry:
 # https://www.sco.com/developers/gabi/latest/ch4.eheader.html
@@ -60,6 +62,9 @@ _VERSION_NEED_ENTRY = "IHHII"
 _MAX_VERSIONS = 10_000
 _MAX_INIT_FUNCTIONS = 10_000
 _MAX_INIT_FUNCTION = 1_000
+
+# Of a file with more names of init functions, such as libpython, all are believed.
+_MAX_LOOK_UPS = 10
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class ElfFacts:
     :param needed: the names in ``DT_NEEDED``, in their order
     :param glibc_evidence: each entry that only glibc can satisfy, in words
     :param musl_evidence: the same for musl
-    :param init_functions: ``PyInit_*`` and ``PyModExport_*`` (:pep:`793`) in its string table, sorted
+    :param init_functions: ``PyInit_*`` and ``PyModExport_*`` (:pep:`793`) that it defines, sorted
     """
 
     machine: Machine
@@ -215,8 +220,16 @@ def _interpreter_of(file: ElfFile) -> str | None:
 
 
 def _init_functions_of(file: ElfFile) -> tuple[str, ...]:
+    """The init functions in its string table that it defines; all where that cannot be looked up.
+
+    A name can be there without a definition: as the end of another name, or of a function of another file.
+    """
     found = islice(_INIT_FUNCTION.finditer(file.string_table()), _MAX_INIT_FUNCTIONS)
-    return tuple(sorted({m[0].decode() for m in found if m.end() - m.start() <= _MAX_INIT_FUNCTION}))
+    names = sorted({m[0] for m in found if m.end() - m.start() <= _MAX_INIT_FUNCTION})
+    if len(names) <= _MAX_LOOK_UPS:
+        with suppress(InvalidElf):
+            names = [name for name in names if defines(file, name)]
+    return tuple(name.decode("utf-8", "backslashreplace") for name in names)
 
 
 def _visible(name: str) -> str:

@@ -135,6 +135,14 @@ class _Process:
             tuple(dict.fromkeys(problems)),
             tuple(self._unknown),
             times=tuple(self._times()) if self.system.libc is Libc.MUSL else (),
+            init_functions=self._init_functions(),
+        )
+
+    def _init_functions(self) -> frozenset[str]:
+        """Those of the libraries of the module, where ``dlsym`` looks after the module itself."""
+        images = (item.file.image for item in self._new[1:])
+        return frozenset(
+            name for image in images if not isinstance(image, str) for name in image.facts.init_functions
         )
 
     def _times(self) -> Iterator[tuple[str, TimeT]]:

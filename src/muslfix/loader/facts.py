@@ -155,6 +155,7 @@ class LoadResult(NamedTuple):
     :param unknown: what could not be found out, each a sentence
     :param strict: whether a module that needs what is missing is to be refused
     :param times: which of musl's two ``time_t`` it and what it would load use, by path
+    :param init_functions: those that its libraries define
     """
 
     files: tuple[str, ...] = ()
@@ -162,6 +163,7 @@ class LoadResult(NamedTuple):
     unknown: tuple[str, ...] = ()
     strict: bool = False
     times: tuple[tuple[str, TimeT], ...] = ()
+    init_functions: frozenset[str] = frozenset()
 
     @property
     def loads(self) -> bool | None:

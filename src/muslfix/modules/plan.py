@@ -129,8 +129,10 @@ def is_loadable(candidate: Candidate, target: Target) -> bool:
     elf = candidate.elf
     return (
         isinstance(elf, ElfFacts)
-        and not _is_plain_library(candidate, target)
-        and _verdict_alone(replace(candidate, load=None), target) in (Verdict.IMPORTABLE, Verdict.MISNAMED)
+        and not _is_plain_library(candidate)
+        and _abi_fits(candidate, target)
+        and not candidate.is_missing
+        and _foreign_verdict(elf, target) is None
     )
 
 
@@ -153,7 +155,7 @@ def plan(
     """
     modules: dict[str, list[Candidate]] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.path):
-        if not _is_plain_library(candidate, target):
+        if not _is_plain_library(candidate):
             modules.setdefault(candidate.module, []).append(candidate)
     occupied = {*taken, *(c.path for files in modules.values() for c in files if not c.is_missing)}
     decisions = []
@@ -210,10 +212,10 @@ def _unless_served(decision: Decision, server: Candidate, target: Target) -> Dec
 
     It does if its own name is right, since the target then tries to load it, perhaps before the other.
     """
-    if decision.verdict not in (*_FOREIGN, *_MISSING):
+    if decision.verdict not in (*_FOREIGN, *_MISSING, Verdict.NO_INIT):
         return decision
     if _name_fits(decision.candidate, target):
-        return replace(decision, refused=True)
+        return replace(decision, refused=decision.verdict is not Verdict.NO_INIT)
     return Decision(decision.candidate, Verdict.SERVED, other=server.path)
 
 
@@ -229,6 +231,8 @@ def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
     trouble = _trouble_of(candidate)
     if trouble in _HOPELESS or (trouble is not None and candidate.load is not None and candidate.load.strict):
         return trouble
+    if _lacks_init_function(candidate, target):
+        return Verdict.NO_INIT
     return Verdict.IMPORTABLE if _name_fits(candidate, target) else Verdict.MISNAMED
 
 
@@ -256,14 +260,32 @@ def _with_load(decision: Decision) -> Decision:
     return replace(decision, verdict=trouble)
 
 
-def _is_plain_library(candidate: Candidate, target: Target) -> bool:
+def _is_plain_library(candidate: Candidate) -> bool:
     """Whether ``m.so`` is a shared library that is only named like a module: it has no init function."""
     if candidate.name.abi or candidate.elf is None or candidate.is_missing:
         return False
-    if isinstance(candidate.elf, str):
-        return True
-    prefixes = ("PyInit", "PyModExport") if target.version_info >= _FIRST_WITH_EXPORTS else ("PyInit",)
-    return not any(name.startswith(prefixes) for name in candidate.elf.init_functions)
+    return isinstance(candidate.elf, str) or not candidate.elf.init_functions
+
+
+def init_functions(name: ExtensionFilename, target: Target) -> tuple[str, ...]:
+    """The functions of which a target calls one to start a module of this name."""
+    older, newer = name.init_functions
+    return (newer, older) if target.version_info >= _FIRST_WITH_EXPORTS else (older,)
+
+
+def _lacks_init_function(candidate: Candidate, target: Target) -> bool:
+    """Whether an import ends in an :exc:`ImportError` because there is no function that starts the module.
+
+    It is looked for as ``dlsym`` does, which takes it from a library of the module too.
+    """
+    if not isinstance(candidate.elf, ElfFacts):
+        return False
+    found = set(candidate.elf.init_functions)
+    if candidate.load is not None:
+        if candidate.load.unknown or _trouble_of(candidate) in (Verdict.MISSING_LIBRARY, *_HOPELESS):
+            return False  # a library that was not read could define it
+        found.update(candidate.load.init_functions)
+    return found.isdisjoint(init_functions(candidate.name, target))
 
 
 def _abi_fits(candidate: Candidate, target: Target) -> bool:

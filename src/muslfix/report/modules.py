@@ -10,7 +10,7 @@ from muslfix.elf.facts import ElfFacts
 from muslfix.errors import MAY_READ
 from muslfix.loader.facts import LoadResult
 from muslfix.loader.time_t import TimeT, sentence_about
-from muslfix.modules.plan import Decision
+from muslfix.modules.plan import Decision, init_functions
 from muslfix.report.report import ModuleReport, ProjectReport
 from muslfix.suffix import Libc
 from muslfix.targets.target import Target
@@ -62,7 +62,7 @@ def report_module(
         mode=mode if is_named else None,
         refused=decision.refused,
         sentence=sentence,
-        tip=tip if decision.refused or load.problems else None,
+        tip=tip if decision.refused or load.problems or decision.verdict is Verdict.NO_INIT else None,
         loads=None if decision.candidate.load is None else load.loads,
         problems=load.problems,
         not_known=load.unknown,
@@ -177,6 +177,23 @@ def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
     return f"it {reason}", "the wheel is damaged or not for Linux; use another one"
 
 
+def _no_init(decision: Decision, target: Target) -> tuple[str, str]:
+    elf, name = decision.candidate.elf, decision.candidate.name
+    wanted = " or ".join(init_functions(name, target))
+    defined = elf.init_functions if isinstance(elf, ElfFacts) else ()
+    if not defined:
+        return (
+            f"it has no function {wanted}, so it is a shared library and no import can load it",
+            "nothing is to be done if a program loads it by its path, as with ctypes",
+        )
+    more = ", …" if len(defined) > _EVIDENCE else ""
+    return (
+        f"it has no function {wanted}, so no import of {name.module} can load it"
+        f" (it has {', '.join(defined[:_EVIDENCE])}{more})",
+        "use another version of the wheel, unless a program loads the file by its path",
+    )
+
+
 def _not_loading(decision: Decision, target: Target) -> tuple[str, str]:
     """What goes wrong when the module is loaded, and what its name should be if it gets one all the same."""
     problems = (decision.candidate.load or LoadResult()).problems
@@ -200,6 +217,7 @@ _SENTENCES = {
     Verdict.LIBRARY: _library,
     Verdict.MISSING: _missing,
     Verdict.NOT_ELF: _not_elf,
+    Verdict.NO_INIT: _no_init,
     Verdict.CRASHES: _not_loading,
     Verdict.FOREIGN_LIBRARY: _not_loading,
     Verdict.MISSING_LIBRARY: _not_loading,

@@ -23,11 +23,6 @@ _MAX_MICRO = 50
 _MOST_TAGS = 20
 _MOST_UNMET = 100
 
-_LIBC_VERSION_TIP = (
-    "say which version of its libc the target has: --target-fact libc_version=1.2.5, or libc_version in the"
-    " target file"
-)
-
 
 def check_tags(path: str, tags: Collection[Tag], target: Target) -> None:
     """Refuse a wheel whose compatibility tags the target does not have.
@@ -46,7 +41,9 @@ def check_tags(path: str, tags: Collection[Tag], target: Target) -> None:
             path,
             f"is for {names}, and the target is CPython {target.version} on {target.platform} with"
             f" {target.libc} {target.libc_version or '(version unknown)'}",
-            tip=_LIBC_VERSION_TIP if unknown else f"look for a wheel with a tag such as {best}",
+            tip=target.how_to_give("libc_version", "1.2.5" if target.libc is Libc.MUSL else "2.36")
+            if unknown
+            else f"look for a wheel with a tag such as {best}",
         )
 
 
@@ -80,7 +77,7 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
         raise IncompatibleWheel(
             path,
             f"requires Python {specifier}, and the target is only known to be Python {target.version}",
-            tip=f"say which: --target-fact version={target.version}.1, say, or version in the target file",
+            tip=target.how_to_give("version", f"{target.version}.1"),
         )
     if answers == {False}:
         raise IncompatibleWheel(

@@ -260,20 +260,19 @@ def _facts_about(program: _Program, answer: JsonObject, timeout: float) -> dict[
 
 
 def _musl_version(loader: str, timeout: float) -> str | None:
-    """The version that musl's loader writes to stderr when called without arguments.
+    """The version that musl's loader writes to stderr when called without arguments, else the one in it.
 
-    :return: ``None`` if it is missing or silent: then some wheel tags are missing
+    It is not executable, say, or for another CPU, where an emulator runs the interpreter.
+
+    :return: ``None`` if it is missing, or has none: then some wheel tags are missing
     """
     from muslfix.targets.programs import run_program
 
     try:
-        outcome = run_program([loader], timeout)
-    except OSError:  # for another CPU, where an emulator runs the interpreter
-        return _read_musl_version(loader)
-    except ValueError:
-        return None
-    match = re.search(_MUSL_VERSION, outcome.stderr)
-    return None if match is None else match.group(1).decode()
+        match = re.search(_MUSL_VERSION, run_program([loader], timeout).stderr)
+    except (OSError, ValueError):
+        match = None
+    return _read_musl_version(loader) if match is None else match[1].decode()
 
 
 def _read_musl_version(loader: str) -> str | None:
@@ -282,5 +281,5 @@ def _read_musl_version(loader: str) -> str | None:
     try:
         with open_regular(loader) as file:
             return musl_version_in(file)
-    except OSError:
+    except (OSError, ValueError):  # a NUL in its name
         return None

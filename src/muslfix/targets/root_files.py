@@ -45,6 +45,13 @@ class RootFiles(PathMap):
         mode = self._mode(path)
         return mode is not None and stat.S_ISDIR(mode)
 
+    def is_one_file(self, one: str, other: str) -> bool:
+        """Whether two paths are names of one file: links of either kind."""
+        try:
+            return os.path.samestat(os.lstat(self.locate(one)), os.lstat(self.locate(other)))
+        except (OSError, ValueError, InvalidTarget):
+            return False
+
     def names(self, path: str) -> list[str]:
         """The names in a directory, sorted; empty if it cannot be read."""
         try:

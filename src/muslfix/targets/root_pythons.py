@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from muslfix.errors import InvalidTarget
@@ -154,17 +154,33 @@ def _is_library(files: RootFiles, directory: str) -> bool:
 
 
 def _program_of(files: RootFiles, python: StaticPython, *, alone: bool) -> str | None:
-    """The path of the program; a name without the version is that of the only one."""
-    directory = f"{python.prefix.rstrip('/')}/bin"
-    exact = [
+    """The path of the program; a name that does not say which Python it is, is that of the only one."""
+    directory, short = f"{python.prefix.rstrip('/')}/bin", "python{}.{}".format(*python.version)
+    names = [
         name
-        for name in files.names(directory)
-        if (match := _PROGRAM.fullmatch(name)) is not None
-        and (3, int(match["minor"])) == python.version
-        and match["flags"].startswith(python.threads)
+        for name in sorted(
+            files.names(directory), key=lambda name: (short + python.threads not in name, len(name))
+        )
+        if name.startswith(short)
+        and (python.version, python.threads) in _versions_of(files, f"{directory}/{name}")
     ]
-    names = sorted(exact, key=len) + (["python3", "python"] if alone else [])
+    names += [short, "python3", "python"] if alone else []
     return next((f"{directory}/{name}" for name in names if files.is_file(f"{directory}/{name}")), None)
+
+
+def _versions_of(files: RootFiles, program: str) -> set[tuple[tuple[int, int], str]]:
+    """What the names of a program say: its version, and ``t`` where it is free-threaded.
+
+    A file can have several: ``make install`` of a free-threaded build makes ``python3.13`` a hard link of
+    ``python3.13t``.
+    """
+    directory, itself = os.path.split(program)
+    found = set()
+    for name in files.names(directory):
+        match = _PROGRAM.fullmatch(name)
+        if match and (name == itself or files.is_one_file(program, f"{directory}/{name}")):
+            found.add(((3, int(match["minor"])), "t" if "t" in match["flags"] else ""))
+    return {one for one in found if one[1]} or found
 
 
 def _python_of(files: RootFiles, program: str) -> StaticPython:
@@ -182,17 +198,28 @@ def _python_of(files: RootFiles, program: str) -> StaticPython:
         environment = os.path.dirname(bin_directory)
         prefixes = [os.path.dirname(os.path.dirname(real)), *_home_prefix(config)]
     found = _pythons_in(files, prefixes)
-    match = _PROGRAM.fullmatch(os.path.basename(real))
-    if match is not None:
-        version = (3, int(match["minor"]))
-        threads = "t" if "t" in match["flags"] else ""
-        found = tuple(python for python in found if (python.version, python.threads) == (version, threads))
+    found = _those_of(found, _versions_of(files, real))
     if len(found) != 1:
         several = ", ".join(python.label for python in found)
         reason = f"can be that of several Pythons: {several}" if found else "belongs to no Python in the tree"
         raise InvalidTarget(program, reason, "name the program whose name has the version")
     python = replace(found[0], program=program, environment=environment)
     return _served(files.tree.directory, python)
+
+
+def _those_of(
+    found: tuple[StaticPython, ...], versions: Collection[tuple[tuple[int, int], str]]
+) -> tuple[StaticPython, ...]:
+    """The Pythons that a program can be that of, by what its names say; those that fit exactly, if any do.
+
+    A copy of a file has lost its other names, so ``python3.13`` can be that of a free-threaded Python.
+    """
+    if not versions:
+        return found
+    exact = tuple(python for python in found if (python.version, python.threads) in versions)
+    return exact or tuple(
+        python for python in found if python.version in {version for version, _ in versions}
+    )
 
 
 def _environment_config(files: RootFiles, bin_directory: str) -> bytes | None:

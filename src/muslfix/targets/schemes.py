@@ -74,7 +74,7 @@ def _own_directories(target: Target, root: str | None) -> Scheme:
         raise UsageError(
             None,
             "the directories of the target are not known",
-            tip="give --target-fact prefix=/usr/local, say, or name --target or --prefix",
+            tip="name the target's prefix, as in --prefix /usr/local",
         )
     return target.scheme
 

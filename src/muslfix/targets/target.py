@@ -185,6 +185,22 @@ class Target:
         words = [word for flag, word in flags.items() if flag in self.abi_flags]
         return " ".join([*words, "CPython", self.version])
 
+    def how_to_give(self, fact: str, example: str) -> str:
+        """How to say a fact that is not known: only some sources leave room for it.
+
+        :param fact: its name
+        :param example: a value
+        """
+        kind = "target-file" if self.source is None else self.source.kind
+        if kind == "interpreter":
+            return (
+                f"write its facts with 'muslfix interpreter --json', set {fact} in them, such as {example},"
+                " and give --target-file"
+            )
+        if kind == "target-file":
+            return f"set {fact} in the target file, such as {example}"
+        return f"give --target-fact {fact}={example}, say"
+
     def suffix_for(self, abi: str) -> str | None:
         """The first suffix with this ABI part among those that the target can use.
 
@@ -206,10 +222,11 @@ class Target:
         abis = [interpreter + self.abi_flags]
         if "d" in self.abi_flags and version >= (3, 8):  # a debug build loads normal modules too
             abis.append(interpreter + self.abi_flags.replace("d", ""))
-        return [
-            *tags.cpython_tags(version, abis, platforms),
-            *tags.compatible_tags(version, interpreter, platforms),
-        ]
+        own = list(tags.cpython_tags(version, abis, platforms))
+        if "t" in self.abi_flags:  # packaging before 26.1 knows no abi3t: https://peps.python.org/pep-0803/
+            minors = range(version[1], _FIRST_FREE_THREADED_STABLE_ABI[1] - 1, -1)
+            own += [tags.Tag(f"cp3{minor}", "abi3t", name) for minor in minors for name in platforms]
+        return list(dict.fromkeys([*own, *tags.compatible_tags(version, interpreter, platforms)]))
 
     def _platform_tags(self) -> Iterator[str]:
         platform = self.platform.replace("-", "_").replace(".", "_")

@@ -31,7 +31,7 @@ _STRONG_HASHES = {"sha256": 32, "sha384": 48, "sha512": 64}
 _BASE64 = string.ascii_letters + string.digits + "-_"
 #: The way out: pip compares nothing, so some wheels on PyPI are wrong (FMPy 0.3, selenium 4.1).
 RECORD_TIP = (
-    "the wheel was built incorrectly, or changed later; --ignore-record installs it without comparing"
+    "the wheel was built incorrectly, or changed later; 'muslfix install --ignore-record' does not compare it"
 )
 
 _LONGEST_NAME = 255  # bytes, of a file
