@@ -199,3 +199,33 @@ def test_undo_of_what_pip_has_installed_from_a_repaired_wheel(lab: Lab, tmp_path
     found = find(environment, [module])[module.name]
     assert found is not None
     assert found.is_extension
+
+
+def test_retagged_wheels_install_and_import(lab: Lab, tmp_path: Path) -> None:
+    """Some could load on musl 1.1, numpy has symbols of 1.1.24, and cryptography relative relocations."""
+    wanted = {"charset_normalizer": "1_1", "markupsafe": "1_1", "numpy": "1_2", "cryptography": "1_2"}
+    python = BY_NAME["39-musl"]
+    with removed_at_end(tmp_path) as folder:
+        wheels = [wheel for wheel in lab.wheels(python.tag) if project_of(wheel) in wanted]
+        options = [
+            "--python",
+            lab.pythons[python.name],
+            "--retag",
+            "--copy-unchanged",
+            "-w",
+            str(folder / "new"),
+        ]
+        told = well(muslfix("repair", *wheels, *options))
+        assert told.err.count("no tag says more than musllinux_1_2") == 1
+        new = sorted((folder / "new").iterdir())
+        assert {project_of(wheel): wheel.stem.partition("-musllinux_")[2] for wheel in new} == {
+            name: f"{version}_x86_64" for name, version in wanted.items()
+        }
+        for tool in ("pip", "uv"):
+            environment = environment_for(python, lab, folder / tool)
+            well(
+                installers(lab, folder)[tool](environment, python, [w for w in new if project_of(w) in SOME])
+            )
+            assert work(environment, "markupsafe").status == 0
+            checked = [muslfix(verb, "--python", environment) for verb in ("fix", "verify", "check")]
+            assert [result.status for result in checked] == [0, 0, 0], checked

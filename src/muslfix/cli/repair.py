@@ -31,6 +31,7 @@ examples:
   muslfix repair --target-file alpine.json --target-file uv.json --mode copy \\
       dist/*.whl -w wheelhouse
   muslfix repair --target-file alpine.json wheelhouse/*.whl --in-place
+  muslfix repair --target-spec cp312-musl-x86_64-musl1.1.24 --retag dist/*.whl -w wheelhouse
 """
 
 
@@ -65,6 +66,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="rename misnamed modules, or give a copy of them the right name, so that the wheel serves"
         " several targets; a wheel cannot hold links (default: %(default)s)",
     )
+    parser.add_argument(
+        "--retag",
+        action="store_true",
+        help="give wheels for musl the musllinux tag that their files deserve: of an older musl if these can"
+        " load there too, of a newer one if they need it",
+    )
     parser.add_argument("--build-tag", metavar="TAG", help="give new wheels this build tag")
     add_load_options(parser)
     add_dry_run_option(parser)
@@ -90,6 +97,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         force=options.force,
         copy_unchanged=options.copy_unchanged,
         build_tag=options.build_tag,
+        retag=options.retag,
         dry_run=options.dry_run,
         limits=find_limits(options),
         load_check=options.load_check,

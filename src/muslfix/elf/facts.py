@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, NamedTuple
@@ -227,9 +226,15 @@ def _init_functions_of(file: ElfFile) -> tuple[str, ...]:
     found = islice(_INIT_FUNCTION.finditer(file.string_table()), _MAX_INIT_FUNCTIONS)
     names = sorted({m[0] for m in found if m.end() - m.start() <= _MAX_INIT_FUNCTION})
     if len(names) <= _MAX_LOOK_UPS:
-        with suppress(InvalidElf):
-            names = [name for name in names if defines(file, name)]
+        names = [name for name in names if _may_define(file, name)]
     return tuple(name.decode("utf-8", "backslashreplace") for name in names)
+
+
+def _may_define(file: ElfFile, name: bytes) -> bool:
+    try:
+        return defines(file, name)
+    except InvalidElf:  # the load check says what is wrong with it
+        return True
 
 
 def _visible(name: str) -> str:

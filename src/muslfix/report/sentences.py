@@ -138,7 +138,7 @@ def _describe(project: ProjectReport, report: Report) -> str:
     if project.problem is not None:
         return f"{', '.join(words)}: {project.problem}"
     if project.musl is not None:
-        return str(project.musl)
+        return ", ".join([*words, str(project.musl)] if project.output else [str(project.musl)])
     if project.modules:
         if project.action in ("checked", "fixed", "unchanged"):
             del words[0]  # the count of modules says it

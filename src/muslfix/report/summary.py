@@ -32,7 +32,7 @@ def summarize(report: Report) -> Line:
         line = _summary_of_shim(found, report)
     elif report.command in ("undo", "verify"):
         line = _summary_of_projects(found, report)
-    elif any(project.musl is not None for project in found):
+    elif any(project.musl is not None and project.output is None for project in found):
         line = _summary_of_floors(found)
     else:
         line = _summary_of_modules(found, report)

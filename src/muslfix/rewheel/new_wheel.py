@@ -21,6 +21,7 @@ from muslfix.modules.plan import Decision, Plan
 from muslfix.projects.trace import Change, apply_changes, changes_from_json, trace_to_json
 from muslfix.record.edit import RecordEdit
 from muslfix.record.rows import RecordRow
+from muslfix.rewheel.musl_tags import NewTags, with_new_tags
 from muslfix.rewheel.new_file import write_whole_file
 from muslfix.rewheel.new_zip import Edits, Piece, edit_zip
 from muslfix.targets.target import Target
@@ -39,11 +40,13 @@ class NewWheel:
     :param plans: for its targets
     :param targets: which it is for
     :param build_tag: a new build tag, or ``None``
+    :param tags: new platform tags, or ``None``
     """
 
     plans: tuple[Plan, ...]
     targets: tuple[Target, ...]
     build_tag: str | None = None
+    tags: NewTags | None = None
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -51,19 +54,21 @@ class NewWheel:
         return tuple(decision for plan in self.plans for decision in plan.changes)
 
 
-def file_name(path: str, build_tag: str | None) -> str:
-    """The file name of a wheel, with another build tag if one is given.
+def file_name(path: str, build_tag: str | None, tags: NewTags | None = None) -> str:
+    """The file name of a wheel, with another build tag and other platform tags if they are given.
 
     Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#file-name-convention
 
     >>> file_name("dist/demo-1.0-cp39-cp39-linux_armv7l.whl", "1musl")
     'demo-1.0-1musl-cp39-cp39-linux_armv7l.whl'
     """
-    name = os.path.basename(path)
-    if build_tag is None:
-        return name
-    parts = name.split("-")
-    return "-".join([*parts[:2], build_tag, *parts[-3:]])
+    stem, extension = os.path.splitext(os.path.basename(path))
+    parts = stem.split("-")
+    if build_tag is not None:
+        parts[2:-3] = [build_tag]
+    if tags is not None and tags.platforms:
+        parts[-1] = ".".join(tags.of(parts[-1].split(".")))
+    return "-".join(parts) + extension
 
 
 def dropped_signatures(wheel: Wheel) -> tuple[str, ...]:
@@ -107,16 +112,16 @@ def _chunks(archive: Archive, pieces: Iterable[Piece]) -> Iterator[bytes]:
 
 
 def _edits(wheel: Wheel, new: NewWheel) -> Edits:
-    """What changes in the archive: names, RECORD, the trace, the build tag, signatures."""
-    facts, archive = wheel.facts, wheel.archive
+    """What changes in the archive: names, RECORD, the trace, tags, signatures."""
+    facts = wheel.facts
     record_path, trace_path = f"{facts.dist_info}/RECORD", f"{facts.dist_info}/{TRACE}"
     dropped = dropped_signatures(wheel)
     names, changes = _renamed_members(wheel, new.decisions)
     done = [Change(d.candidate.path, d.new_path or "", d.mode or Mode.COPY) for d in new.decisions]
-    contents = {trace_path: trace_to_json((*_changes_before(wheel), *done), *new.targets)}
-    if new.build_tag is not None:
-        path = f"{facts.dist_info}/WHEEL"
-        contents[path] = _with_build_tag(read_text(archive, path), new.build_tag)
+    contents = {}
+    if done:
+        contents[trace_path] = trace_to_json((*_changes_before(wheel), *done), *new.targets)
+    contents.update(_new_metadata(wheel, new))
     record = RecordEdit(facts.record)
     apply_changes(record, changes)
     for path in dropped:
@@ -131,6 +136,17 @@ def _edits(wheel: Wheel, new: NewWheel) -> Edits:
         contents={path: text.encode() for path, text in contents.items()},
         model=record_path,
     )
+
+
+def _new_metadata(wheel: Wheel, new: NewWheel) -> dict[str, str]:
+    """``WHEEL`` by its path, if something in it changes."""
+    path = f"{wheel.facts.dist_info}/WHEEL"
+    old = text = read_text(wheel.archive, path)
+    if new.build_tag is not None:
+        text = _with_build_tag(text, new.build_tag)
+    if new.tags is not None and new.tags.platforms:
+        text = with_new_tags(text, new.tags)
+    return {} if text == old else {path: text}
 
 
 def _renamed_members(

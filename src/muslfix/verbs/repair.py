@@ -16,6 +16,7 @@ from muslfix.modules.plan import Plan
 from muslfix.parallel.executors import for_each
 from muslfix.report.modules import report_module
 from muslfix.report.report import ModuleReport, ProjectReport, Report, report_lost_wheel
+from muslfix.rewheel.musl_tags import NewTags, find_new_tags
 from muslfix.rewheel.new_wheel import NewWheel, copy_wheel, dropped_signatures, file_name, write_wheel
 from muslfix.rewheel.wheel_plan import plan_for_targets
 from muslfix.targets.compatibility import check_requires_python, check_tags
@@ -26,6 +27,7 @@ from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
 
+_MUSL_VERSION = re.compile(r"musllinux_\d+_\d+_")
 _BUILD_TAG = re.compile(r"[0-9][0-9A-Za-z_.]*")
 
 # The interpreter tags of CPython 3, and the minor version that first puts a triplet behind "abi3".
@@ -43,6 +45,7 @@ class RepairOptions:
     :param force: replace other files that have the name of a new wheel
     :param copy_unchanged: also write the wheels that need no change, so that the directory has them all
     :param build_tag: a build tag for the new wheels, instead of the one they may have
+    :param retag: give wheels for musl the tag of the oldest musl on which their files can load
     :param dry_run: only report what would be done
     :param limits: how large a wheel may become
     :param load_check: ask what the loader of each target will do with a module before it gets a name
@@ -55,6 +58,7 @@ class RepairOptions:
     force: bool = False
     copy_unchanged: bool = False
     build_tag: str | None = None
+    retag: bool = False
     dry_run: bool = False
     limits: Limits = DEFAULT_LIMITS
     load_check: bool = True
@@ -63,11 +67,11 @@ class RepairOptions:
     def __post_init__(self) -> None:
         convert_options(self)
 
-    def output_for(self, path: str, build_tag: str | None) -> str:
+    def output_for(self, path: str, build_tag: str | None, tags: NewTags | None = None) -> str:
         """Where the new wheel for an old one goes."""
         if self.folder is None:
             return os.path.realpath(path)
-        return os.path.join(self.folder, file_name(path, build_tag))
+        return os.path.join(self.folder, file_name(path, build_tag, tags))
 
 
 @spelling_errors()
@@ -134,13 +138,22 @@ def check_repair_options(options: RepairOptions) -> None:
             f"{options.build_tag!r} is not a build tag",
             tip="a build tag begins with a digit and has no '-': 1musl",
         )
-    if options.in_place and options.build_tag is not None:
-        raise UsageError(None, "a build tag changes a wheel's name, so the wheel cannot be repaired in place")
+    if options.in_place and (options.build_tag is not None or options.retag):
+        raise UsageError(
+            None,
+            "another tag changes a wheel's name, so the wheel cannot be repaired in place",
+            tip="name a directory for the new wheels with --wheel-dir instead of --in-place",
+        )
 
 
 def _report_twins(paths: Sequence[str], options: RepairOptions) -> dict[str, ProjectReport]:
-    """Reports on wheels whose new one would be written over that of an earlier wheel of the same name."""
+    """Reports on wheels whose new one would be written over that of an earlier wheel of the same name.
+
+    Those whose names differ only in the version of musl can get the same name.
+    """
     outputs = {path: options.output_for(path, options.build_tag) for path in paths}
+    if options.retag:
+        outputs = {path: _MUSL_VERSION.sub("musllinux_", output) for path, output in outputs.items()}
     first = {outputs[path]: path for path in reversed(paths)}
     return {
         path: report_lost_wheel(path, f"{path}: another wheel of this name is given: {first[output]}")
@@ -182,7 +195,10 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
     report = ProjectReport(
         facts.name, str(facts.version), facts.path, None, "unchanged", None, warnings=facts.warnings
     )
-    misfits = [_misfit(wheel, target) for target in targets]
+    tags = find_new_tags(wheel) if options.retag else NewTags()
+    if tags.warning is not None:
+        report = replace(report, warnings=(*report.warnings, tags.warning))
+    misfits = [_misfit(wheel, target, tags) for target in targets]
     fitting = [target for target, misfit in zip(targets, misfits) if misfit is None]
     if not fitting:
         return _pass_on(wheel, replace(report, action="left-alone", problem=misfits[0]), options)
@@ -194,9 +210,10 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
     if refused:
         problem = f"the target cannot load {refused} of its extension module files, so it is not repaired"
         return replace(report, action="failed", problem=problem)
-    if not any(plan.changes for plan in plans):
+    if not any(plan.changes for plan in plans) and not tags.platforms:
         return _pass_on(wheel, report, options)
-    return _write(wheel, NewWheel(tuple(plans), tuple(fitting), options.build_tag), report, options)
+    new = NewWheel(tuple(plans), tuple(fitting), options.build_tag, tags)
+    return _write(wheel, new, replace(report, musl=tags.floor), options)
 
 
 def _as_promised(wheel: Wheel, target: Target) -> Target:
@@ -215,13 +232,13 @@ def _as_promised(wheel: Wheel, target: Target) -> Target:
     return replace(target, extension_suffixes=tuple(plain))
 
 
-def _misfit(wheel: Wheel, target: Target) -> str | None:
-    """Why a wheel is not for a target, or ``None``."""
+def _misfit(wheel: Wheel, target: Target, tags: NewTags) -> str | None:
+    """Why a wheel is not for a target with the tags that it will have, or ``None``."""
     try:
-        check_tags(wheel.facts.path, wheel.facts.tags, target)
+        check_tags(wheel.facts.path, tags.all_of(wheel.facts.tags), target)
         check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
     except IncompatibleWheel as error:
-        return f"it {error.reason}"
+        return f"it {error.reason}" + (", once it has the right tag" if tags.platforms else "")
     return None
 
 
@@ -249,7 +266,7 @@ def _pass_on(wheel: Wheel, report: ProjectReport, options: RepairOptions) -> Pro
 
 def _write(wheel: Wheel, new: NewWheel, report: ProjectReport, options: RepairOptions) -> ProjectReport:
     """Write the new wheel."""
-    output = options.output_for(wheel.facts.path, options.build_tag)
+    output = options.output_for(wheel.facts.path, options.build_tag, new.tags)
     if not options.dry_run:
         overwrite = options.force or options.in_place
         write_wheel(wheel, new, output, overwrite=overwrite, in_place=options.in_place)
