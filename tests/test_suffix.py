@@ -286,8 +286,9 @@ def test_folders_other_than_libs_do_not_matter(name: str, folders: list[str]) ->
         ("81d2__mypyc", "_81d2__mypyc"),
         ("ä", "U_4ca"),
         ("lančmít", "U_lanmt_2sa6t"),
+        ("lan\udcc4\udc8dm\udcc3\udcadt", "U_lanmt_2sa6t"),
     ],
 )
 def test_init_functions(module: str, end: str) -> None:
-    """The last one is the example of PEP 489."""
+    """The last one is the example of PEP 489, also where the locale cannot spell it."""
     assert ExtensionFilename(module, "abi3").init_functions == (f"PyInit{end}", f"PyModExport{end}")

@@ -147,8 +147,9 @@ class ExtensionFilename(NamedTuple):
         """
         if self.module.isascii():
             end = f"_{self.module}"
-        else:
-            end = "U_" + self.module.encode("punycode").decode("ascii").replace("-", "_")
+        else:  # the locale may have no letter for its bytes
+            module = self.module.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+            end = "U_" + module.encode("punycode").decode("ascii").replace("-", "_")
         return f"PyInit{end}", f"PyModExport{end}"
 
     @property

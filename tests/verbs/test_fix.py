@@ -429,7 +429,7 @@ def test_many_projects_are_a_few_lines_of_a_build_log(tmp_path: Path, cli: Cli) 
     site = tmp_path / "site"
     for number in range(28):
         name = f"p{number:02}"
-        lay(site, name, {f"{name}/m{n}{WRONG}": MODULE for n in range(3)})
+        lay(site, name, {f"{name}/{module}{WRONG}": MODULE for module in "abc"})
     words = "--path", site, "--target-file", target_file(tmp_path)
     told = cli("fix", "--no-load-check", *words)
     assert (told.status, told.err) == (0, "")
@@ -442,7 +442,7 @@ def test_many_projects_are_a_few_lines_of_a_build_log(tmp_path: Path, cli: Cli) 
     assert len(undo_all.out.splitlines()) == 7
     named = cli("fix", "-v", "--no-load-check", *words).out.splitlines()
     assert named[:2] == [log[0], "p00 1.0: 3 extension modules: 3 fixed"]
-    assert named[2].startswith(f"  p00/m0{WRONG}: fixed: the target looks for m0{RIGHT}, which now links")
+    assert named[2].startswith(f"  p00/a{WRONG}: fixed: the target looks for a{RIGHT}, which now links")
     assert sum(": fixed: " in line for line in named) == 84
     cli("undo", "-q", *words)
     assert cli("fix", "-q", *words).out == ""
@@ -752,19 +752,19 @@ def test_an_editable_installation(
     assert [told.status for told in well_all] == [0, 0, 0, 0]
     note = f"note: edit 1.0 is an editable install: no extension module in {source} is misnamed"
     assert [told.out.splitlines()[-1] == note for told in well_all] == [True, True, True, False]
-    (source / "src" / f"_edit{WRONG}").write_bytes(MODULE)
+    (source / "src" / f"_one{WRONG}").write_bytes(MODULE)
     told = cli("fix", "--python", environment)
     assert told.status == 1
     assert told.out.splitlines() == [
         "2 extension modules in 2 projects: 1 fixed, 1 misnamed in source trees.",
         "edit 1.0: 1 extension module: 1 misnamed in source trees",
-        f"  {source}/src/_edit{WRONG}: misnamed: the target looks for _edit{RIGHT}",
+        f"  {source}/src/_one{WRONG}: misnamed: the target looks for _one{RIGHT}",
         f"  tip: build it again with the target interpreter, for example: pip install --editable {source}",
         "demo 1.0: 1 extension module: 1 fixed",
     ]
     assert speed(site) == SPEED["symlink"]
     assert [cli(command, "--python", environment).status for command in ("check", "verify")] == [1, 1]
-    assert os.listdir(source / "src") == [f"_edit{WRONG}"]
+    assert os.listdir(source / "src") == [f"_one{WRONG}"]
     assert states(dist_info(site, "edit")) == before
     assert cli("undo", "--python", environment).status == 0
 
@@ -1220,7 +1220,7 @@ def test_record_with_100_000_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["symlink", "rename"])
 def test_a_project_with_many_modules(tmp_path: Path, mode: str) -> None:
-    files = {f"demo/_m{n}{WRONG}": MODULE for n in range(60)}
+    files = {f"demo/d{n}/m{WRONG}": MODULE for n in range(60)}
     site = lay(tmp_path / "site", files=files)
     before, text = snapshot(site), record_of(site)
     assert actions(fix_paths(site, mode=mode)) == {"demo": "fixed"}

@@ -517,16 +517,16 @@ def test_a_second_fix_adds_to_the_trace(tmp_path: Path) -> None:
     site = lay(tmp_path / "site")
     before = snapshot(site)
     fix_all(site)
-    (site / "demo" / f"_more{WRONG}").write_bytes(MODULE)
-    more = row_of(f"demo/_more{WRONG}", MODULE)
+    (site / "demo" / f"_one{WRONG}").write_bytes(MODULE)
+    more = row_of(f"demo/_one{WRONG}", MODULE)
     write_record(site, record_of(site).replace("demo-1.0.dist-info/M", more + "demo-1.0.dist-info/M", 1))
     fix_all(site, "copy")
     assert [(entry["new"], entry["mode"]) for entry in trace_of(site)["changes"]] == [
         (NEW, "symlink"),
-        (f"demo/_more{RIGHT}", "copy"),
+        (f"demo/_one{RIGHT}", "copy"),
     ]
     assert actions(undo_all(site)) == {"demo": "undone"}
-    (site / "demo" / f"_more{WRONG}").unlink()
+    (site / "demo" / f"_one{WRONG}").unlink()
     write_record(site, record_of(site).replace(more, ""))
     assert snapshot(site) == before
     assert hash_of(MODULE) in record_of(site)

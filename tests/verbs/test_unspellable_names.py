@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from misnamed import MODULE, WRONG, lay, target_file
+from elfmaker import make_elf
+from misnamed import WRONG, lay, target_file
 from trees import leftovers, snapshot
 from wheelmaker import make_wheel
 
@@ -47,7 +48,7 @@ for name, call in calls.items():
 
 
 def test_no_function_raises_anything_else(tmp_path: Path) -> None:
-    site = lay(tmp_path / "site", "letters", {f"letters/\xe4{WRONG}": MODULE})
+    site = lay(tmp_path / "site", "letters", {f"letters/\xe4{WRONG}": make_elf(functions=["PyInitU_4ca"])})
     lay(site, "plain")
     make_wheel(tmp_path / "brought-1.0-py3-none-any.whl", {"brought/\xe4.py": b""})
     target_file(tmp_path)
