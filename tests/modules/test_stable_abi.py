@@ -106,7 +106,34 @@ def test_the_sentence_says_free_threaded(tmp_path: Path, cli: Cli) -> None:
     content = (ELF / "x86_64-musl.so").read_bytes()
     wheel = make_wheel(f"{tmp_path}/demo-1.0-cp39-abi3-musllinux_1_1_x86_64.whl", {"demo/m.abi3.so": content})
     told = cli("check", wheel, "--target-spec", "cp314t-musl-x86_64-musl1.2.5", "-v")
-    assert "it is for abi3, but the target is free-threaded CPython 3.14" in told.out + told.err
+    assert "it is for abi3, which free-threaded CPython 3.14 looks for and cannot load" in told.out
+    told = cli("check", wheel, "--target-spec", "cp315t-musl-x86_64-musl1.2.5", "-v")
+    assert "it is for abi3, but the target is free-threaded CPython 3.15" in told.out
+
+
+@pytest.mark.parametrize(
+    ("beside", "tried"),
+    [
+        ((), True),
+        (("m.so",), True),  # comes after it
+        ((f"m.cpython-314t-{MUSL}.so",), False),
+        ((f"m.cpython-314t-{GNU}.so",), False),  # gets the name that comes first
+    ],
+)
+def test_a_name_that_a_free_threaded_python_looks_for_and_cannot_load(
+    tmp_path: Path, cli: Cli, beside: tuple[str, ...], tried: bool
+) -> None:
+    """A real 3.13t ends its import in a SystemError, before it comes to any other file."""
+    for name in ("m.abi3.so", *beside):
+        (tmp_path / name).write_bytes((ELF / "x86_64-musl.so").read_bytes())
+    told = cli("check", tmp_path, "--target-spec", "cp314t-musl-x86_64-musl1.2.5", "--no-load-check")
+    sentence = (
+        "m.abi3.so: other-abi: it is for abi3, which free-threaded CPython 3.14 looks for and cannot load"
+    )
+    assert (sentence in told.out) is tried
+    assert ("1 for an ABI that the target cannot load" in told.out.splitlines()[0]) is tried
+    assert ("tip: use a wheel that was built for the target's ABI" in told.out) is tried
+    assert told.status == (1 if tried or f"m.cpython-314t-{GNU}.so" in beside else 0)
 
 
 def test_a_wheel_built_on_315_for_an_older_python(tmp_path: object, cli: Cli) -> None:

@@ -67,6 +67,7 @@ class Decision:
     :param mode: how it gets that path; ``None`` if nothing changes
     :param other: path of the file that serves the module, or that has the name it needs
     :param refused: whether the target cannot load the module, so that an installation must stop
+    :param is_tried: whether the target tries to load it all the same, because of its name
     :param needed_by_name: whether a rename became a link because another file needs the old name
     """
 
@@ -76,6 +77,7 @@ class Decision:
     mode: Mode | None = None
     other: str | None = None
     refused: bool = False
+    is_tried: bool = False
     needed_by_name: bool = False
 
 
@@ -201,10 +203,24 @@ def _plan_module(files: list[Candidate], target: Target, occupied: Collection[st
         else:
             decisions[candidate] = Decision(candidate, Verdict.MISNAMED, new_path=new_path)
             server = candidate
+    for candidate, decision in decisions.items():
+        if decision.verdict is Verdict.OTHER_ABI:
+            decisions[candidate] = replace(decision, is_tried=_is_tried(candidate, server, target))
     if server is None:
         refusing = (*_FOREIGN, *_MISSING, Verdict.OCCUPIED, Verdict.MISSING)
         return [replace(d, refused=d.verdict in refusing) for d in decisions.values()]
     return [_unless_served(decision, server, target) for decision in decisions.values()]
+
+
+def _is_tried(candidate: Candidate, server: Candidate | None, target: Target) -> bool:
+    """Whether an import comes to a file with a name that the target looks for and can never load.
+
+    :param server: the file that gives the target the module, or ``None``
+    """
+    if not _name_fits(candidate, target):
+        return False
+    place = target.extension_suffixes.index(candidate.name.suffix)
+    return server is None or place < _preference(server, target)[0]
 
 
 def _unless_served(decision: Decision, server: Candidate, target: Target) -> Decision:

@@ -36,6 +36,9 @@ _TIMES = {
     TimeT.BOTH: "it uses both kinds of musl's time_t",
 }
 
+# These have a tip although they stop nothing.
+_STOPS_NOTHING = (Verdict.NO_INIT, Verdict.OTHER_ABI)
+
 _SLOW = "Python silently imports the .py of the same name, which is slower"
 
 
@@ -62,7 +65,7 @@ def report_module(
         mode=mode if is_named else None,
         refused=decision.refused,
         sentence=sentence,
-        tip=tip if decision.refused or load.problems or decision.verdict is Verdict.NO_INIT else None,
+        tip=tip if decision.refused or load.problems or decision.verdict in _STOPS_NOTHING else None,
         loads=None if decision.candidate.load is None else load.loads,
         problems=load.problems,
         not_known=load.unknown,
@@ -126,10 +129,16 @@ def _misnamed(decision: Decision, target: Target) -> tuple[str, None]:
     return f"the target looks for {wanted}", None
 
 
-def _other_abi(decision: Decision, target: Target) -> tuple[str, None]:
+def _other_abi(decision: Decision, target: Target) -> tuple[str, str | None]:
     name = decision.candidate.name
     if not name.is_for_linux:
         return f"it is for another platform ({name.triplet})", None
+    if decision.is_tried:
+        return (
+            f"it is for {name.abi}, which {target.kind} looks for and cannot load (the import ends in a"
+            " SystemError)",
+            "use a wheel that was built for the target's ABI, or a Python that is not free-threaded",
+        )
     return f"it is for {name.abi}, but the target is {target.kind}", None
 
 

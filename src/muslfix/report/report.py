@@ -61,6 +61,9 @@ WORDS = frozenset({*(verdict.value for verdict in Verdict), *FINDINGS})
 # Fields that are no part of the JSON form.
 _NOT_IN_JSON = frozenset({"was_slow", "choice"})
 
+# A module with one of these verdicts has a tip where an import would come to it and fail.
+_STOPS_NOTHING = (Verdict.NO_INIT, Verdict.OTHER_ABI)
+
 # Commands that compare files with RECORD, whether these are modules or not.
 _COUNT_NO_MODULES = frozenset({"undo", "verify"})
 
@@ -98,6 +101,11 @@ class ModuleReport:
     was_slow: bool = False
     is_library: bool = False
     time_t: TimeT | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it should be looked at, although it stops nothing."""
+        return bool(self.problems) or (self.tip is not None and self.verdict in _STOPS_NOTHING)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.verdict}: {self.sentence}"
@@ -266,8 +274,9 @@ class Report:
 
     @property
     def has_problems(self) -> bool:
-        """Whether the load check has found a problem with any module."""
-        return any(module.problems for project in self.projects for module in project.modules)
+        """Whether an import would fail: by the load check, or since it comes to a file for another ABI."""
+        modules = (module for project in self.projects for module in project.modules)
+        return any(module.is_doubtful and module.verdict is not Verdict.NO_INIT for module in modules)
 
     @property
     def changes(self) -> int:

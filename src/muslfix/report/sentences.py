@@ -37,9 +37,6 @@ _UNEVENTFUL = frozenset({"unchanged", "verified", "checked"})
 # The labels of files in a dry run, where nothing was done to them.
 _WOULD = {"removed": "would be removed", "put-back": "would be put back"}
 
-# A file with one of these is named unasked.
-_SHOWN = frozenset({Verdict.MISNAMED, Verdict.NO_INIT})
-
 # The label of a file that has been given a name. Its verdict is what it was before.
 _FIXED = "fixed"
 
@@ -103,9 +100,7 @@ def _is_only_found(report: Report) -> bool:
 
 
 def _is_urgent(project: ProjectReport) -> bool:
-    return not project.is_well or any(
-        module.problems or module.verdict is Verdict.NO_INIT for module in project.modules
-    )
+    return not project.is_well or any(module.is_doubtful for module in project.modules)
 
 
 def _is_news(project: ProjectReport) -> bool:
@@ -152,7 +147,7 @@ def _files(project: ProjectReport, report: Report, *, verbose: bool) -> Iterator
     groups: dict[str, list[ModuleReport | FileReport]] = {}
     for module in sorted(project.modules, key=lambda module: not module.refused):
         label = _label(module, report)
-        if verbose or module.refused or module.problems or label in _SHOWN:
+        if verbose or module.refused or module.is_doubtful or label == Verdict.MISNAMED.value:
             groups.setdefault(label, []).append(module)
     for file in project.files:
         if verbose or report.dry_run or kind_of(file.finding) != "good":

@@ -72,6 +72,7 @@ def what_was_found(projects: Sequence[ProjectReport], report: Report) -> list[st
     refused = _modules_where(projects, lambda m: m.refused and m.verdict not in _COUNTED_APART)
     lacking = _modules_where(projects, lambda m: m.verdict in LOADER_VERDICTS and not m.refused)
     uncalled = _modules_where(projects, lambda module: module.verdict is Verdict.NO_INIT)
+    unusable = _modules_where(projects, lambda m: m.verdict is Verdict.OTHER_ABI and m.is_doubtful)
     unknown = _modules_where(projects, lambda module: bool(module.not_known))
     parts = []
     if named:
@@ -84,6 +85,7 @@ def what_was_found(projects: Sequence[ProjectReport], report: Report) -> list[st
     parts += [f"{unbuilt} misnamed in source trees"] if unbuilt else []
     parts += [f"{lacking} missing a library or symbol"] if lacking else []
     parts += [f"{uncalled} without an init function"] if uncalled else []
+    parts += [f"{unusable} for an ABI that the target cannot load"] if unusable else []
     if unknown:
         found = [] if parts else ["nothing to fix"]
         parts = [*parts, *found, f"{unknown} could not be checked for loading"]
