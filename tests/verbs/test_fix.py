@@ -621,6 +621,7 @@ def test_the_report_as_json(tmp_path: Path, cli: Cli) -> None:
         "problems": [],
         "not_known": [],
         "is_library": False,
+        "time_t": None,
     }
     assert by_name["demo"]["source"] == str(site / "demo-1.0.dist-info")
     assert by_name["demo"]["location"] == str(site)
