@@ -1,4 +1,4 @@
-"""The project's checks. ``nox`` alone runs all of them but ``arm``; ``nox -s lint`` runs one.
+"""The project's checks. ``nox`` alone runs all of them but ``arm`` and ``compare``; ``nox -s lint`` runs one.
 
 The tests that need real musl interpreters are skipped, aloud, until ``python tests/lab`` has built these.
 """
@@ -69,6 +69,14 @@ def arm(session: nox.Session) -> None:
     install(session)
     session.run("python", "tests/lab", "--arm")
     session.run("pytest", "-m", "arm", *PARALLEL, *session.posargs, env={"MUSLFIX_REQUIRE_ARM": "1"})
+
+
+@nox.session(default=False)
+def compare(session: nox.Session) -> None:
+    """Compare muslfix with pip and uv on 400 real wheels, which it downloads: needs the package index."""
+    session.install("-e", ".", "pip", "uv")
+    cache = Path(session.cache_dir, "compared-wheels").absolute()
+    session.run("python", "tests/benchmarks/compare.py", str(cache), *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])

@@ -7,8 +7,8 @@ into environments of their own. Compared are the verdict, the files with their b
 with what they call, and the rows of RECORD. Differences that have a reason are counted below it; the program
 fails if there is another one.
 
-``--tools`` names the Python of an environment in which ``pip install -U pip uv`` has been run; it must be of
-the version that runs this program.
+``--tools`` names the Python of an environment that has pip and uv, of the version that runs this program; the
+default is that program's own. ``nox -s compare`` does it all.
 """
 
 from __future__ import annotations
@@ -376,7 +376,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="where wheels are kept")
-    parser.add_argument("--tools", type=Path, required=True, metavar="PYTHON")
+    parser.add_argument("--tools", type=Path, default=Path(sys.executable), metavar="PYTHON")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=15)
     parser.add_argument("--up-to", type=int, default=5_000_000, metavar="BYTES", help="leave out larger ones")
