@@ -35,6 +35,7 @@ def target(name: str) -> Target:
             "say -musl for cp311, as this Python does, except a few cross-built with maturin",
         ),
         ("cpython-3.15-musl-x86_64", True, "say -musl for cp315, as this Python does, so none needs fixing"),
+        ("cpython-3.15t-musl-x86_64", True, "say -musl for cp315t, as this Python does"),
         ("alpine-3.15-cpython-3.9-x86_64", True, "say -gnu for cp39, as this Python does"),
         (
             "alpine-3.15-cpython-3.9-x86_64-without-fallback",
@@ -80,6 +81,10 @@ def test_a_glibc_python_without_triplets() -> None:
         "Wheels for glibc on PyPI (manylinux) say -gnu: this Python finds none"
     )
     assert "abi3" not in wheels_for(bare)
+    # Entware does it up to Python 3.10.
+    (sentence,) = case_of(replace(bare, version="3.10.9", extension_suffixes=(".cpython-310.so", ".so")))
+    assert sentence == "These Pythons look for the same names: Python 3.10 of Entware, on glibc: no triplet."
+    assert list(case_of(bare)) == []
 
 
 def test_what_it_looks_for() -> None:

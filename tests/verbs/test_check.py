@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from checkout import FIXTURES
 from commands import Cli
+from elfmaker import make_elf
 from environments import site_packages
 from misnamed import FOREIGN, MODULE, RIGHT, WRONG, lay, running
 from trees import snapshot
@@ -278,3 +279,22 @@ def test_a_directory_with_projects_deeper_in_it(cli: Cli, tmp_path: Path) -> Non
     assert both.out.endswith(f"To fix it: muslfix fix --path {site} demo\n")
     (tmp_path / "pyvenv.cfg").touch()
     assert cli("check", tmp_path).out.endswith(f"To fix it: muslfix fix --python {tmp_path}\n")
+
+
+def test_a_library_of_another_libc_that_no_module_needs(cli: Cli, tmp_path: Path) -> None:
+    """What a program loads with ctypes is read too: in a wheel and in a project."""
+    content = {
+        "demo/libneedle.so": make_elf(needed=["libc.so.6"], functions=()),
+        "demo/libfine.so": make_elf(needed=["libc.so"], functions=()),
+        "demo/libarm.so.1": make_elf("aarch64", needed=["libc.so.6"], functions=()),
+    }
+    wheel = make_wheel(tmp_path / "demo-1.0-py3-none-any.whl", content)
+    make_project(tmp_path / "site", "demo", content)
+    for words in ([str(wheel)], ["--path", str(tmp_path / "site")]):
+        done = cli("check", "--target-file", TARGET, *words)
+        assert done.status == 0
+        (warning,) = [line for line in done.err.splitlines() if line.startswith("warning:")]
+        assert warning == (
+            "warning: demo 1.0: demo/libneedle.so is a shared library linked to glibc (needs libc.so.6), and"
+            " the target uses musl: what loads it, with ctypes for example, fails or crashes"
+        )

@@ -56,7 +56,7 @@ def case_of(target: Target) -> Iterator[str]:
 def wheels_for(target: Target) -> str:
     """What this means for wheels from PyPI."""
     spelled = list(_spellings(target))
-    python = "cp{}{}".format(*target.version_info)
+    python = "cp{}{}{}".format(*target.version_info, "t" if "t" in target.abi_flags else "")
     if target.libc is Libc.GLIBC:
         if Libc.GLIBC in spelled:
             return "Wheels for glibc on PyPI (manylinux) use such names, so none needs fixing."

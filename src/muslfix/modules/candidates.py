@@ -7,6 +7,7 @@ spells them, and a :class:`~muslfix.modules.tree.Tree` to read them from.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -27,6 +28,8 @@ from muslfix.modules.tree import Tree
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode, Verdict
+
+_SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$", re.ASCII)
 
 
 def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:
@@ -112,6 +115,23 @@ def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, t
     if mode is not Mode.RENAME or not planned.changes:
         return planned
     return plan(candidates, target, mode, taken=taken, needed=_needed_names(listed, tree))
+
+
+def is_other_library(path: str) -> bool:
+    """Whether a file is named like a shared library, and not in ``*.libs/``, which modules lead to."""
+    return _SHARED_OBJECT.search(path) is not None and ".libs/" not in path
+
+
+def with_foreign(planned: Plan, paths: Iterable[str], tree: Tree, target: Target) -> Plan:
+    """The plan with the shared libraries that are for the target's machine and another libc.
+
+    :param planned: for the modules among the paths
+    """
+    judged = {decision.candidate.path for decision in planned.decisions}
+    libraries = [path for path in sorted(paths) if path not in judged and is_other_library(path)]
+    read = [(path, facts) for path in libraries if isinstance(facts := tree.examine(path), ElfFacts)]
+    foreign = [(path, f) for path, f in read if f.machine == target.machine and f.libcs - {target.libc}]
+    return replace(planned, foreign=tuple(foreign))
 
 
 def plan_libraries(paths: Collection[str], tree: Tree, target: Target) -> list[Decision]:

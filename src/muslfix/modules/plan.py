@@ -83,9 +83,15 @@ class Decision:
 
 @dataclass(frozen=True)
 class Plan:
-    """The decisions about one tree, in the order of their paths."""
+    """The decisions about one tree, in the order of their paths.
+
+    :param decisions: about its modules
+    :param foreign: its shared libraries that are no modules and are linked to another libc than the target's,
+        where these were looked for; a program may load them by their path
+    """
 
     decisions: tuple[Decision, ...] = ()
+    foreign: tuple[tuple[str, ElfFacts], ...] = ()
 
     @property
     def changes(self) -> tuple[Decision, ...]:

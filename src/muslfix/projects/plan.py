@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from muslfix.errors import spelling_errors
 from muslfix.loader.check import LoadCheck
-from muslfix.modules.candidates import plan_tree
+from muslfix.modules.candidates import plan_tree, with_foreign
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import DiskTree
 from muslfix.projects.project import InstalledProject, is_inside
@@ -31,7 +31,7 @@ def plan_project(
     :param target: the Python that will import
     :param mode: how misnamed modules get their new name
     :param check: the load check; ``None``: there is none
-    :param thorough: read also the ELF files of modules with a right name
+    :param thorough: read also the ELF files of modules with a right name, and of shared libraries
     :return: both empty where RECORD lists no shared object
     :raises InvalidProject: if RECORD is missing or damaged
     """
@@ -40,7 +40,9 @@ def plan_project(
         return Record(), Plan()
     record = project.parse_record(content)
     inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
-    return record, plan_tree(inside, DiskTree(project.locate, check), target, mode, thorough=thorough)
+    tree = DiskTree(project.locate, check)
+    planned = plan_tree(inside, tree, target, mode, thorough=thorough)
+    return record, with_foreign(planned, inside, tree, target) if thorough else planned
 
 
 @spelling_errors()

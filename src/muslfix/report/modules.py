@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from os.path import basename
 
@@ -10,7 +10,7 @@ from muslfix.elf.facts import ElfFacts
 from muslfix.errors import MAY_READ
 from muslfix.loader.facts import LoadResult
 from muslfix.loader.time_t import TimeT, sentence_about
-from muslfix.modules.plan import Decision, init_functions
+from muslfix.modules.plan import Decision, Plan, init_functions
 from muslfix.report.report import ModuleReport, ProjectReport
 from muslfix.suffix import Libc
 from muslfix.targets.target import Target
@@ -73,6 +73,17 @@ def report_module(
         is_library=decision.candidate.is_library,
         time_t=dict(load.times).get(load.files[0]) if load.files else None,
     )
+
+
+def about_foreign(plan: Plan, target: Target) -> Iterator[str]:
+    """What is to be said of shared libraries that no module needs, each a sentence."""
+    for path, facts in plan.foreign:
+        evidence = (*facts.glibc_evidence, *facts.musl_evidence)[0]
+        libcs = " and ".join(sorted(facts.libcs))
+        yield (
+            f"{path} is a shared library linked to {libcs} ({evidence}), and the target uses {target.libc}:"
+            " what loads it, with ctypes for example, fails or crashes"
+        )
 
 
 def with_times(report: ProjectReport, decisions: Iterable[Decision]) -> ProjectReport:

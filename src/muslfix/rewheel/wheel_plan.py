@@ -20,7 +20,7 @@ from muslfix.errors import InvalidElf, InvalidWheel, destination_errors
 from muslfix.loader.check import LoadCheck, Loads
 from muslfix.loader.facts import LoadResult
 from muslfix.loader.musl_floor import MuslFloor, find_floor
-from muslfix.modules.candidates import plan_tree
+from muslfix.modules.candidates import plan_tree, with_foreign
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import names_by_directory
 from muslfix.record.rows import RecordRow
@@ -116,7 +116,7 @@ class WheelTree:
 
 
 def plan_wheel(wheel: Wheel, target: Target, mode: Mode, load_check: LoadCheck | None = None) -> Plan:
-    """Plan for the files of a wheel as it is, reading the ELF file of each extension module.
+    """Plan for the files of a wheel as it is, reading each extension module and shared library.
 
     :param target: the Python that will import
     :param mode: how new names would be given
@@ -124,7 +124,8 @@ def plan_wheel(wheel: Wheel, target: Target, mode: Mode, load_check: LoadCheck |
     :raises InvalidWheel: if a file that is read is damaged
     """
     tree = WheelTree.of(wheel, load_check)
-    return plan_tree(tree.members, tree, target, mode, thorough=True)
+    planned = plan_tree(tree.members, tree, target, mode, thorough=True)
+    return with_foreign(planned, tree.members, tree, target)
 
 
 def plan_for_targets(

@@ -26,7 +26,7 @@ from muslfix.projects.in_place import check_in_place
 from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
 from muslfix.record.rows import Record
-from muslfix.report.modules import report_module, with_times
+from muslfix.report.modules import about_foreign, report_module, with_times
 from muslfix.report.report import ProjectReport, Report, report_lost_wheel
 from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
@@ -315,4 +315,5 @@ def _with_refusal(
 
 def _with_modules(report: ProjectReport, plan: Plan, target: Target) -> ProjectReport:
     modules = (report_module(decision, target, dry_run=True) for decision in plan.decisions)
-    return with_times(replace(report, modules=tuple(modules)), plan.decisions)
+    warnings = (*report.warnings, *about_foreign(plan, target))
+    return with_times(replace(report, modules=tuple(modules), warnings=warnings), plan.decisions)

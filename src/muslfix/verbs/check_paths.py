@@ -12,7 +12,7 @@ from typing import NamedTuple
 from muslfix.errors import MuslfixError
 from muslfix.files import open_regular
 from muslfix.loader.check import LoadCheck
-from muslfix.modules.candidates import plan_libraries, plan_tree
+from muslfix.modules.candidates import is_other_library, plan_libraries, plan_tree
 from muslfix.modules.plan import Decision
 from muslfix.modules.tree import DiskTree
 from muslfix.report.modules import report_module, with_times
@@ -131,7 +131,6 @@ def _decisions(files: Sequence[str], tree: DiskTree, target: Target, mode: Mode)
     """The decisions on the modules, and on shared libraries that are none, among some files."""
     modules = plan_tree(files, tree, target, mode, thorough=True).decisions
     judged = {decision.candidate.path for decision in modules}
-    others = [path for path in files if _SHARED_OBJECT.search(path) and path not in judged]
-    # Those in *.libs/ are looked at when a module needs them.
-    libraries = plan_libraries([path for path in others if ".libs/" not in path], tree, target)
+    others = [path for path in files if path not in judged]
+    libraries = plan_libraries([path for path in others if is_other_library(path)], tree, target)
     return [*modules, *libraries]
