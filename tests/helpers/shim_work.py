@@ -229,19 +229,12 @@ def broken():
     places = [os.path.dirname(muslfix_shim.__file__)]
     site = os.path.dirname(places[0])
     places += [os.path.join(site, "muslfix-shim" + end) for end in (".pth", ".start")]
-    wrecks = [
-        "",
-        "(",
-        "import nothing_of_that_name\n",
-        "raise Exception('broken')\n",
-        "\0",
-        "def start(): 1/0\n",
-        None,
-    ]
+    of_a_package = ["", "(", "raise Exception('broken')\n", None]
+    of_a_file = ["import nothing_of_that_name\nnothing_of_that_name:start", "\0", None]
     for place in places:
         kept = place + ".kept"
         os.rename(place, kept)
-        for wreck in wrecks:
+        for wreck in of_a_package if place is places[0] else of_a_file:
             if wreck is not None and place is places[0]:
                 os.mkdir(place)
                 write(wreck, place, "__init__.py")
