@@ -92,15 +92,18 @@ def test_how_the_interpreter_is_started(cli: Cli, environment: Path) -> None:
         return int(count) > 0, set(names.split())
 
     _, usual = ask()
-    # A .start makes ``site`` itself import what reads entry points.
-    (site_packages(environment) / "other.start").write_text("os:getpid\n")
-    _, with_start = ask()
-    (site_packages(environment) / "other.start").unlink()
+    # Any such file makes ``site`` itself import what reads it.
+    others = {"other.pth": "import sys\n", "other.start": "os:getpid\n"}
+    for name, text in others.items():
+        (site_packages(environment) / name).write_text(text)
+    _, with_others = ask()
+    for name in others:
+        (site_packages(environment) / name).unlink()
     assert cli("shim", "--python", python).status == 0
     for option in ("-I", "-E", "-B", "-s", "-O"):
         is_active, names = ask(option)
         assert is_active, option
-        assert names - usual - with_start == {"muslfix_shim"}
+        assert names - usual - with_others == {"muslfix_shim"}
     assert ask("-S")[0] is False
 
 
@@ -147,6 +150,7 @@ def test_what_cannot_be_done_is_said(cli: Cli, tmp_path: Path) -> None:
     spec = cli("shim", "--target-spec", "cp311-musl-x86_64")
     assert spec.status == 2
     assert "the target cannot be run here" in spec.err
+    assert "--target-root, or write a wheel with --wheel" in spec.err
     assert cli("shim", "--wheel", "").status == 2
     assert cli("shim", "--wheel", tmp_path, "--remove").status == 2
     managed = make_environment(tmp_path / "environment")

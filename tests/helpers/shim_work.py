@@ -159,6 +159,26 @@ def what_others_see():
         assert "mmap" + ADDED[0] in resources.contents(seen)
 
 
+def guarded_for_other_finders():
+    """Some take the longer list, and load what they have found in their own way."""
+    good = put("mmap", "foreign", "mmap" + ADDED[0])
+    bad = put("mmap", "foreign", "other" + ADDED[0])
+    hook = importlib.machinery.FileFinder.path_hook(
+        (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES)
+    )
+    for find in (
+        hook(os.path.join(FOLDER, "foreign")).find_spec,
+        lambda name: importlib.util.spec_from_file_location(name, {"mmap": good, "other": bad}[name]),
+    ):
+        assert importlib.util.module_from_spec(find("mmap")).__file__ == good
+        try:
+            importlib.util.module_from_spec(find("other"))
+        except ImportError as error:
+            assert str(error).startswith(bad + " has no function PyInit_other")
+        else:
+            raise AssertionError("not refused")
+
+
 def reload_and_finders():
     path = put("resource", "again", "resource" + ADDED[0])
     assert origin("again.resource") == path
@@ -177,6 +197,7 @@ def reload_and_finders():
     sys.meta_path.insert(0, Editable)
     sys.path_hooks.append(lambda path: (_ for _ in ()).throw(ImportError()))
     assert importlib.util.find_spec("mapped").origin == path
+    guarded_for_other_finders()
     import muslfix_shim
 
     hooks = list(sys.path_hooks)

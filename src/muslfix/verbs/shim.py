@@ -135,6 +135,7 @@ def install_shim(target: Target, options: ShimOptions | None = None) -> Report:
     :raises MuslfixError: as :func:`muslfix.install`
     """
     options = options or ShimOptions()
+    _layout(target)
     if not names_added(target):
         raise UsageError(None, f"the shim has no names to add for {target.kind} on {target.machine}")
     installing = InstallOptions(
@@ -165,7 +166,7 @@ def remove_shim(target: Target, options: ShimOptions | None = None) -> Report:
     :raises MuslfixError: if the environment does not allow it, or the RECORD is missing or damaged
     """
     options = options or ShimOptions()
-    layout = layout_of(target)
+    layout = _layout(target)
     check_not_managed(target, break_system_packages=options.break_system_packages)
     with Transaction(layout.scheme.purelib, astuple(layout.scheme), layout.site_directories) as transaction:
         going, staying = _sort(layout)
@@ -188,7 +189,7 @@ def shim_status(target: Target) -> Report:
     :param target: the Python in question
     :return: with a doubt if the shim is not active
     """
-    layout = layout_of(target)
+    layout = _layout(target)
     there, _ = _sort(layout)
     reports = tuple(report_installed(project, "checked") for project in there)
     if not target.runs_here or target.executable is None:
@@ -201,6 +202,20 @@ def shim_status(target: Target) -> Report:
         note = f"active, from {file}: this Python also imports {names}, behind its own names"
         return _report(target, layout, reports, notes=(note,))
     return _report(target, layout, reports, doubts=(_why_not(layout, there),))
+
+
+def _layout(target: Target) -> Layout:
+    """The directories of the target's own environment.
+
+    :raises UsageError: if they are not on this machine
+    """
+    if not target.runs_here and target.tree is None:
+        raise UsageError(
+            None,
+            "the target cannot be run here, so its directories are not those of this machine",
+            "name it with --python, or its files with --target-root, or write a wheel with --wheel",
+        )
+    return layout_of(target)
 
 
 def _why_not(layout: Layout, there: list[InstalledProject]) -> str:

@@ -10,6 +10,7 @@ import _frozen_importlib_external as _external
 import _imp
 import os
 import sys
+from _frozen_importlib_external import ExtensionFileLoader, FileFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,29 +39,53 @@ def start() -> None:
     """Put :class:`Finder` in the place of the interpreter's own; where that is gone, do nothing."""
     if os.environ.get("MUSLFIX_SHIM") == "0" or sys.platform != "linux":
         return
-    added = added_suffixes(_imp.extension_suffixes(), sys.abiflags)
+    own = _imp.extension_suffixes()
+    added = added_suffixes(own, sys.abiflags)
     for index, hook in enumerate(sys.path_hooks):
         details = _details(hook)
-        loaders = [loader for loader, _ in details]
-        if added and _external.ExtensionFileLoader in loaders:
-            place = loaders.index(_external.ExtensionFileLoader) + 1
-            Finder.own = details
-            details = (*details[:place], (Unproven, added), *details[place:])
+        if added and (ExtensionFileLoader, own) in details:
+            Finder.own, Finder.added = details, tuple(added)
+            details = tuple((cls, own + added if suffixes == own else suffixes) for cls, suffixes in details)
             _replace_finders(details)
             sys.path_hooks[index] = Finder.path_hook(*details)
             known = _external.EXTENSION_SUFFIXES  # what importlib.machinery, inspect and pkgutil know
             known += [suffix for suffix in added if suffix not in known]
+            ExtensionFileLoader.create_module = _guarded(ExtensionFileLoader.create_module)  # type: ignore[method-assign]
             return
 
 
 def _replace_finders(details: "tuple[Any, ...]") -> None:
     """Let the finders that the interpreter's own hook has made find as much, with what they have listed."""
-    old = vars(_external.FileFinder(".", *Finder.own))["_loaders"]
+    old = vars(FileFinder(".", *Finder.own))["_loaders"]
     new = vars(Finder(".", *details))["_loaders"]
     for path, finder in list(sys.path_importer_cache.items()):
-        if type(finder) is _external.FileFinder and vars(finder)["_loaders"] == old:
+        if type(finder) is FileFinder and vars(finder)["_loaders"] == old:
             sys.path_importer_cache[path] = other = Finder(path, *details)
             vars(other).update(vars(finder), _loaders=new)
+
+
+def _guarded(create_module: "Any") -> "Any":
+    """The same, but for files with an added name that do not fit: other finders may take the longer list."""
+
+    def guarded(self: "Any", spec: "ModuleSpec") -> "ModuleType":
+        reason = _why_not(self.path, self.name)
+        if reason:
+            raise ImportError(reason, name=self.name, path=self.path)
+        return create_module(self, spec)  # type: ignore[no-any-return]
+
+    return guarded
+
+
+def _why_not(path: "Any", name: str) -> str:
+    """Why a module cannot be loaded; empty if it fits, or has a name of the interpreter's own."""
+    if not str(path).endswith(Finder.added):
+        return ""
+    try:
+        from .proof import why_not
+
+        return why_not(path, name)
+    except Exception as error:  # noqa: BLE001 - no fault here may stop what works without the shim
+        return f"{path} could not be judged by muslfix_shim: {error!r}"
 
 
 def _details(hook: "Any") -> "tuple[tuple[type, list[str]], ...]":
@@ -69,7 +94,7 @@ def _details(hook: "Any") -> "tuple[tuple[type, list[str]], ...]":
     if code is None or code.co_freevars != ("cls", "loader_details"):
         return ()
     cls, details = (cell.cell_contents for cell in hook.__closure__)
-    return details if cls is _external.FileFinder else ()
+    return details if cls is FileFinder else ()
 
 
 def added_suffixes(own: "list[str]", flags: str, fallback: str = "") -> "list[str]":
@@ -103,42 +128,20 @@ def added_suffixes(own: "list[str]", flags: str, fallback: str = "") -> "list[st
     return [name for name in dict.fromkeys(names) if name not in own]
 
 
-class Unproven(_external.ExtensionFileLoader):
-    """Loads nothing: a module with an added name, before its ELF file is read or where that does not fit."""
-
-    reason = ""
-
-    def create_module(self, spec: "ModuleSpec") -> "ModuleType":  # noqa: ARG002 - it was judged before
-        """Say what is wrong with the file.
-
-        :raises ImportError: always
-        """
-        raise ImportError(self.reason, name=self.name, path=self.path)
-
-
-class Finder(_external.FileFinder):
-    """Finds what the interpreter's own finder does, and modules with an added name that are proven to fit."""
+class Finder(FileFinder):
+    """Finds what the interpreter's own finder does, and behind that modules with an added name."""
 
     own = ()  # type: tuple[Any, ...]
+    added = ()  # type: tuple[str, ...]
 
     def find_spec(self, fullname: str, target: "ModuleType | None" = None) -> "ModuleSpec | None":
         """As :meth:`importlib.machinery.FileFinder.find_spec`.
 
         In the place of a file that does not fit comes what the interpreter finds by itself, a ``.py`` beside
-        it. Where there is none, the import ends in an :exc:`ImportError` with the reason.
+        it. Where there is none, loading it ends in an :exc:`ImportError` with the reason.
         """
         spec = super().find_spec(fullname, target)
-        loader = spec and spec.loader
-        if spec is None or type(loader) is not Unproven:
+        if spec is None or not _why_not(spec.origin, fullname):
             return spec
-        try:
-            from .proof import why_not
-
-            loader.reason = why_not(loader.path, fullname)
-        except Exception as error:  # noqa: BLE001 - no fault here may stop what works without the shim
-            loader.reason = f"{loader.path} could not be judged by muslfix_shim: {error!r}"
-        if not loader.reason:
-            spec.loader = _external.ExtensionFileLoader(fullname, loader.path)
-            return spec
-        other = _external.FileFinder(self.path, *self.own).find_spec(fullname, target)
+        other = FileFinder(self.path, *self.own).find_spec(fullname, target)
         return spec if other is None or other.loader is None else other
