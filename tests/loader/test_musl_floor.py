@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from lab import layout
 from lab_modules import Lab
+from limits import within_limits
 
 from muslfix.elf.dynamic import DynamicFacts, Image, read_image
 from muslfix.elf.facts import ElfFacts, Machine
@@ -164,3 +165,16 @@ def test_which_time_t_a_wheel_uses(files: dict[str, Image | str], mixes: bool, s
     assert floor.mixes is mixes
     assert floor.time_t is None if said is None else said in (floor.time_t or "")
     assert (floor.time_t or "nothing") in str(floor) or mixes or said is None
+
+
+def test_run_paths_that_multiply() -> None:
+    names = [f"lib{number}.so" for number in range(200)]
+    every = " ".join(names)
+    files: dict[str, Image | str] = {
+        f"pkg/{name}": image(needed=every, runpath=":".join(f"/{number}" for number in range(50)))
+        for name in names
+    }
+    said = within_limits(lambda: find_floor(files, []).not_known)
+    assert (
+        said == "('whether run paths lead to all libraries of the wheel is not known: there are too many',)"
+    )

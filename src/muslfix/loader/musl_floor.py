@@ -9,6 +9,7 @@ Specification of the promise: https://peps.python.org/pep-0656/
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from os.path import basename, dirname, normpath
@@ -27,6 +28,9 @@ _RELR_SINCE = (1, 2, 4)
 
 # Where the files are taken to be.
 _SITE = "/site-packages"
+
+# Real wheels take some hundred.
+_MOST_LOOKS = 100_000
 
 # How many reasons and symbols a sentence names.
 _REASONS, _SYMBOLS = 3, 3
@@ -107,7 +111,7 @@ def find_floor(images: Mapping[str, Image | str], platforms: Iterable[str]) -> M
         keeps=promised is None or (not never and (lowest <= (*promised, 0) or lowest not in needs)),
         files=len(images),
         libraries=tuple(wheel.libraries()),
-        not_known=tuple(_not_read(images)),
+        not_known=(*_not_read(images), *_not_followed(wheel)),
     )
     return _with_times(floor, times)
 
@@ -132,6 +136,13 @@ class _Wheel:
         }
         self._names = names
         self._paths = frozenset(images)
+        self._fixed = frozenset[str]().union(*(f.exports.names for f in self._files.values() if f.tls_size))
+        self._users: defaultdict[str, list[str]] = defaultdict(list)
+        for path, file in self._files.items():
+            for name in dict.fromkeys(file.needed):
+                self._users[name].append(path)
+        #: How often it is still looked where a run path leads.
+        self.looks_left = _MOST_LOOKS
         self._bundled = frozenset[str]().union(*(file.exports.names for file in self._files.values()))
 
     def versions(self) -> dict[tuple[int, ...], list[str]]:
@@ -170,8 +181,7 @@ class _Wheel:
 
     def _is_fixed(self, name: str, file: DynamicFacts) -> bool:
         """Whether a variable, of the file itself if it has no name, is one that is loaded with the wheel."""
-        owners = [one for one in self._files.values() if name in one.exports.names] if name else [file]
-        return any(owner.tls_size for owner in owners)
+        return name in self._fixed if name else file.tls_size > 0
 
     def libraries(self) -> Iterator[str]:
         """The libraries that must come from elsewhere, with the symbols that must be in them."""
@@ -183,11 +193,11 @@ class _Wheel:
         for outside, symbols in found.items():
             use = f", with {_some(list(symbols))}" if symbols else ""
             yield f"{' and '.join(outside)}, which the wheel does not hold{use}"
-        for path, file in self._files.items():
-            for name in file.needed:
-                places = sorted(dirname(one) for one in self._paths if basename(one) == name)
-                if places and not self._is_found(name, path):
-                    where = f"which the wheel has in {places[0]}, where no run path leads"
+        places = {basename(path): dirname(path) for path in sorted(self._paths, reverse=True)}
+        for name, users in self._users.items():
+            for path in users if name in places else ():
+                if not self._is_found(name, path):
+                    where = f"which the wheel has in {places[name]}, where no run path leads"
                     yield f"{name} for {basename(path)}, {where}"
 
     def _is_found(self, name: str, path: str) -> bool:
@@ -201,9 +211,13 @@ class _Wheel:
             dynamic = self._files[user]
             run_path = dynamic.rpath if dynamic.runpath is None else dynamic.runpath
             for directory in split_path(with_origin(run_path or "", dirname(f"{_SITE}/{user}"))):
+                self.looks_left -= 1
+                if self.looks_left < 0:
+                    return True
                 if normpath(f"{directory}/{name}").replace(f"{_SITE}/", "", 1) in self._paths:
                     return True
-            to_do += [other for other, file in self._files.items() if basename(user) in file.needed]
+            to_do += self._users.get(basename(user), ())
+            self.looks_left -= 1
         return False
 
     def _outside(self, file: DynamicFacts) -> tuple[str, ...]:
@@ -231,6 +245,11 @@ def _not_read(images: Mapping[str, Image | str]) -> Iterator[str]:
         reason = image if isinstance(image, str) else image.dynamic
         if isinstance(reason, str):
             yield f"what {basename(path)} needs is not known: it {reason}"
+
+
+def _not_followed(wheel: _Wheel) -> Iterator[str]:
+    if wheel.looks_left < 0:
+        yield "whether run paths lead to all libraries of the wheel is not known: there are too many"
 
 
 def _some(names: list[str]) -> str:
