@@ -75,7 +75,10 @@ CASES = {
         "musllinux_1_2_x86_64", None, {**PLAIN, "demo-1.0.data/scripts/tool": ELF["x86_64-musl-program"]}
     ),
     "a library among the data": Case(
-        "musllinux_1_2_x86_64", None, {**PLAIN, "demo-1.0.data/data/lib/liba.so": ELF["x86_64-musl.so"]}
+        "musllinux_1_2_x86_64",
+        None,
+        {**PLAIN, "demo-1.0.data/data/lib/liba.so": ELF["x86_64-musl-relr.so"]},
+        "liba.so uses relative relocations",
     ),
     "no file for a loader": Case("musllinux_1_2_x86_64", None, {"demo/__init__.py": b""}),
     "a damaged library": Case("musllinux_1_2_x86_64", None, {**PLAIN, "demo.libs/liba.so.1": b"\x7fELF"}),

@@ -14,7 +14,7 @@ from packaging.tags import Tag
 
 from muslfix.loader.musl_exports import NEWEST, OLDEST
 from muslfix.loader.musl_floor import MuslFloor
-from muslfix.rewheel.wheel_plan import find_musl_floor
+from muslfix.rewheel.wheel_plan import find_musl_floor, is_shared_object
 from muslfix.wheels.wheel import Wheel
 
 _TAG = re.compile(r"musllinux_(\d{1,4})_(\d{1,4})_(\w+)")
@@ -91,7 +91,7 @@ def _is_certain(wheel: Wheel, floor: MuslFloor) -> bool:
     """Whether all that the wheel has for a loader was read, and needs nothing from outside but musl."""
     if floor.libraries or floor.not_known or not floor.files:
         return False
-    return floor.files == sum(_is_elf(wheel, name) for name in wheel.archive.members)
+    return not any(_is_elf(wheel, name) for name in wheel.archive.members if not is_shared_object(name))
 
 
 def _is_elf(wheel: Wheel, name: str) -> bool:

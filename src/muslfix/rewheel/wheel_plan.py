@@ -180,12 +180,17 @@ def _check_kept(
             )
 
 
+def is_shared_object(path: str) -> bool:
+    """Whether a file is named like an extension module or a shared library."""
+    return path.endswith(".so") or ".so." in posixpath.basename(path)
+
+
 def find_musl_floor(wheel: Wheel) -> MuslFloor:
     """Find the lowest musl on which the files of a wheel can load.
 
     :raises InvalidWheel: if a file that is read is damaged
     """
     tree = WheelTree(wheel, {**wheel.archive.members, **wheel.installed_modules()})
-    objects = (path for path in tree.members if path.endswith(".so") or ".so." in posixpath.basename(path))
+    objects = filter(is_shared_object, tree.members)
     images = {path: image for path in objects if (image := tree.image(path)) is not None}
     return find_floor(images, (tag.platform for tag in wheel.facts.tags))
