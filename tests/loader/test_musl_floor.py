@@ -14,9 +14,11 @@ from limits import within_limits
 
 from muslfix.elf.dynamic import DynamicFacts, Image, read_image
 from muslfix.elf.facts import ElfFacts, Machine
+from muslfix.elf.oddities import Oddity, Outcome
 from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.loader.musl_exports import NEWEST, OLDEST, appeared_in, large_file_symbols, symbols_of
 from muslfix.loader.musl_floor import find_floor
+from muslfix.suffix import Libc
 
 GENERATOR = Path(__file__).parents[2] / "fixtures" / "musl_versions.py"
 
@@ -104,6 +106,11 @@ def image(
         ({"m.so": image(initial_exec=(Reference("v"),), needed="libv.so", runpath="$ORIGIN"),
           "libv.so": image(exports=Exports(frozenset({"v"})), tls_size=8)}, False, "(m.so needs thread-"),
         ({"m.so": image(initial_exec=(Reference("errno_of_python"),))}, True, "can load on any musl"),
+        ({"m.so": image(oddities=(Oddity(None, Outcome.DIES, "has no end"),))}, False,
+         "can load on no known musl (m.so has no end);"),
+        ({"m.so": image(oddities=(Oddity(Libc.MUSL, Outcome.UNKNOWN, "may have no end"),))}, True,
+         "needs no certain version of musl; its tags promise musl 1.2 or later; m.so may have no end"),
+        ({"m.so": image(oddities=(Oddity(Libc.GLIBC, Outcome.DIES, "has no end"),))}, True, "on any musl;"),
         ({"m.so": image("swapcontext")}, False, "can load on no known musl (m.so needs swapcontext, which no"
          " musl up to 1.2.6, the newest that is known here, has and no file of the wheel defines);"),
         ({"m.so": image("a", "b", "c", "d", "e")}, False, "(m.so needs a, b, c and 2 more symbols, which"),

@@ -111,7 +111,7 @@ def find_floor(images: Mapping[str, Image | str], platforms: Iterable[str]) -> M
         keeps=promised is None or (not never and (lowest <= (*promised, 0) or lowest not in needs)),
         files=len(images),
         libraries=tuple(wheel.libraries()),
-        not_known=(*_not_read(images), *_not_followed(wheel)),
+        not_known=(*_not_read(images), *wheel.doubts()),
     )
     return _with_times(floor, times)
 
@@ -141,8 +141,7 @@ class _Wheel:
         for path, file in self._files.items():
             for name in dict.fromkeys(file.needed):
                 self._users[name].append(path)
-        #: How often it is still looked where a run path leads.
-        self.looks_left = _MOST_LOOKS
+        self._looks_left = _MOST_LOOKS
         self._bundled = frozenset[str]().union(*(file.exports.names for file in self._files.values()))
 
     def versions(self) -> dict[tuple[int, ...], list[str]]:
@@ -183,6 +182,15 @@ class _Wheel:
         """Whether a variable, of the file itself if it has no name, is one that is loaded with the wheel."""
         return name in self._fixed if name else file.tls_size > 0
 
+    def doubts(self) -> Iterator[str]:
+        """What was not found out, each a sentence; after :meth:`libraries`."""
+        for path, file in self._files.items():
+            for oddity in file.oddities:
+                if oddity.libc is not Libc.GLIBC and oddity.outcome is Outcome.UNKNOWN:
+                    yield f"{basename(path)} {oddity.reason}"
+        if self._looks_left < 0:
+            yield "whether run paths lead to all libraries of the wheel is not known: there are too many"
+
     def libraries(self) -> Iterator[str]:
         """The libraries that must come from elsewhere, with the symbols that must be in them."""
         found: dict[tuple[str, ...], dict[str, None]] = {}
@@ -211,13 +219,13 @@ class _Wheel:
             dynamic = self._files[user]
             run_path = dynamic.rpath if dynamic.runpath is None else dynamic.runpath
             for directory in split_path(with_origin(run_path or "", dirname(f"{_SITE}/{user}"))):
-                self.looks_left -= 1
-                if self.looks_left < 0:
+                self._looks_left -= 1
+                if self._looks_left < 0:
                     return True
                 if normpath(f"{directory}/{name}").replace(f"{_SITE}/", "", 1) in self._paths:
                     return True
             to_do += self._users.get(basename(user), ())
-            self.looks_left -= 1
+            self._looks_left -= 1
         return False
 
     def _outside(self, file: DynamicFacts) -> tuple[str, ...]:
@@ -245,11 +253,6 @@ def _not_read(images: Mapping[str, Image | str]) -> Iterator[str]:
         reason = image if isinstance(image, str) else image.dynamic
         if isinstance(reason, str):
             yield f"what {basename(path)} needs is not known: it {reason}"
-
-
-def _not_followed(wheel: _Wheel) -> Iterator[str]:
-    if wheel.looks_left < 0:
-        yield "whether run paths lead to all libraries of the wheel is not known: there are too many"
 
 
 def _some(names: list[str]) -> str:
