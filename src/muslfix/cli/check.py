@@ -72,13 +72,16 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :return: the exit status
     """
     from muslfix.cli.progress import show_progress
-    from muslfix.verbs.check import CheckOptions, check, check_musl
 
     if options.musl:
+        from muslfix.verbs.check_named import check_musl
+
         _check_musl_alone(options)
         floors = check_musl(_wheels(options.subjects), find_limits(options))
         output.report(floors, as_json=options.json)
         return 0 if floors.is_well else 1
+
+    from muslfix.verbs.check import CheckOptions, check
 
     target, subjects = find_target(options), paths_for(options.scheduler, options.subjects)
     with executor_for(options.scheduler) as executor, show_progress(output) as progress:
@@ -97,11 +100,11 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str | None:
     """The command that would fix what was found, to copy and run; ``None`` if there is none."""
-    from packaging.utils import canonicalize_name
+    from muslfix.projects.project import normalize_name
 
     needy = [p for p in report.projects if p.changes and p.problem is None]
     whole = [p for p in needy if p.is_well and (p.source or "").endswith(".whl")]
-    is_one_of_each = len({canonicalize_name(p.name) for p in whole}) == len(whole)  # install wants that
+    is_one_of_each = len({normalize_name(p.name) for p in whole}) == len(whole)  # install wants that
     wheels = [p.source for p in whole if p.source] if is_one_of_each else []
     directories = [p for p in needy if p.source and p.source == p.location]
     installed = [p for p in needy if p.source and p.source.endswith(".dist-info")]

@@ -4,54 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import partial
-from itertools import count
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from muslfix.errors import (
-    IncompatibleWheel,
-    InvalidProject,
-    InvalidWheel,
-    MuslfixError,
-    spelling_errors,
-)
+from muslfix.errors import InvalidProject, spelling_errors
 from muslfix.files import words_of
-from muslfix.loader.check import LoadCheck
-from muslfix.modules.plan import Plan
-from muslfix.parallel.executors import for_each
 from muslfix.progress import Progress, silent
-from muslfix.projects.in_place import check_in_place
-from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
-from muslfix.record.rows import Record
-from muslfix.report.modules import about_foreign, report_module, with_times
-from muslfix.report.report import ProjectReport, Report, report_lost_wheel
-from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
-from muslfix.targets.compatibility import check_requires_python, check_tags
+from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.targets.with_shim import about_shim
-from muslfix.verbs.check_paths import (
-    Contents,
-    check_directory,
-    check_file,
-    doubt_about_empty,
-    is_shared_object,
-    look_into,
-)
-from muslfix.verbs.reports import (
-    notes_on_editable,
-    report_installed,
-    report_missing,
-    report_owned,
-    with_sources,
-)
+from muslfix.verbs.check_paths import Contents, doubt_about_empty, is_shared_object, look_into
+from muslfix.verbs.planning import Judging, Planner
+from muslfix.verbs.reports import notes_on_editable, report_missing, report_owned
 from muslfix.verbs.selection import Selection, site_directories
 from muslfix.verbs.subjects import convert_options, projects_named, what_it_is
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
-from muslfix.wheels.wheel import Wheel, open_wheel
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from muslfix.modules.plan import Plan
+    from muslfix.record.rows import Record
 
 _TIP = "name wheels, shared libraries, directories, or installed projects"
 
@@ -97,22 +72,22 @@ def check(
     :raises MuslfixError: if the directories cannot be read
     """
     options = options or CheckOptions()
+    judging = Judging(target, options.mode, options.load_check, options.strict)
     words = words_of(subjects, "subjects")
     shadowed = _projects_rather_than_paths(words, target, options)
     wheels, directories, files, names, lost = _sort(words, shadowed)
-    reports = _check_wheels(wheels, target, options, executor)
+    reports: list[ProjectReport] = []
+    if wheels or directories or files:
+        from muslfix.verbs.check_named import check_directory, check_file, check_wheels
+
+        reports += check_wheels(wheels, judging, options.limits, executor, options.progress)
+        full = (found for found in directories if not found[1].is_empty)
+        reports += (check_directory(path, contents, judging) for path, contents in full)
+        reports += (check_file(path, judging) for path in files)
     doubts = [doubt_about_empty(path) for path, contents in directories if contents.is_empty]
-    for path, contents in directories:
-        if contents.is_empty:
-            continue
-        load_check = _load_check(target, options, [path])
-        reports.append(check_directory(path, contents, target, options.mode, load_check))
-    for path in files:
-        load_check = _load_check(target, options, [os.path.dirname(os.path.abspath(path))])
-        reports.append(check_file(path, target, options.mode, load_check))
     installed = None
     if names or not subjects:
-        installed = _check_installed(projects_named("check", names), target, options)
+        installed = _check_installed(projects_named("check", names), judging, options)
         reports = [*_without(reports, installed.projects), *installed.projects]
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
     notes = (
@@ -213,85 +188,20 @@ def _sort(subjects: Sequence[str], names: Collection[str]) -> _Subjects:
     return sorted_
 
 
-@spelling_errors()
-def check_musl(wheels: Sequence[str], limits: Limits = DEFAULT_LIMITS) -> Report:
-    """Report which musl the modules of wheels need, and whether the tags of the wheels promise less.
-
-    :param wheels: paths of wheel files
-    :param limits: how large a wheel may become
-    """
-    return Report("check", dry_run=True, projects=tuple(_check_musl(path, limits) for path in wheels))
-
-
-def _check_musl(path: str, limits: Limits) -> ProjectReport:
-    try:
-        with spelling_errors(), open_wheel(path, limits) as wheel:
-            facts, floor = wheel.facts, find_musl_floor(wheel)
-    except MuslfixError as error:
-        return report_lost_wheel(path, str(error), error.tip)
-    warnings = (floor.time_t,) if floor.time_t and floor.mixes else ()
-    return ProjectReport(
-        facts.name, str(facts.version), path, None, "checked", None, musl=floor, warnings=warnings
+def _check_installed(names: Sequence[str], judging: Judging, options: CheckOptions) -> Report:
+    selection = Selection(
+        names, judging.target, options.paths, look_for_strays=True, progress=options.progress
     )
-
-
-def _check_wheels(
-    wheels: Sequence[str], target: Target, options: CheckOptions, executor: Executor | None
-) -> list[ProjectReport]:
-    # The workers are other processes: they get the options without the function.
-    work = partial(check_wheel, target=target, options=replace(options, progress=silent))
-    done = count(1)
-
-    def tell(_: ProjectReport) -> None:
-        options.progress("reading wheels", next(done), len(wheels))
-
-    return for_each(work, wheels, report_lost_wheel, executor=executor, on_finished=tell)
-
-
-def check_wheel(path: str, target: Target, options: CheckOptions) -> ProjectReport:
-    """Check one wheel. An error is part of the report.
-
-    :param path: of the wheel
-    """
-    try:
-        with spelling_errors(), open_wheel(path, options.limits) as wheel:
-            plan = plan_wheel(wheel, target, options.mode, _load_check(target, options))
-            facts, refusal = wheel.facts, _refusal_of(wheel, target)
-    except MuslfixError as error:
-        return report_lost_wheel(path, str(error), error.tip)
-    report = ProjectReport(
-        facts.name, str(facts.version), path, None, "checked", None, warnings=facts.warnings
-    )
-    if refusal is not None:
-        report = replace(report, problem=f"install would refuse it: it {refusal.reason}", tip=refusal.tip)
-    return _with_modules(report, plan, target)
-
-
-def _refusal_of(wheel: Wheel, target: Target) -> MuslfixError | None:
-    """Why ``install`` would refuse a wheel, apart from its modules; ``None``: it would not."""
-    try:
-        check_tags(wheel.facts.path, wheel.facts.tags, target)
-        check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
-        wheel.verify()
-    except (IncompatibleWheel, InvalidWheel) as error:
-        return error
-    return None
-
-
-def _load_check(target: Target, options: CheckOptions, directories: Sequence[str] = ()) -> LoadCheck | None:
-    return LoadCheck(target, directories=directories, strict=options.strict) if options.load_check else None
-
-
-def _check_installed(names: Sequence[str], target: Target, options: CheckOptions) -> Report:
-    selection = Selection(names, target, options.paths, look_for_strays=True, progress=options.progress)
-    load_check = _load_check(target, options, selection.directories)
+    planner = Planner(judging, selection.directories, thorough=True)
 
     def look(project: InstalledProject) -> ProjectReport:
-        record, plan = plan_project(project, target, options.mode, load_check, thorough=True)
-        report = _with_modules(report_installed(project, "checked"), plan, target)
+        if not project.may_have_modules:
+            return planner.with_sources(planner.report(project, "checked"), project)
+        record, plan = planner.plan(project)
+        report = planner.report(project, "checked", plan, dry_run=True)
         if plan.changes:
             report = _with_refusal(report, project, record, plan)
-        return with_sources(report, project, target, load_check, thorough=True)
+        return planner.with_sources(report, project)
 
     for site in selection.sites():
         site.look("reading modules", look)
@@ -302,6 +212,8 @@ def _with_refusal(
     report: ProjectReport, project: InstalledProject, record: Record, plan: Plan
 ) -> ProjectReport:
     """The report on a project in which there is something to fix, with the reason why ``fix`` would not."""
+    from muslfix.projects.in_place import check_in_place
+
     owner = project.package_manager
     if owner is not None:
         owned = report_owned(project, owner)
@@ -311,9 +223,3 @@ def _with_refusal(
     except InvalidProject as error:
         return replace(report, problem=f"fix would refuse it: {error}", tip=error.tip)
     return report
-
-
-def _with_modules(report: ProjectReport, plan: Plan, target: Target) -> ProjectReport:
-    modules = (report_module(decision, target, dry_run=True) for decision in plan.decisions)
-    warnings = (*report.warnings, *about_foreign(plan, target))
-    return with_times(replace(report, modules=tuple(modules), warnings=warnings), plan.decisions)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from muslfix.errors import spelling_errors
-from muslfix.loader.check import LoadCheck
-from muslfix.modules.plan import Plan
 from muslfix.progress import Progress, silent
-from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject
-from muslfix.projects.trace import Change
-from muslfix.report.modules import report_module
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
-from muslfix.verbs.reports import report_installed, with_sources
+from muslfix.verbs.planning import Judging, Planner
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import convert_options, projects_named
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
+    from muslfix.modules.plan import Plan
     from muslfix.transaction.transaction import Transaction
 
 
@@ -88,37 +84,34 @@ class _Fix:
 
     def __init__(self, target: Target, options: FixOptions, directories: Sequence[str]) -> None:
         self._target = target
-        self._mode = options.mode
         self._dry_run = options.dry_run
-        self._check = (
-            LoadCheck(target, directories=directories, strict=options.strict) if options.load_check else None
-        )
+        judging = Judging(target, options.mode, options.load_check, options.strict)
+        self._planner = Planner(judging, directories)
 
     def look(self, project: InstalledProject) -> ProjectReport | None:
         """The report on a project, or ``None`` if it must be changed."""
-        record, plan = plan_project(project, self._target, self._mode, self._check)
+        if not project.may_have_modules:
+            return self._report(project, None)
+        record, plan = self._planner.plan(project)
         if plan.changes and not self._dry_run:
             return None
         if plan.changes:
             from muslfix.projects.in_place import check_in_place  # only where there is something to change
 
             check_in_place(project, record, plan)
-        return self._report(project, plan, ())
+        return self._report(project, plan)
 
     def change(self, project: InstalledProject, transaction: Transaction) -> ProjectReport:
         """Plan again, now that nobody else changes the directory, and do it."""
         from muslfix.projects.in_place import fix_in_place  # only where there is something to change
 
-        record, plan = plan_project(project, self._target, self._mode, self._check)
+        record, plan = self._planner.plan(project)
         changes = fix_in_place(project, record, plan, self._target, transaction) if plan.changes else ()
-        return self._report(project, plan, changes)
+        return self._report(project, plan, {change.old: change.mode for change in changes})
 
-    def _report(self, project: InstalledProject, plan: Plan, changes: tuple[Change, ...]) -> ProjectReport:
-        done = {change.old: change.mode for change in changes}
-        modules = (
-            report_module(decision, self._target, done.get(decision.candidate.path), dry_run=self._dry_run)
-            for decision in plan.decisions
-        )
-        action = "fixed" if plan.changes else "unchanged"
-        report = replace(report_installed(project, action), modules=tuple(modules))
-        return with_sources(report, project, self._target, self._check)
+    def _report(
+        self, project: InstalledProject, plan: Plan | None, done: Mapping[str, Mode] | None = None
+    ) -> ProjectReport:
+        action = "fixed" if plan is not None and plan.changes else "unchanged"
+        report = self._planner.report(project, action, plan, done, dry_run=self._dry_run)
+        return self._planner.with_sources(report, project)

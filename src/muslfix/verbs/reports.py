@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -108,7 +108,7 @@ def with_sources(
     report: ProjectReport,
     project: InstalledProject,
     target: Target,
-    check: LoadCheck | None = None,
+    make_check: Callable[[], LoadCheck | None] = lambda: None,
     *,
     thorough: bool = False,
 ) -> ProjectReport:
@@ -117,7 +117,7 @@ def with_sources(
     These are only looked at: a build puts them there, and muslfix changes no source tree.
 
     :param target: the Python that will import
-    :param check: the load check; ``None``: there is none
+    :param make_check: returns the load check, if there is one; called only where it is needed
     :param thorough: read also modules with a right name
     :raises InvalidProject: if a file of the project that tells where they are cannot be read
     """
@@ -125,7 +125,8 @@ def with_sources(
         return report
     from muslfix.projects.editable import find_sources  # few projects are editable
 
-    return _with_sources(report, find_sources(project, paths_of(target)), target, check, thorough=thorough)
+    sources = find_sources(project, paths_of(target))
+    return _with_sources(report, sources, target, make_check(), thorough=thorough)
 
 
 def _with_sources(
