@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
-from muslfix.elf.file import MAX_STRING, PT_INTERP, ElfFile
+from muslfix.elf.file import MAX_STRING, PT_GNU_STACK, PT_INTERP, ElfFile
 from muslfix.elf.hash_tables import defines
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
@@ -53,7 +53,8 @@ _CALLING_CONVENTIONS: dict[int, tuple[int, dict[int, str]]] = {
 }
 
 _KINDS = {2: "program", 3: "shared object"}  # e_type
-_DT_NEEDED, _DT_SONAME, _DT_VERNEED = 1, 14, 0x6FFFFFFE
+_DT_NEEDED, _DT_SONAME, _DT_FLAGS, _DT_RELR, _DT_VERNEED = 1, 14, 30, 36, 0x6FFFFFFE
+_DF_STATIC_TLS, _PF_X = 0x10, 1
 _VERSION_NEED = "HHIII"
 _VERSION_NEED_ENTRY = "IHHII"
 
@@ -98,6 +99,8 @@ class ElfFacts:
     :param glibc_evidence: each entry that only glibc can satisfy, in words
     :param musl_evidence: the same for musl
     :param init_functions: ``PyInit_*`` and ``PyModExport_*`` (:pep:`793`) that it defines, sorted
+    :param is_delicate: whether it uses what not every loader bears: relative relocations (``DT_RELR``),
+        static thread-local storage (``DF_STATIC_TLS``), or an executable stack
     """
 
     machine: Machine
@@ -108,6 +111,7 @@ class ElfFacts:
     glibc_evidence: tuple[str, ...] = ()
     musl_evidence: tuple[str, ...] = ()
     init_functions: tuple[str, ...] = ()
+    is_delicate: bool = False
 
     @property
     def libcs(self) -> frozenset[Libc]:
@@ -169,8 +173,17 @@ def facts_of(file: ElfFile) -> tuple[ElfFacts, list[NeededVersion]]:
         glibc_evidence=tuple(glibc),
         musl_evidence=tuple(f"needs {name}" for name in names if _MUSL_SONAME.fullmatch(name)),
         init_functions=_init_functions_of(file),
+        is_delicate=_is_delicate(file),
     )
     return facts, versions
+
+
+def _is_delicate(file: ElfFile) -> bool:
+    stacks = [segment.flags for segment in file.segments if segment.kind == PT_GNU_STACK]
+    has_static_tls = file.value(_DT_FLAGS) & _DF_STATIC_TLS
+    return bool(
+        file.value(_DT_RELR) or has_static_tls or not stacks or any(flags & _PF_X for flags in stacks)
+    )
 
 
 def needed_versions(file: ElfFile) -> Iterator[NeededVersion]:

@@ -53,7 +53,8 @@ class LoadCheck:
         is_elsewhere = root is not None or target.tree is not None
         self._is_at_hand = os.path.isdir(self._paths.tree.directory) if is_elsewhere else target.runs_here
         self._target = target
-        self._strict = strict
+        #: See the class.
+        self.is_strict = strict
         self._directories = tuple(os.path.join(os.path.abspath(directory), "") for directory in directories)
         self._too_many = 0
         self._files = TargetFiles(self.images, self._locate)
@@ -156,4 +157,4 @@ class LoadCheck:
             return LoadResult(unknown=(f"{path} was not looked at, since others {TOO_MANY}",))
         result = check_load(path, self.system, files)
         self._too_many += any(sentence.endswith(TOO_MANY) for sentence in result.unknown)
-        return result._replace(strict=self._strict)
+        return result._replace(strict=self.is_strict)

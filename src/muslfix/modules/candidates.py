@@ -21,6 +21,7 @@ from muslfix.modules.plan import (
     is_judged,
     is_loadable,
     judge_library,
+    must_be_asked_about,
     plan,
     undecided,
 )
@@ -32,13 +33,17 @@ from muslfix.verdicts import Mode, Verdict
 _SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$", re.ASCII)
 
 
-def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool) -> list[Candidate]:
+def scan_candidates(
+    paths: Iterable[str], tree: Tree, target: Target, *, thorough: bool, asks_all: bool = True
+) -> list[Candidate]:
     """Find the files that may be extension modules, and read what the planner must know about them.
 
     :param paths: the paths of a project's files, as RECORD spells them
     :param tree: the files
     :param target: decides which files must be read
     :param thorough: read also those with a right name, to find foreign ones among them
+    :param asks_all: do the load check for all that are read, and not only for those that
+        :func:`~muslfix.modules.plan.must_be_asked_about`
     """
     listed = set(paths)
     named = [(path, ExtensionFilename.parse(path)) for path in sorted(listed)]
@@ -56,13 +61,23 @@ def scan_candidates(paths: Iterable[str], tree: Tree, target: Target, *, thoroug
         )
         for candidate in candidates
     ]
-    return [_completed(candidate, tree, target, listed) for candidate in read]
+    return [
+        _completed(candidate, tree, target, listed)
+        if asks_all or must_be_asked_about(candidate, target)
+        else _unless_missing(candidate, tree)
+        for candidate in read
+    ]
 
 
 def _completed(candidate: Candidate, tree: Tree, target: Target, listed: Collection[str]) -> Candidate:
     """A candidate that was read, with what else is to be known: the load check, or that there is no file."""
     if is_loadable(candidate, target):
         return replace(candidate, load=_with_places(tree.load(candidate.path), listed))
+    return _unless_missing(candidate, tree)
+
+
+def _unless_missing(candidate: Candidate, tree: Tree) -> Candidate:
+    """A candidate that was read, with whether there is such a file."""
     if isinstance(candidate.elf, str) and not tree.exists(candidate.path):
         return replace(candidate, is_missing=True)
     return candidate
@@ -99,13 +114,15 @@ def _without_lost(candidates: list[Candidate], tree: Tree) -> list[Candidate]:
     return [c for c in candidates if files[c.module] == 1 or tree.exists(c.path)]
 
 
-def plan_tree(paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, thorough: bool) -> Plan:
+def plan_tree(  # noqa: PLR0913 - it passes on what two functions need
+    paths: Iterable[str], tree: Tree, target: Target, mode: Mode, *, thorough: bool, asks_all: bool = True
+) -> Plan:
     """Scan the files of one project, and plan what to do with them.
 
     For the parameters see :func:`scan_candidates` and :func:`~muslfix.modules.plan.plan`.
     """
     listed = list(paths)
-    candidates = scan_candidates(listed, tree, target, thorough=thorough)
+    candidates = scan_candidates(listed, tree, target, thorough=thorough, asks_all=asks_all)
     if not candidates:
         return Plan()
     # Only a file that was read can get a new name, and only then does it matter which names are taken.

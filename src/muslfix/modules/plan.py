@@ -144,6 +144,16 @@ def is_loadable(candidate: Candidate, target: Target) -> bool:
     )
 
 
+def must_be_asked_about(candidate: Candidate, target: Target) -> bool:
+    """Whether the load check cannot be left out: the file has no right name yet, or its headers raise doubts.
+
+    :param candidate: one that :func:`is_loadable`
+    """
+    elf = candidate.elf
+    is_plain = isinstance(elf, ElfFacts) and elf.init_functions and not elf.is_delicate
+    return not (is_plain and _name_fits(candidate, target))
+
+
 def plan(
     candidates: Iterable[Candidate],
     target: Target,

@@ -83,7 +83,8 @@ class DiskTree:
 
     def examine(self, path: str) -> ElfFacts | str:
         """See :class:`Tree`."""
-        read = examine if self.check is None else self.check.images.examine
+        # Of staged files the loader is asked about few, so their headers are read alone.
+        read = examine if self.check is None or self.loads is not None else self.check.images.examine
         return read(self.locate(path))
 
     def load(self, path: str) -> LoadResult | None:

@@ -38,7 +38,8 @@ def rename_modules(  # noqa: PLR0913 - one more for each thing that the plan dep
     :param wheels: all of them, since one may bring a library that another one needs
     :param target: the Python that will import
     :param mode: how a name is given
-    :param check: asks the target's loader; ``None``: it is not asked
+    :param check: asks the target's loader: about modules that get a name, those whose headers raise doubts,
+        and if it is strict, all; ``None``: it is not asked
     :param leaving: see :meth:`LoadCheck.staged`
     :param dry_run: report what would be done
     :return: the wheels with the files that they have now, and with a report on their modules
@@ -55,7 +56,8 @@ def rename_modules(  # noqa: PLR0913 - one more for each thing that the plan dep
     for wheel in wheels:
         loads = None if check is None else check.staged(_site(wheel), coming, leaving)
         tree = DiskTree(wheel.locate, check, loads)
-        plan = plan_tree(wheel.files, tree, target, mode, thorough=True)
+        asks_all = check is not None and check.is_strict
+        plan = plan_tree(wheel.files, tree, target, mode, thorough=True, asks_all=asks_all)
         _refuse(wheel.facts.path, plan, target)
         renamed.append(_apply(plan, wheel, target, dry_run=dry_run))
     return renamed
