@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -61,6 +62,20 @@ def test_a_wheel_without_modules_loads_nothing_that_judges_them(
     assert not loaded & OF_MODULES
     assert ("report.sentences" in loaded) is ("--json" not in words)
     assert (tmp_path / "there").exists() is (words != ("--dry-run",))
+
+
+@pytest.mark.parametrize(
+    "words", [("check",), ("verify",), ("fix", "demo"), ("run", "--", "true")], ids=" ".join
+)
+def test_a_tree_without_modules_loads_nothing_that_judges_them(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    wheel = make_wheel(tmp_path / "demo-1.0-py3-none-any.whl", {"p/__init__.py": b"a = 1\n"})
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    loaded = loaded_by_command(words[0], "--path", tmp_path / "site", *words[1:])
+    assert f"verbs.{'fix' if words[0] == 'run' else words[0]}" in loaded
+    assert not loaded & (OF_MODULES | {"verbs.check_named", "wheels.archive", "transaction.transaction"})
 
 
 def test_a_wheel_with_modules_loads_it() -> None:

@@ -95,6 +95,28 @@ def test_install_warns_of_what_is_missing(tmp_path: Path, old_musl: Path, cli: C
     assert len(list(root.rglob(f"a{MUSL}"))) == 1
 
 
+def test_install_asks_in_full_only_about_what_gets_a_name(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
+    """What crashes is in the headers of modules with a right name too; --strict tells what they lack."""
+    (tmp_path / "root").mkdir()
+    words = ("--target-file", old_musl, "--root", tmp_path / "root")
+    right = {f"pkg/{name}{MUSL}": ELF[fixture] for name, fixture in (("b", LACKING), ("c", WELL))}
+    for name, more, status in (
+        ("pkg", {f"pkg/a{GNU}": ELF[LACKING]}, 0),
+        ("relr", {f"pkg/a{MUSL}": ELF[RELR]}, 1),
+        ("foreign", {f"pkg/a{MUSL}": ELF["x86_64-glibc.so"]}, 1),
+    ):
+        path = make_wheel(tmp_path / f"{name}-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", {**right, **more})
+        done = cli("install", "--json", "--dry-run", *words, path)
+        assert done.status == status, name
+        if not status:
+            found = modules(done.out)
+            assert {key: found[key]["verdict"] for key in found} == {
+                "a": "missing-library", "b": "importable", "c": "importable",
+            }  # fmt: skip
+            assert [found[key]["loads"] for key in "bc"] == [None, None]
+            assert "missing-library: b." in cli("install", "--strict", *words, path).err
+
+
 def test_install_finds_what_is_in_the_root(tmp_path: Path, old_musl: Path, cli: Cli) -> None:
     root = tmp_path / "root"
     (root / "usr" / "lib").mkdir(parents=True)
