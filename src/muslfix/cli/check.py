@@ -100,11 +100,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
 def _remedy(report: Report, options: argparse.Namespace, target: Target) -> str | None:
     """The command that would fix what was found, to copy and run; ``None`` if there is none."""
-    from muslfix.projects.project import normalize_name
-
     needy = [p for p in report.projects if p.changes and p.problem is None]
+    if not needy:
+        return None
+    from packaging.utils import canonicalize_name
+
     whole = [p for p in needy if p.is_well and (p.source or "").endswith(".whl")]
-    is_one_of_each = len({normalize_name(p.name) for p in whole}) == len(whole)  # install wants that
+    is_one_of_each = len({canonicalize_name(p.name) for p in whole}) == len(whole)  # install wants that
     wheels = [p.source for p in whole if p.source] if is_one_of_each else []
     directories = [p for p in needy if p.source and p.source == p.location]
     installed = [p for p in needy if p.source and p.source.endswith(".dist-info")]
