@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checkout import FIXTURES
 from elfmaker import BASE, ET_EXEC, make_elf
 from elftools.elf.enums import ENUM_E_MACHINE
 from hypothesis import example, given, settings
@@ -76,12 +77,22 @@ def test_all_facts() -> None:
         ),
         musl_evidence=(),
         init_functions=("PyInitU_a_cta", "PyInit_b", "PyInit_b_c"),
+        is_delicate=True,  # without a PT_GNU_STACK some loaders make the stack executable
     )
+
+
+def test_what_not_every_loader_bears() -> None:
+    well, relr = ((FIXTURES / "elf" / f"x86_64-musl{more}.so").read_bytes() for more in ("", "-relr"))
+    stack, flags = struct.pack("<II", 0x6474E551, 6), struct.pack("<QQ", 30, 8)  # PT_GNU_STACK, DT_FLAGS
+    executable = well.replace(stack, struct.pack("<II", 0x6474E551, 7))
+    static_tls = well.replace(flags, struct.pack("<QQ", 30, 0x18))
+    files = (well, relr, executable, static_tls)
+    assert [read(data).is_delicate for data in files] == [False, True, True, True]
 
 
 def test_no_facts_beyond_the_machine() -> None:
     facts = read(make_elf(functions=()))
-    assert facts == ElfFacts(Machine("x86_64", 64, "little"), "shared object")
+    assert facts == ElfFacts(Machine("x86_64", 64, "little"), "shared object", is_delicate=True)
     assert facts.libcs == NEUTRAL
 
 
