@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import os
+import shutil
 import sys
 import zipfile
 from contextlib import suppress
@@ -84,7 +85,7 @@ def test_each_added_name_is_one_that_the_planner_calls_misnamed() -> None:
     """And the other libc's name is among them, for each CPU, spelling and version."""
     for path in sorted((FIXTURES / "targets").glob("*.json")):
         target = read_target_file(path)
-        elf = ElfFacts(target.machine, "shared object")
+        elf = ElfFacts(target.machine, "shared object", init_functions=("PyInit_m",))
         names = [ExtensionFilename.of_suffix(suffix) for suffix in names_added(target)]
         assert names
         assert None not in names
@@ -139,17 +140,32 @@ def test_the_proof_agrees_with_the_planner(program: str, monkeypatch: pytest.Mon
     assert len(fits) > (4 if program.startswith("x86_64-musl") else 0)
 
 
-def test_relative_relocations_on_an_old_musl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module itself, or a library that comes with it: musl before 1.2.4 would crash."""
+@pytest.mark.parametrize("name", ["relr", "bundled", "missing-library"])
+def test_relative_relocations_on_an_old_musl(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In the module itself, or in a library that comes with it: musl before 1.2.4 would crash."""
     running_as(str(FIXTURES / "elf" / "x86_64-musl-program"), monkeypatch)
-    path = FIXTURES / "elf" / "x86_64-musl-relr.so"
-    with path.open("rb") as file:
-        (function,) = read_elf(file).init_functions
-    name = function[len("PyInit_") :]
+    path = tmp_path / "p" / "_speed.so"
+    path.parent.mkdir()
+    shutil.copy(FIXTURES / "elf" / f"x86_64-musl-{name}.so", path)
+    image = read_image(io.BytesIO(path.read_bytes()))
+    assert isinstance(image.dynamic, DynamicFacts)
+    module, culprit = image.facts.init_functions[0][len("PyInit_") :], path
+    if name == "bundled":  # where its run path leads
+        (needed,) = [library for library in image.dynamic.needed if not library.startswith("libc.")]
+        run_path = image.dynamic.runpath or image.dynamic.rpath or ""
+        culprit = Path(run_path.replace("$ORIGIN", str(path.parent)), needed)
+        culprit.parent.mkdir(exist_ok=True)
+        assert "has no function PyInit__core, so" in proof.why_not(str(path), "_core")
+        shutil.copy(FIXTURES / "elf" / "x86_64-musl-core.so", culprit)
+        assert proof.why_not(str(path), "_core") == ""  # dlsym takes it from there, too
+        shutil.copy(FIXTURES / "elf" / "x86_64-musl-relr.so", culprit)
     monkeypatch.setattr(proof, "_is_before_relr", lambda loader: False)
-    assert proof.why_not(str(path), name) == ""
+    assert proof.why_not(str(path), module) == ""
     monkeypatch.setattr(proof, "_is_before_relr", lambda loader: True)
-    assert f"would crash: {path} uses relative relocations" in proof.why_not(str(path), name)
+    crash = f"{path} would crash: {culprit} uses relative relocations (DT_RELR), new in musl 1.2.4"
+    assert proof.why_not(str(path), module) == ("" if name == "missing-library" else crash)
 
 
 def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -163,7 +179,7 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path) -> None:
         data = cut if number % 2 else damage(data, fields_of(data), chance.randrange)
         path.write_bytes(data)
         reason = proof.why_not(str(path), "m")
-        assert reason.startswith(f"{path} ")
+        assert not reason or reason.startswith(f"{path} ")
         assert "\n" not in reason
         with suppress(_Damaged):
             elf = Elf(io.BytesIO(data))

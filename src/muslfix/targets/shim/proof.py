@@ -9,6 +9,10 @@ import sys
 
 from .elf import NEEDED, RELRSZ, RPATH, RUNPATH, SHARED_OBJECT, SONAME, Elf, _Damaged, libc_of, words_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # What musl exports up to 1.2.3. The loader of 1.2.4 is the first that knows relative relocations.
 _EXPORTED_BEFORE_RELR = "fopen64"
 
@@ -39,11 +43,12 @@ def _why_not(elf: Elf, path: str, name: str) -> str:
         if other != libc:
             return f"is linked to {other} ({clause}), and this Python runs on {libc}"
     symbols = _init_functions(name)
-    if not any(elf.defines(symbol) for symbol in symbols):
+    if not any(part.defines(symbol) for _, part in _parts(elf, path, set()) for symbol in symbols):
         return f"has no function {' or '.join(symbols)}, so it is no module of that name"
-    culprit = _uses_relr(elf, path, set()) if libc == "musl" and _is_before_relr(loader) else ""
-    if culprit:
-        return f"would crash: {culprit} uses relative relocations (DT_RELR), which musl knows from 1.2.4 on"
+    if libc == "musl" and _is_before_relr(loader):
+        for culprit, part in _parts(elf, path, set()):
+            if any(part.values(RELRSZ)):
+                return f"would crash: {culprit} uses relative relocations (DT_RELR), new in musl 1.2.4"
     return ""
 
 
@@ -91,23 +96,22 @@ def _is_before_relr(loader: str) -> bool:
         return False
 
 
-def _uses_relr(elf: Elf, path: str, seen: "set[str]") -> str:
-    """The file with relative relocations among this one and the libraries that come with it; empty: none."""
-    if any(elf.values(RELRSZ)):
-        return path
+def _parts(elf: Elf, path: str, seen: "set[str]") -> "Iterator[tuple[str, Elf]]":
+    """A file, then the libraries where its run path leads; what cannot be read is left out."""
+    yield path, elf
     directory = os.path.dirname(os.path.abspath(path))
     places = [place for text in elf.strings(RPATH, RUNPATH) for place in text.split(":") if place]
     for library in elf.strings(NEEDED):
         for place in places:
-            there = place.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", directory)
-            found = os.path.join(there, library)
-            if found not in seen and os.path.isfile(found):
-                seen.add(found)
+            found = os.path.join(place.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", directory), library)
+            if found in seen or not os.path.isfile(found):
+                continue
+            seen.add(found)
+            try:
                 with open(found, "rb") as file:
-                    culprit = _uses_relr(Elf(file), found, seen)
-                if culprit:
-                    return culprit
-    return ""
+                    yield from _parts(Elf(file), found, seen)
+            except (_Damaged, OSError):
+                continue
 
 
 def triplet_here() -> str:
