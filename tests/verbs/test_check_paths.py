@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from checkout import FIXTURES
 from commands import Cli, Result
-from elfmaker import make_elf
+from loadable_elf import Loadable
 
 WHEELS = FIXTURES / "wheels"
 WHEEL = "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
@@ -17,9 +17,10 @@ PURE = "pure-1.0-py3-none-any.whl"
 
 WRONG, RIGHT = ".cpython-39-x86_64-linux-gnu.so", ".cpython-39-x86_64-linux-musl.so"
 TARGET = ("--target-spec", "cp39-musl-x86_64")
-LIBRARY = make_elf(functions=("demo",))
-OF_GLIBC = make_elf(functions=("demo",), needed=("libc.so.6",))
-MODULE = make_elf(functions=("PyInit_mod",))
+LIBRARY = Loadable().define("demo").build()
+OF_GLIBC = Loadable(needed=["libc.so.6"]).define("demo").build()
+OF_AARCH64 = Loadable(header={"e_machine": 183}).define("demo").build()
+MODULE = Loadable().define("PyInit_mod").build()
 
 
 def check(cli: Cli, *subjects: str | Path) -> Result:
@@ -121,7 +122,7 @@ def test_modules_and_libraries_of_one_directory(cli: Cli, tmp_path: Path) -> Non
         ("libdemo.so.1", LIBRARY, "library", 0),
         ("plugin", LIBRARY, "library", 0),
         ("libdemo.so", OF_GLIBC, "other-libc", 1),
-        ("libdemo.so", make_elf("aarch64", functions=("demo",)), "other-machine", 1),
+        ("libdemo.so", OF_AARCH64, "other-machine", 1),
         ("libdemo.so", b"no", "not-elf", 1),
         (f"mod{WRONG}", MODULE, "misnamed", 1),
         (f"mod{RIGHT}", MODULE, "importable", 0),
