@@ -1,4 +1,4 @@
-"""The project's checks. ``nox`` alone runs all of them but ``arm`` and ``compare``; ``nox -s lint`` runs one.
+"""The project's checks. ``nox`` alone runs all of them but ``arm``, ``compare`` and ``sweep``; ``nox -s lint`` runs one.
 
 The tests that need real musl interpreters are skipped, aloud, until ``python tests/lab`` has built these.
 """
@@ -77,6 +77,13 @@ def compare(session: nox.Session) -> None:
     session.install("-e", ".", "pip", "uv")
     cache = Path(session.cache_dir, "compared-wheels").absolute()
     session.run("python", "tests/benchmarks/compare.py", str(cache), *session.posargs)
+
+
+@nox.session(default=False)
+def sweep(session: nox.Session) -> None:
+    """Let each system call of each command fail, and kill the command at each that changes something."""
+    install(session)
+    session.run("python", "tests/sweep", *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])

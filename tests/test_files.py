@@ -1,18 +1,21 @@
-"""JSON from files that anybody may have written."""
+"""What there is on a disk, and JSON from files that anybody may have written."""
 
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import forked, heed_permissions
 from hypothesis import given
 from hypothesis import strategies as st
 
 from muslfix.errors import InvalidJson
-from muslfix.files import JsonObject, parse_json
+from muslfix.files import JsonObject, is_there, kind_of, may_exist, parse_json
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 LEAVES = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(-1e9, 1e9) | WORDS
@@ -102,3 +105,35 @@ def test_what_other_parsers_let_pass(content: str | bytes, reason: str) -> None:
     with pytest.raises(InvalidJson) as caught:
         parse_json(content)
     assert caught.value.reason.startswith(reason)
+
+
+# -- what there is ----------------------------------------------------------------------------------
+
+
+def test_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    found = {
+        name: (is_there(f"{tmp_path}/{name}"), kind_of(f"{tmp_path}/{name}"), may_exist(f"{tmp_path}/{name}"))
+        for name in ("file", "", "link", "loop", "none", "file/below", "x" * 300, "\0")
+    }
+    nothing = (False, 0, False)
+    assert found.pop("file") == (True, stat.S_IFREG, True)
+    assert found.pop("") == (True, stat.S_IFDIR, True)
+    assert found.pop("link") == found.pop("loop") == (True, 0, False)
+    assert set(found.values()) == {nothing}
+
+
+def test_an_error_is_no_answer(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+
+    def work() -> None:
+        heed_permissions()
+        for ask in (is_there, kind_of):
+            with pytest.raises(PermissionError):
+                ask(str(closed / "name"))
+        assert may_exist(str(closed / "name"))
+
+    assert forked(work, tmp_path / "told") == 0, (tmp_path / "told").read_text()

@@ -137,6 +137,12 @@ _TIPS = {
     errno.EPERM: _OTHER_USER,
 }
 
+
+def why(error: Exception) -> str:
+    """What an error says, in a few words: for one of the operating system without its number and its path."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 # In the names of what muslfix makes for the time of its work, which mean nothing to the user.
 _TEMPORARY = ".muslfix-"
 
@@ -155,7 +161,7 @@ def destination_errors(path: str) -> Iterator[None]:
     except OSError as error:
         named = os.fsdecode(error.filename2 or error.filename or path)
         known, temporary, _ = named.partition(_TEMPORARY)
-        unknown = f"cannot be written ({error.strerror or error})"
+        unknown = f"cannot be written ({why(error)})"
         reason = _REASONS.get(error.errno or 0, unknown)
         tip = _TIPS.get(error.errno or 0)
         raise DestinationError(os.path.dirname(known) if temporary else named, reason, tip) from error
@@ -191,7 +197,7 @@ def _of_the_system(error: OSError) -> MuslfixError:
         return MuslfixError(named, "too many files are open", "raise the limit: ulimit -n 1024")
     if error.errno == errno.ENOENT and not _has_current_directory():
         return MuslfixError(None, "the current directory does not exist any more", "go to another one: cd /")
-    return MuslfixError(named, f"cannot be used ({error.strerror or error})")
+    return MuslfixError(named, f"cannot be used ({why(error)})")
 
 
 def _has_current_directory() -> bool:

@@ -37,6 +37,9 @@ _OF_AN_INTERPRETER = r"""(?xis)
 """
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+#: The errors that say that nothing has a name; after others there may be something.
+NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
 _CHUNK = 1024 * 1024
 
 # Bounds that no file of muslfix comes near.
@@ -114,15 +117,38 @@ def _open_regular(path: str, flags: int) -> int:
     return descriptor
 
 
-def may_exist(path: str) -> bool:
-    """Whether there is something, links followed; also where this user must not know."""
+def kind_of(path: str, *, follow_links: bool = True) -> int:
+    """What there is, as ``S_IFMT`` of :mod:`stat` tells it; 0 if there is nothing.
+
+    Unlike those of :mod:`os.path`, this and :func:`is_there` do not take an error for an answer: a disk that
+    fails, or a directory that must not be looked into, says nothing about what is there.
+
+    :raises OSError: if it cannot be found out
+    """
     try:
-        os.stat(path)
-    except PermissionError:
+        return stat.S_IFMT(os.stat(path, follow_symlinks=follow_links).st_mode)
+    except ValueError:  # a null byte
+        return 0
+    except OSError as error:
+        if error.errno in NOT_THERE:
+            return 0
+        raise
+
+
+def is_there(path: str) -> bool:
+    """Whether something has a name, be it a link that leads nowhere.
+
+    :raises OSError: if it cannot be found out
+    """
+    return kind_of(path, follow_links=False) != 0
+
+
+def may_exist(path: str) -> bool:
+    """Whether there is something, links followed; also where that cannot be found out."""
+    try:
+        return kind_of(path) != 0
+    except OSError:
         return True
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def hash_file(path: str, algorithm: str = "sha256") -> bytes:

@@ -26,6 +26,7 @@ TOOLS = {
     "patchelf": "patchelf",
     "pod2man": "perl",  # the modules too, which perl-base lacks
     "qemu-img": "qemu-utils",
+    "strace": "strace",  # for the tests alone
     "tar": "tar",
     "tclsh": "tcl",
     "xz": "xz-utils",

@@ -31,6 +31,7 @@ from faults import (
     end,
     fail,
     forked,
+    heed_permissions,
     kill,
     powerless,
     start,
@@ -45,14 +46,16 @@ from muslfix.cli import main
 from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import STAGING_PREFIX
 from muslfix.parallel.threads import Background
-from muslfix.transaction.journal import Journal, make_staging
+from muslfix.transaction.bounds import Bounds
+from muslfix.transaction.journal import Journal, make_staging, read_journal
 from muslfix.transaction.leftovers import recover_leftovers
-from muslfix.transaction.steps import Step
+from muslfix.transaction.recovery import finish
+from muslfix.transaction.steps import DONE, Step
 from muslfix.transaction.transaction import Transaction
 
 TARGET = FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json"
 WHEELS = FIXTURES / "wheels"
-OLD, NEW = (WHEELS / f"misnamed-{n}.0-cp39-cp39-musllinux_1_1_x86_64.whl" for n in (1, 2))
+OLD, NEW = (WHEELS / f"speedy-{n}.0-cp39-cp39-musllinux_1_1_x86_64.whl" for n in (1, 2))
 OTHER = WHEELS / "pure-1.0-py3-none-any.whl"
 
 NOBODY = 65534
@@ -264,6 +267,30 @@ def test_who_puts_it_right_can_be_killed_too(memory: Path, states: States, commi
             break
     assert outcomes == sorted(outcomes)
     assert set(outcomes) == {False, commit}
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_finished(tmp_path: Path, states: States) -> None:
+    """Whoever cannot see the journal does not know that there is none; the next that can puts it right."""
+    tree = make_tree(tmp_path / "tree")
+    assert forked(struck(lambda: change_tree(tree), 15, kill)) == KILLED
+    half_done = snapshot(tree)
+    (staging,) = tree.glob(STAGING_PREFIX + "*")
+    steps = read_journal(str(staging), str(tree), Bounds(str(tree)))
+    assert steps
+    assert DONE not in steps
+    mode = staging.stat().st_mode
+    staging.chmod(0)
+
+    def work() -> None:
+        heed_permissions()
+        with pytest.raises(PermissionError):
+            finish(steps, str(staging))
+
+    assert forked(work, tmp_path / "told") == 0, (tmp_path / "told").read_text()
+    staging.chmod(mode)
+    assert snapshot(tree) == half_done
+    put_right(tree)
+    assert snapshot(tree) in states
 
 
 def test_what_was_left_is_counted_and_nothing_else_is_touched(tmp_path: Path) -> None:
@@ -704,7 +731,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, States]:
     """A folder with the old version and another project, and its states before and after the new one."""
     base = tmp_path_factory.mktemp("installed")
     assert install(base / "tree", OLD) == install(base / "tree", OTHER) == 0
-    (base / "tree" / "misnamed" / "mine.txt").write_text("of somebody else")
+    (base / "tree" / "speedy" / "mine.txt").write_text("of somebody else")
     shutil.copytree(base / "tree", base / "saved", symlinks=True)
     assert install(base / "tree", NEW) == 0
     states = snapshot(base / "saved"), snapshot(base / "tree")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Terminal
-from muslfix.errors import DestinationError, MuslfixError, harmless
+from muslfix.errors import DestinationError, MuslfixError, harmless, why
 from muslfix.report.lines import Line
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _to_stdout() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             raise
-        raise DestinationError("standard output", f"cannot be written ({error.strerror})") from error
+        raise DestinationError("standard output", f"cannot be written ({why(error)})") from error
 
 
 def printable(line: str) -> str:

@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 
 from muslfix.elf.dynamic import Image, read_image
 from muslfix.elf.facts import ElfFacts
-from muslfix.errors import InvalidElf
+from muslfix.errors import InvalidElf, why
 from muslfix.files import open_regular
 from muslfix.loader.facts import Absence, Files, LoadedFile
 
@@ -36,7 +36,7 @@ class ElfImages:
         try:
             image = self.open(path)[1]
         except OSError as error:
-            return f"cannot be read ({error.strerror})"
+            return f"cannot be read ({why(error)})"
         return image if isinstance(image, str) else image.facts
 
     def open(self, path: str) -> tuple[tuple[int, int], Image | str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from muslfix.elf.facts import ElfFacts, read_elf
-from muslfix.errors import InvalidElf
+from muslfix.errors import InvalidElf, why
 from muslfix.files import hash_file, may_exist, open_regular
 from muslfix.loader.check import LoadCheck, Loads, Locate
 from muslfix.loader.facts import LoadResult
@@ -61,7 +61,7 @@ def examine(path: str) -> ElfFacts | str:
     except InvalidElf as error:
         return error.reason
     except OSError as error:
-        return f"cannot be read ({error.strerror})"
+        return f"cannot be read ({why(error)})"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from muslfix.errors import InvalidProject, InvalidTarget
+from muslfix.errors import InvalidProject, InvalidTarget, why
 from muslfix.files import read_regular
 from muslfix.projects.project import InstalledProject
 from muslfix.targets.paths import PathMap
@@ -164,4 +164,4 @@ def _text(path: str) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise InvalidProject(path, f"cannot be read ({error.strerror})") from error
+        raise InvalidProject(path, f"cannot be read ({why(error)})") from error

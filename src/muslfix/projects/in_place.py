@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from muslfix.errors import InvalidProject, InvalidRecord, destination_errors, spelling_errors
-from muslfix.files import TRACE, hash_file, read_regular, write_new_file
+from muslfix.errors import InvalidProject, InvalidRecord, destination_errors, spelling_errors, why
+from muslfix.files import TRACE, hash_file, is_there, kind_of, read_regular, write_new_file
 from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.ownership import check_alone, check_place
 from muslfix.projects.project import MAX_OTHER, InstalledProject, is_inside
@@ -150,7 +151,7 @@ def read_changes(project: InstalledProject) -> tuple[Change, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise InvalidProject(path, f"cannot be read ({error.strerror})") from error
+        raise InvalidProject(path, f"cannot be read ({why(error)})") from error
     except InvalidProject as error:
         raise InvalidProject(path, error.reason, error.tip) from error
 
@@ -182,7 +183,7 @@ def _put(project: InstalledProject, name: str, content: bytes, transaction: Tran
     staged = os.path.join(transaction.staging_directory(os.path.dirname(path)), name)
     with destination_errors(path):
         write_new_file(staged, [content], executable=False)
-        if os.path.lexists(path):
+        if is_there(path):
             os.chmod(staged, os.stat(path).st_mode & 0o777)
         _give_to_owner(staged, project.record_path)
     _place(staged, path, transaction)
@@ -197,7 +198,7 @@ def _give_to_owner(staged: str, record: str) -> None:
 
 
 def _place(staged: str, path: str, transaction: Transaction) -> None:
-    if os.path.lexists(path):
+    if is_there(path):
         transaction.replace(staged, path)
     else:
         transaction.rename(staged, path)
@@ -237,7 +238,7 @@ def _retrace(
         if coming.pop(change.new, None) is None:
             going[present] = None
         if change.mode is Mode.RENAME:
-            if change.old not in going and os.path.lexists(project.locate(change.old)):
+            if change.old not in going and is_there(project.locate(change.old)):
                 raise InvalidProject(
                     project.locate(change.old),
                     "was created after the rename, so the rename cannot be undone",
@@ -259,9 +260,14 @@ def _retrace(
 def _check_present(project: InstalledProject, record: Record, path: str, *, gone: bool) -> None:
     if not is_inside(project.root, path):
         raise InvalidProject(project.locate(path), f"leads out of the directory of {project.name}")
-    if gone or not os.path.isfile(project.locate(path)):
+    if gone or not _is_file(project.locate(path)):
         raise InvalidProject(project.locate(path), "is missing, so the change cannot be undone", _REINSTALL)
     _check_listed(project, record, path)
+
+
+def _is_file(path: str) -> bool:
+    with destination_errors(path):
+        return kind_of(path) == stat.S_IFREG
 
 
 def _check_listed(project: InstalledProject, record: Record, path: str) -> None:

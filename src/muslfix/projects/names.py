@@ -7,6 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from muslfix.files import is_there
 from muslfix.projects.trace import Change
 from muslfix.verdicts import Mode
 
@@ -69,7 +70,7 @@ def give_name(source: str, target: str, mode: Mode) -> Mode:
     :return: how it was done: where a file system refuses a link, by a hard link or else a copy
     :raises OSError: if not even a copy can be made; then the new name does not exist
     """
-    if os.path.lexists(target):
+    if is_there(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
     order = [Mode.SYMLINK, Mode.HARDLINK, Mode.COPY]
     for possible in order[order.index(mode) : -1]:
@@ -78,7 +79,7 @@ def give_name(source: str, target: str, mode: Mode) -> Mode:
     try:
         shutil.copy2(source, target)
     except BaseException:
-        if os.path.lexists(target):
+        if is_there(target):
             os.unlink(target)
         raise
     return Mode.COPY

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from muslfix.errors import MAY_READ, InvalidJson, InvalidProject, InvalidRecord
+from muslfix.errors import MAY_READ, InvalidJson, InvalidProject, InvalidRecord, why
 from muslfix.files import JsonObject, parse_json, read_regular
 from muslfix.record.rows import Record
 
@@ -131,8 +131,7 @@ class InstalledProject(NamedTuple):
         except OSError as error:
             raise InvalidProject(
                 self.record_path,
-                f"cannot be read ({error.strerror}),"
-                f" so muslfix cannot tell which files belong to {self.name}",
+                f"cannot be read ({why(error)}), so muslfix cannot tell which files belong to {self.name}",
                 _tip_about(error) or "install the project again with pip or uv",
             ) from error
 
@@ -161,7 +160,7 @@ class InstalledProject(NamedTuple):
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:
-            raise InvalidProject(path, f"cannot be read ({error.strerror})", _tip_about(error)) from error
+            raise InvalidProject(path, f"cannot be read ({why(error)})", _tip_about(error)) from error
 
 
 def _tip_about(error: OSError) -> str | None:
@@ -238,7 +237,7 @@ def _names_ending(directory: str, ending: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise InvalidProject(directory, f"cannot be read ({error.strerror})", _tip_about(error)) from error
+        raise InvalidProject(directory, f"cannot be read ({why(error)})", _tip_about(error)) from error
 
 
 def _project_of(root: str, dist_info: str) -> InstalledProject | None:

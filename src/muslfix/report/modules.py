@@ -192,6 +192,8 @@ def _not_elf(decision: Decision, _target: Target) -> tuple[str, str]:
     reason = elf if isinstance(elf, str) else "is a program, not a shared object"
     if "(Permission denied)" in reason:
         return f"it {reason}", MAY_READ
+    if reason.startswith("cannot be read (") and "regular file" not in reason:
+        return f"it {reason}", "see what is wrong with the disk or the system, and try again"
     if decision.candidate.is_library:
         return f"it {reason}", "take a library that was built for the target"
     return f"it {reason}", "the wheel is damaged or not for Linux; use another one"

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 
 from muslfix.errors import DestinationError, destination_errors
-from muslfix.files import open_regular, write_all
+from muslfix.files import is_there, open_regular, write_all
 
 _CHUNK = 1024 * 1024
 _NEW = os.O_RDWR | os.O_CLOEXEC
@@ -109,7 +109,7 @@ def _link(source: str, path: str, place: int) -> bool:
     except FileExistsError:
         return False
     except PermissionError:  # a file system without hard links
-        if os.path.lexists(path):
+        if is_there(path):
             return False
         os.rename(source, path)
     return True

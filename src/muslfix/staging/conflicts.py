@@ -8,18 +8,21 @@ Nothing is changed here.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from muslfix.errors import FileConflict, InvalidProject
-from muslfix.files import hash_file
+from muslfix.errors import FileConflict, MuslfixError, destination_errors
+from muslfix.files import hash_file, is_there, kind_of
 from muslfix.projects.project import scan_projects
 from muslfix.staging.replaced import interpreter_files, is_below, owned_files, roots_of
 from muslfix.staging.tree import StagedFile, StagedWheel
 from muslfix.targets.schemes import Layout
+from muslfix.transaction.directories import leads_to_directory
 
 
+@destination_errors("the destination")
 def find_conflicts(
     wheels: Iterable[StagedWheel], leaving: Iterable[str], layout: Layout, *, compiles: bool
 ) -> list[StagedWheel]:
@@ -31,6 +34,7 @@ def find_conflicts(
     :param compiles: whether bytecode will come with them
     :return: the wheels; left out is what is there already, or comes with another one of them
     :raises FileConflict: if something is in the way
+    :raises DestinationError: if that cannot be found out
     """
     going = frozenset(leaving)
     is_interpreters = interpreter_files(layout)
@@ -41,7 +45,7 @@ def find_conflicts(
         left_out = set()
         for file in wheel.files.values():
             above, _, name = file.relative.rpartition("/")
-            directory, is_there = directories.find(wheel.destination(file.scheme), above)
+            directory, is_old = directories.find(wheel.destination(file.scheme), above)
             path = os.path.join(directory, name)
             if is_interpreters(path):
                 reason = f"belongs to the interpreter, and would come with {wheel.facts.name}"
@@ -50,7 +54,7 @@ def find_conflicts(
             if twin is not file:
                 _check_twin(path, twin, file, wheel)
                 left_out.add(file.row.path)
-            elif is_there and os.path.lexists(path) and path not in going:
+            elif is_old and is_there(path) and path not in going:
                 _check_same(path, file, wheel, layout)
                 left_out.add(file.row.path)
         if compiles:
@@ -67,7 +71,7 @@ def _check_twin(path: str, twin: StagedFile, file: StagedFile, wheel: StagedWhee
 
 def _check_same(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout) -> None:
     """A file that is to come may meet one that stays: the same content is shared, as by pip."""
-    is_file = os.path.isfile(path) and not os.path.islink(path)
+    is_file = kind_of(path, follow_links=False) == stat.S_IFREG
     if is_file and file.row.has_hash and hash_file(path) == file.row.digest:
         return
     raise FileConflict(
@@ -79,7 +83,7 @@ def _check_same(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout)
 
 def _owner(path: str, layout: Layout) -> str:
     for project in scan_projects(layout.site_directories).values():
-        with suppress(InvalidProject):
+        with suppress(MuslfixError):
             if path in owned_files(project, layout):
                 return f"{project.name} {project.version}"
     return "no installed project"
@@ -123,8 +127,8 @@ class _Directories:
 
     def _look_at(self, directory: str) -> tuple[str, bool]:
         above = directory
-        while not os.path.isdir(above):
-            if os.path.lexists(above) and above not in self._going:
+        while not leads_to_directory(above):
+            if is_there(above) and above not in self._going:
                 raise FileConflict(above, f"is in the way of {self._name}, which needs a directory there")
             above = os.path.dirname(above)
         if not is_below(os.path.join(directory, ""), self._roots):

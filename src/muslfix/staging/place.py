@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from muslfix.errors import destination_errors
+from muslfix.files import is_there
 from muslfix.staging.replaced import roots_of
 from muslfix.staging.tree import StagedWheel
 from muslfix.targets.schemes import Layout
-from muslfix.transaction.directories import is_directory, missing_directories
+from muslfix.transaction.directories import is_directory, leads_to_directory, missing_directories
 from muslfix.transaction.transaction import Transaction
 
 
@@ -18,7 +20,7 @@ def move_out(transaction: Transaction, files: Iterable[str], layout: Layout) -> 
     :param files: absolute paths
     :raises DestinationError: if that fails
     """
-    with transaction.together():
+    with destination_errors("what is replaced"), transaction.together():
         for path in _coarsest(files, roots_of(layout)):
             transaction.move_out(path)
 
@@ -47,12 +49,9 @@ def _goes(directory: str, names: set[str]) -> bool:
 
     Python would take a directory with that for a package without code.
     """
-    try:
-        rest = set(os.listdir(directory)) - names
-        cache = os.path.join(directory, "__pycache__")
-        return not rest or (rest == {"__pycache__"} and is_directory(cache) and not os.listdir(cache))
-    except PermissionError:
-        return False
+    rest = set(os.listdir(directory)) - names
+    cache = os.path.join(directory, "__pycache__")
+    return not rest or (rest == {"__pycache__"} and is_directory(cache) and not os.listdir(cache))
 
 
 def place(transaction: Transaction, wheels: Iterable[StagedWheel]) -> None:
@@ -60,7 +59,7 @@ def place(transaction: Transaction, wheels: Iterable[StagedWheel]) -> None:
 
     :raises DestinationError: if that fails
     """
-    with transaction.together():
+    with destination_errors("the destination"), transaction.together():
         coming = _Coming()
         for wheel in wheels:
             left_out = {wheel.locate(path) for path in wheel.left_out}
@@ -84,7 +83,7 @@ def _place_directory(
     for entry in sorted(os.scandir(source), key=lambda entry: entry.name):
         target = os.path.join(destination, entry.name)
         if entry.is_dir(follow_symlinks=False):
-            if os.path.isdir(target) or coming.has_directory(target):
+            if leads_to_directory(target) or coming.has_directory(target):
                 _place_directory(transaction, entry.path, os.path.realpath(target), left_out, coming)
                 continue
         elif entry.path in left_out:
@@ -92,7 +91,7 @@ def _place_directory(
         elif target.endswith(".pyc"):
             if coming.source_of(target) is not None:
                 continue  # of a module that two wheels bring
-            if os.path.lexists(target):
+            if is_there(target):
                 transaction.move_out(target)
         coming.note(target, entry.path)
         transaction.rename(entry.path, target)
@@ -114,7 +113,7 @@ class _Coming:
     def has_directory(self, path: str) -> bool:
         """Whether a directory will be there."""
         source = self.source_of(path)
-        return source is not None and (not source or os.path.isdir(source))
+        return source is not None and (not source or leads_to_directory(source))
 
     def source_of(self, path: str) -> str | None:
         """Where something is that will be at a path, or ``None`` where nothing will."""
@@ -125,4 +124,4 @@ class _Coming:
         if above == path or not source:
             return source if above == path else None
         place = os.path.join(source, os.path.relpath(path, above))
-        return place if os.path.lexists(place) else None
+        return place if is_there(place) else None

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple
 
-from muslfix.errors import InvalidProject
-from muslfix.files import configures_interpreter
+from muslfix.errors import InvalidProject, destination_errors, why
+from muslfix.files import configures_interpreter, is_there
 from muslfix.projects.ownership import check_place
 from muslfix.projects.project import InstalledProject
 from muslfix.targets.schemes import Layout
+from muslfix.transaction.directories import is_directory, leads_to_directory
 
 # Patterns, compiled when something is replaced: most often nothing is.
 _BYTECODE = r"(?P<stem>.+?)\.[^.]+-[0-9]+[^.]*(\.opt-[0-9])?\.pyc"
@@ -51,6 +52,7 @@ def leaving_files(
     return list(going)
 
 
+@destination_errors("what is replaced")
 def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
     """The files of an installed project that are there, its bytecode included; absolute, links not followed.
 
@@ -58,6 +60,7 @@ def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
 
     :param layout: whose directories count
     :raises InvalidProject: if its RECORD is missing or damaged
+    :raises DestinationError: if it cannot be found out what is there
     """
     roots, is_interpreters = roots_of(layout), interpreter_files(layout)
     own_info = os.path.join(os.path.realpath(project.root), project.dist_info)
@@ -69,7 +72,7 @@ def owned_files(project: InstalledProject, layout: Layout) -> list[str]:
             continue
         if directory.endswith((".dist-info", ".egg-info")) and directory != own_info:
             continue  # of another project, whose own RECORD may be missing
-        if os.path.lexists(path) and not os.path.isdir(path):
+        if is_there(path) and not leads_to_directory(path):
             found[path] = None
             found.update(dict.fromkeys(_bytecode_of(path)))
     return list(found)
@@ -118,11 +121,11 @@ def _bytecode_of(path: str) -> Iterator[str]:
     """The bytecode of a module, whichever interpreter and optimisation level it is for."""
     directory, name = os.path.split(path)
     cache = os.path.join(directory, "__pycache__")
-    if name.endswith(".py") and os.path.isdir(cache) and not os.path.islink(cache):
+    if name.endswith(".py") and is_directory(cache):
         try:
             others = os.listdir(cache)
         except OSError as error:
-            reason = f"cannot be read ({error.strerror}), so the bytecode in it cannot be removed"
+            reason = f"cannot be read ({why(error)}), so the bytecode in it cannot be removed"
             raise InvalidProject(cache, reason, "remove it as its owner, or run muslfix as root") from error
         for other in others:
             match = re.fullmatch(_BYTECODE, other)

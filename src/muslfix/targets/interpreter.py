@@ -26,6 +26,7 @@ from muslfix.errors import (
     InvalidTarget,
     UsageError,
     spelling_errors,
+    why,
 )
 from muslfix.files import JsonObject, open_regular, parse_json, path_of
 from muslfix.suffix import Libc, libc_of_loader
@@ -73,7 +74,7 @@ def read_target_file(path: str | os.PathLike[str], given: Mapping[str, str] | No
         with open(path, "rb", opener=_open_at_once) as file:
             data = file.read(_MAX_TARGET_FILE + 1)
     except (OSError, ValueError) as error:
-        raise InvalidTarget(path, f"cannot be read ({_why(error)})") from error
+        raise InvalidTarget(path, f"cannot be read ({why(error)})") from error
     if len(data) > _MAX_TARGET_FILE:
         raise InvalidTarget(path, "is larger than 1 MiB, so it is not a target file")
     try:
@@ -95,10 +96,6 @@ def _open_at_once(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
     return descriptor
-
-
-def _why(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @spelling_errors()
@@ -219,7 +216,7 @@ def _read_program(path: str, answer: JsonObject) -> _Program:
             with open_regular(candidate) as file:
                 elf = read_elf(file)
         except (OSError, ValueError) as error:
-            reason = f"runs {candidate:.4096}, which cannot be read ({_why(error)})"
+            reason = f"runs {candidate:.4096}, which cannot be read ({why(error)})"
         except InvalidElf as error:
             reason = f"runs {candidate:.4096}, which {error.reason}"
         else:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from muslfix.elf.facts import read_elf
-from muslfix.errors import InterpreterError, InvalidElf
+from muslfix.errors import InterpreterError, InvalidElf, why
 from muslfix.targets._probe import MARK
 from muslfix.targets.target import OLDEST
 
@@ -181,8 +181,7 @@ def why_not_started(path: str, error: OSError | ValueError) -> InterpreterError:
     if not isinstance(error, OSError) or error.errno not in _OF_THE_MACHINE:
         with suppress(OSError, ValueError):
             return _why_not_loaded(path)
-    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return InterpreterError(path, f"cannot be started ({why})")
+    return InterpreterError(path, f"cannot be started ({why(error)})")
 
 
 def _why_not_loaded(path: str) -> InterpreterError:

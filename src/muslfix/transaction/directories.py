@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from muslfix.errors import DestinationError, destination_errors
+from muslfix.files import kind_of
 
 # FS_IOC_GETFLAGS, and the flags by which not even root deletes a file: ioctl_iflags(2).
 _GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | 1
@@ -18,13 +19,24 @@ _KEPT = 0x10 | 0x20
 
 
 def is_directory(path: str) -> bool:
-    """Whether there is a directory, and not a link to one."""
-    return os.path.isdir(path) and not os.path.islink(path)
+    """Whether there is a directory, and not a link to one.
+
+    :raises OSError: if it cannot be found out
+    """
+    return kind_of(path, follow_links=False) == stat.S_IFDIR
+
+
+def leads_to_directory(path: str) -> bool:
+    """Whether there is a directory, or a link to one.
+
+    :raises OSError: if it cannot be found out
+    """
+    return kind_of(path) == stat.S_IFDIR
 
 
 def existing_directory(path: str) -> str:
     """The path itself if it is a directory, or else the nearest existing directory above it."""
-    while not os.path.isdir(path):
+    while not leads_to_directory(path):
         path = os.path.dirname(path)
     return path
 
@@ -32,7 +44,7 @@ def existing_directory(path: str) -> str:
 def missing_directories(path: str) -> list[str]:
     """The directories to create for a path to exist, outermost first."""
     missing = []
-    while not os.path.isdir(path):
+    while not leads_to_directory(path):
         missing.append(path)
         path = os.path.dirname(path)
     return missing[::-1]
@@ -53,7 +65,7 @@ def _make_directory(directory: str, made: list[str]) -> None:
     try:
         os.mkdir(directory)
     except FileExistsError:
-        if not os.path.isdir(directory):
+        if not leads_to_directory(directory):
             raise
     else:
         made.append(directory)

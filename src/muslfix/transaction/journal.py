@@ -21,9 +21,10 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
-from muslfix.errors import DestinationError
-from muslfix.files import open_regular, sync_file, write_all
+from muslfix.errors import DestinationError, why
+from muslfix.files import is_there, open_regular, sync_file, write_all
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.steps import KINDS, Step
 
@@ -89,8 +90,9 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. What had to be on the disk is, so an error says nothing new."""
+        with suppress(OSError):
+            self._file.close()
 
 
 def read_journal(staging: str, anchor: str, bounds: Bounds) -> list[Step]:
@@ -105,7 +107,7 @@ def read_journal(staging: str, anchor: str, bounds: Bounds) -> list[Step]:
     _check_staging(staging)
     for name in (JOURNAL, TAKEN_BACK):
         path = os.path.join(staging, name)
-        if os.path.lexists(path):
+        if is_there(path):
             content, origin = _read(path, staging, anchor)
             notes = _parse(path, content)
             if notes and notes[0] != origin:
@@ -173,9 +175,9 @@ def _how_to_go_on(staging: str) -> str:
 def _check_not_needed(staging: str) -> None:
     """Refuse a staging directory of a transaction on another directory, which runs or was interrupted."""
     path = os.path.join(staging, BELONGS_TO)
-    if os.path.lexists(path):
+    if is_there(path):
         home = os.fsdecode(_read(path, staging, staging)[0])
-        if os.path.lexists(os.path.join(home, JOURNAL)):
+        if is_there(os.path.join(home, JOURNAL)):
             raise DestinationError(
                 staging,
                 f"belongs to a muslfix that is working on {os.path.dirname(home)}, or was interrupted there",
@@ -196,7 +198,7 @@ def _read(path: str, staging: str, anchor: str) -> tuple[bytes, dict[str, int]]:
                 raise OSError(0, "it is too long")
             return file.read(_LONGEST), _origin(anchor, staging, file.fileno())
     except OSError as error:
-        raise _distrusted(path, f"cannot be read ({error.strerror})") from error
+        raise _distrusted(path, f"cannot be read ({why(error)})") from error
 
 
 def _parse(path: str, content: bytes) -> list[object]:

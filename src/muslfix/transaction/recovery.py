@@ -11,10 +11,16 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
-from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.files import STAGING_PREFIX, is_there, sync_file_system
 from muslfix.parallel.interrupts import uninterrupted
 from muslfix.transaction.bounds import Bounds
-from muslfix.transaction.directories import discard, is_directory, make_directories, remove_directories
+from muslfix.transaction.directories import (
+    discard,
+    is_directory,
+    leads_to_directory,
+    make_directories,
+    remove_directories,
+)
 from muslfix.transaction.journal import JOURNAL, TAKEN_BACK, read_journal
 from muslfix.transaction.locking import PATIENCE, are_in_place, lock_each
 from muslfix.transaction.steps import DONE, Step, take_back
@@ -43,7 +49,7 @@ def lock_and_recover(
             # The previous holder of the lock may have removed the directory, and somebody created another.
             if anchor in locked and are_in_place(locked):
                 for directory in sorted(locked, key=lambda directory: directory != anchor):
-                    ended += _recover(directory, roots) if os.path.isdir(directory) else []
+                    ended += _recover(directory, roots) if leads_to_directory(directory) else []
                 if are_in_place(locked):  # recovering may have removed one too
                     return locks.pop_all(), ended
 
@@ -72,7 +78,7 @@ def finish(steps: Sequence[Step], staging: str) -> None:
     """
     is_final, journal = DONE in steps, os.path.join(staging, JOURNAL)
     elsewhere = [step.paths[0] for step in steps if step.kind == "elsewhere"]
-    if not is_final and os.path.lexists(journal):
+    if not is_final and is_there(journal):
         _take_back(steps, staging, elsewhere)
         os.rename(journal, os.path.join(staging, TAKEN_BACK))
     for directory in elsewhere:

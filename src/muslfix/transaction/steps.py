@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from muslfix.files import is_there
 from muslfix.transaction.directories import is_directory, remove_directories
 
 #: The kinds of steps, and how many paths each has.
@@ -46,7 +47,7 @@ def do(step: Step) -> None:
     """
     if step.kind == "rename":
         source, target = step.paths
-        if os.path.lexists(target):
+        if is_there(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
         os.rename(source, target)
     elif step.kind == "replace":
@@ -69,19 +70,19 @@ def take_back(step: Step) -> None:
     """
     if step.kind == "rename":
         source, target = step.paths
-        if os.path.lexists(target) and not os.path.lexists(source):
+        if is_there(target) and not is_there(source):
             # A power cut may have lost the note that all is done, but not the removal of staging directories.
             os.makedirs(os.path.dirname(source), exist_ok=True)
             os.rename(target, source)
     elif step.kind == "replace":
         source, target, backup = step.paths
-        if os.path.lexists(backup) and not (os.path.lexists(source) and os.path.lexists(target)):
+        if is_there(backup) and not (is_there(source) and is_there(target)):
             os.rename(backup, target)
     elif step.kind == "mkdir":
         remove_directories(step.paths)  # before what was in its place is restored; the anchor goes later
     elif step.kind == "rmdir":
         (path,) = step.paths
-        if not os.path.lexists(path):
+        if not is_there(path):
             os.mkdir(path)
         if not os.path.islink(path):  # which may lead anywhere
             os.chmod(path, step.mode)

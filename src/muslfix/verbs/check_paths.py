@@ -7,7 +7,7 @@ import re
 import shlex
 from typing import NamedTuple
 
-from muslfix.errors import MuslfixError
+from muslfix.errors import MuslfixError, why
 from muslfix.files import open_regular
 from muslfix.targets.environments import environment_in
 
@@ -39,7 +39,7 @@ class Contents(NamedTuple):
 
 
 def _refuse(error: OSError) -> None:
-    raise MuslfixError(os.fsdecode(error.filename), f"cannot be listed ({error.strerror})") from error
+    raise MuslfixError(os.fsdecode(error.filename), f"cannot be listed ({why(error)})") from error
 
 
 def look_into(directory: str) -> Contents:

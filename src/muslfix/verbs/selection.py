@@ -13,10 +13,12 @@ changes those that need it::
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Optional
 
-from muslfix.errors import InvalidProject, MuslfixError, UsageError
+from muslfix.errors import InvalidProject, MuslfixError, UsageError, why
+from muslfix.files import NOT_THERE
 from muslfix.progress import Progress, counted, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
@@ -228,10 +230,10 @@ def site_directories(
     :param break_system_packages: take the environment even if another tool manages it
     :raises UsageError: if a path is not a directory, or none is given and the target cannot run here
     :raises EnvironmentRefused: if another tool manages the environment (:pep:`668`)
+    :raises MuslfixError: if a path cannot be looked at
     """
     for path in paths:
-        if not os.path.isdir(path):
-            raise UsageError(path, "is not a directory")
+        _check_directory(path)
     if paths:
         return each_once(paths)
     if not target.runs_here and target.tree is None:
@@ -244,6 +246,17 @@ def site_directories(
     own = layout_of(target).site_directories
     user = target.user_site if target.runs_here else None
     return each_once([*own, user] if user and os.path.isdir(user) else own)
+
+
+def _check_directory(path: str) -> None:
+    try:
+        is_directory = stat.S_ISDIR(os.stat(path).st_mode)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in NOT_THERE:
+            raise MuslfixError(path, f"cannot be read ({why(error)})") from error
+        is_directory = False
+    if not is_directory:
+        raise UsageError(path, "is not a directory")
 
 
 def doubt_about(directory: str) -> list[str]:

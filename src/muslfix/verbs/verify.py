@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors
+from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors, why
 from muslfix.files import configures_interpreter, hash_file, may_exist
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, scan_projects
@@ -167,7 +167,7 @@ def _difference(path: str, row: RecordRow) -> str | None:
     except (InvalidRecord, ValueError):
         return "its row in RECORD cannot be read"
     except OSError as error:
-        return f"it cannot be read ({error.strerror})"
+        return f"it cannot be read ({why(error)})"
     return problem
 
 
@@ -190,7 +190,7 @@ def _unlisted(
         for error in unlisted:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):  # it is a file, or there is none
                 relative = os.path.relpath(os.fsdecode(error.filename), project.root)
-                yield FileReport(relative, "unlisted", f"its files cannot be listed ({error.strerror})")
+                yield FileReport(relative, "unlisted", f"its files cannot be listed ({why(error)})")
 
 
 def _listed_paths(projects: Iterable[InstalledProject]) -> frozenset[str]:

@@ -26,7 +26,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
-from muslfix.errors import InvalidWheel
+from muslfix.errors import InvalidWheel, why
 from muslfix.wheels.decompress import decompressed
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.zip_bytes import ZipBytes
@@ -192,7 +192,7 @@ class Archive:
         try:
             return os.pread(self.descriptor, length, offset)
         except OSError as error:
-            raise InvalidWheel(self.path, f"cannot be read ({error.strerror})") from error
+            raise InvalidWheel(self.path, f"cannot be read ({why(error)})") from error
 
 
 def is_small(member: Member) -> bool:
@@ -257,4 +257,4 @@ def _open(path: str) -> BinaryIO:
     except FileNotFoundError as error:
         raise InvalidWheel(path, "does not exist") from error
     except OSError as error:
-        raise InvalidWheel(path, f"cannot be read ({error.strerror})") from error
+        raise InvalidWheel(path, f"cannot be read ({why(error)})") from error

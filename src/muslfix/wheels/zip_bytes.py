@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from muslfix.errors import InvalidWheel
+from muslfix.errors import InvalidWheel, why
 
 # So much is read at once; headers of small members lie close together.
 _WINDOW = 4096
@@ -58,7 +58,7 @@ class ZipBytes:
         try:
             found = os.pread(self._descriptor, stop - start, start)
         except OSError as error:
-            raise InvalidWheel(self._path, f"cannot be read ({error.strerror})") from error
+            raise InvalidWheel(self._path, f"cannot be read ({why(error)})") from error
         if len(found) < stop - start:
             raise InvalidWheel(self._path, "became shorter while it was read")
         return found
