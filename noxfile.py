@@ -1,4 +1,6 @@
-"""The project's checks. ``nox`` alone runs all of them but ``arm``, ``compare`` and ``sweep``; ``nox -s lint`` runs one.
+"""The project's checks. ``nox`` alone runs most of them; ``nox -s lint`` runs one.
+
+Left out are ``arm``, ``compare`` and ``sweep``, which take long.
 
 The tests that need real musl interpreters are skipped, aloud, until ``python tests/lab`` has built these.
 """

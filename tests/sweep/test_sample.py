@@ -25,6 +25,7 @@ def seed() -> str:
     return digest.hexdigest()[:8]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", SCENES)
 def test_a_call_fails(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     memory = Path("/dev/shm")
