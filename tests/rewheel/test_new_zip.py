@@ -18,7 +18,7 @@ import pytest
 from checkout import FIXTURES
 from hypothesis import given
 from hypothesis import strategies as st
-from wheelmaker import DEFLATED, STORED, Member, archive_bytes
+from wheelmaker import BZIP2, DEFLATED, LZMA, STORED, Member, archive_bytes
 
 import muslfix
 from muslfix.errors import InvalidWheel
@@ -428,3 +428,15 @@ def test_only_one_module_knows_how_the_bytes_of_an_archive_are_laid_out() -> Non
     assert [
         str(path) for path, text in modules.items() if "zipfile" in text and "import zipfile" in text
     ] == []
+
+
+@pytest.mark.parametrize("method", [BZIP2, LZMA], ids=["bzip2", "LZMA"])
+def test_what_is_compressed_in_an_unusual_way_is_read_and_written_in_the_usual_one(method: int) -> None:
+    """Members that stay are carried over, new ones are deflated, and padding stays behind the end."""
+    old = archive_bytes([Member(name, TEXT, method) for name in ("a", "b", "c")]) + bytes(9)
+    new = remake(old, Edits(names={"a": ("x", "y")}, contents={"b": b"new", "d": b"more"}, model="c"))
+    assert contents(new) == {"x": TEXT, "y": TEXT, "b": b"new", "d": b"more", "c": TEXT}
+    methods = {name: fact[1] for name, fact in facts(new).items()}
+    assert methods == {"x": method, "y": method, "b": DEFLATED, "d": DEFLATED, "c": method}
+    assert remake(new) == new
+    assert remake(old) == old
