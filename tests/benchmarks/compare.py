@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
 import muslfix
 from muslfix.errors import MuslfixError
@@ -187,7 +188,15 @@ class Uv(Installer):
 
     def __init__(self, folder: Path, tools: Path) -> None:
         super().__init__(folder)
-        words = ["--no-deps", "--no-index", "--no-cache", "--link-mode", "copy", "--quiet"]
+        words = [
+            "--no-deps",
+            "--no-index",
+            "--link-mode",
+            "copy",
+            "--quiet",
+            "--cache-dir",
+            f"{folder}-cache",
+        ]
         self._command: list[str | Path] = [
             tools.parent / "uv",
             "pip",
@@ -242,7 +251,10 @@ def compare(wheel: Path, ours: Outcome, other: str, theirs: Outcome) -> Iterator
         yield Difference(wheel.name, other, f"{other}: {theirs.refusal[:300]}", reason)
         return
     for path in sorted(ours.files.keys() | theirs.files.keys()):
-        what, reason = _compare_file(path, ours.files.get(path), theirs.files.get(path), other)
+        if path.endswith(".dist-info/RECORD") and path in ours.files and path in theirs.files:
+            what, reason = _compare_records(path, ours.files, theirs.files)
+        else:
+            what, reason = _compare_file(path, ours.files.get(path), theirs.files.get(path), other)
         if what:
             yield Difference(wheel.name, other, f"{what}: {path}", reason)
 
@@ -268,16 +280,13 @@ def _compare_file(path: str, ours: File | None, theirs: File | None, other: str)
 def _compare_content(path: str, ours: File, theirs: File) -> tuple[str, str]:
     if ours.content == theirs.content:
         return "", ""
-    if path.endswith(".dist-info/RECORD"):
-        return _compare_records(ours, theirs), ""
     if path.endswith(".dist-info/direct_url.json"):
-        same = json.loads(ours.content)["url"] == json.loads(theirs.content)["url"]
-        return "" if same else "url", ""
+        first, second = (unquote(json.loads(file.content)["url"]) for file in (ours, theirs))
+        return "" if first == second else "url", ""
     if path.startswith("bin/"):
         if ours.calls() and ours.calls() == theirs.calls():
             return "text of the script of an entry point", "each has its own template, and calls the same"
-        first, second = (file.content.partition(b"\n") for file in (ours, theirs))
-        if first[2] == second[2]:
+        if ours.content.partition(b"\n")[2] == theirs.content.partition(b"\n")[2]:
             return "first line of a script", "each names its own environment"
     return "content", ""
 
@@ -293,19 +302,27 @@ def _rows(file: File) -> dict[str, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in csv.reader(text)}
 
 
-def _compare_records(ours: File, theirs: File) -> str:
-    first, second = _rows(ours), _rows(theirs)
-    differing = [
-        path
-        for path in sorted(first.keys() | second.keys())
-        if not OWN.search(path)
-        and not path.endswith("direct_url.json")
-        and not path.startswith("../../../bin/")
-        and "__pycache__/" not in path
-        and not path.endswith(SIGNATURES)
-        and first.get(path) != second.get(path)
-    ]
-    return f"rows of RECORD ({', '.join(differing)[:200]})" if differing else ""
+def _compare_records(path: str, ours: dict[str, File], theirs: dict[str, File]) -> tuple[str, str]:
+    """Which rows differ but for what each installer adds for itself, and why that is right."""
+    first, second = _rows(ours[path]), _rows(theirs[path])
+    site = os.path.dirname(os.path.dirname(path))
+    differing, absent = [], []
+    for row in sorted(first.keys() | second.keys()):
+        place = os.path.normpath(os.path.join(site, row))
+        if OWN.search(row) or row.endswith(SIGNATURES) or "__pycache__/" in row:
+            continue
+        if row not in first and place not in theirs:
+            absent.append(row)
+        elif first.get(row) != second.get(row) and not _both_differ(ours.get(place), theirs.get(place)):
+            differing.append(row)
+    if differing:
+        return f"rows of RECORD ({', '.join(differing)[:200]})", ""
+    return ("rows of RECORD", "of files that are not there under that name") if absent else ("", "")
+
+
+def _both_differ(ours: File | None, theirs: File | None) -> bool:
+    """Whether a file differs, which is a difference of its own."""
+    return ours is not None and theirs is not None and ours.content != theirs.content
 
 
 # -- which wheels ----------------------------------------------------------------------------------
@@ -418,7 +435,7 @@ def _print(found: list[Difference], *, verbose: bool) -> None:
     """Print the table: each kind of difference with its reason, first those that have none."""
     kinds: dict[tuple[str, str, str], list[Difference]] = {}
     for difference in found:
-        kind = difference.reason and difference.what.partition(":")[0]
+        kind = difference.what.partition(":")[0]
         kinds.setdefault((difference.reason, difference.other, kind), []).append(difference)
     print("| from | files | wheels | what differs | why |")
     print("| --- | ---: | ---: | --- | --- |")
