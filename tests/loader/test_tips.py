@@ -15,7 +15,7 @@ from commands import Cli
 from lab import layout
 from lab_modules import Lab
 from load_scenarios import ANSWER, ASK, Bench, runpath
-from load_truth import dlopen, predict
+from load_truth import Case, dlopen, predict
 
 from muslfix.loader.facts import Problem
 from muslfix.verdicts import Verdict
@@ -142,6 +142,32 @@ def test_a_library_in_the_place_of_a_linker_script(bench_and_python: tuple[Bench
     assert the_problem(python, module).tip == "put the library itself there"
     real.rename(library)
     assert loads(python, module)
+
+
+@pytest.mark.lab
+def test_a_library_that_is_installed_where_the_loader_looks(lab: Lab, tmp_path: Path) -> None:
+    bench = Bench(lab.folder / "toolchain" / "bin" / "cc", tmp_path)
+    python = str(Case(layout.PYTHONS[2], layout.MUSL, libz=False).executable(lab.folder, tmp_path))
+    library = bench.library("liba.so.1", ANSWER)
+    module = bench.make("m.so", ASK, link=library)
+    problem = the_problem(python, module)
+    assert problem.tip == "install what provides liba.so.1 on the target"
+    assert str(tmp_path / "nothing") in problem.reason
+    library.rename(tmp_path / "nothing" / "liba.so.1")
+    assert loads(python, module)
+
+
+@NO_GLIBC
+@pytest.mark.lab
+def test_a_library_of_the_other_libc_is_built_for_the_target(lab: Lab, tmp_path: Path) -> None:
+    bench, foreign = Bench(str(GCC), tmp_path), Bench(lab.folder / "toolchain" / "bin" / "cc", tmp_path)
+    module = bench.make("m.so", ASK, runpath("$ORIGIN"), link=bench.library("liba.so.1"))
+    foreign.library("liba.so.1", "int getpid(void); int answer(void) { return getpid(); }")
+    (problem,) = predict(sys.executable, [str(module)])[0].problems
+    assert problem.trouble is Verdict.FOREIGN_LIBRARY
+    assert problem.tip == "take another version of the wheel, or build it from source for the target"
+    bench.library("liba.so.1")
+    assert loads(sys.executable, module)
 
 
 @NO_GLIBC

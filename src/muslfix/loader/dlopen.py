@@ -42,6 +42,9 @@ _MOST_SYMBOLS = 1000
 
 _REBUILD = "take another version of the wheel, or build it from source for the target"
 
+# With one of these a library is not loaded, and what it defines is not there.
+_NOT_LOADED = (Verdict.MISSING_LIBRARY, Verdict.FOREIGN_LIBRARY)
+
 
 def check_load(path: str, system: System, files: Files) -> LoadResult:
     """Predict what ``dlopen`` with immediate binding does with a module.
@@ -202,7 +205,7 @@ class _Process:
     def _judge(self) -> None:
         for item in self._new:
             self._check_relative_relocations(item)
-        if any(problem.trouble is Verdict.MISSING_LIBRARY for problem in self._problems) or self._unknown:
+        if any(problem.trouble in _NOT_LOADED for problem in self._problems) or self._unknown:
             complete = False  # what is missing could define any symbol
         else:
             complete = True
