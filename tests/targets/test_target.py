@@ -14,7 +14,7 @@ from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import Libc
 from muslfix.targets.interpreter import probe_interpreter
-from muslfix.targets.target import FORMAT, Target
+from muslfix.targets.target import FORMAT, Source, Target
 from muslfix.targets.untrusted_facts import target_from_facts
 
 ALPINE: dict[str, Any] = {
@@ -398,6 +398,26 @@ def test_the_stable_abi_of_free_threaded_pythons(version: str, flags: str, inter
     assert "abi3" not in {tag.abi for tag in tags}
     found = dict.fromkeys(tag.interpreter for tag in tags if tag.abi == "abi3t")
     assert [*found][: len(interpreters)] == interpreters
+
+
+@pytest.mark.parametrize(
+    ("kind", "tip"),
+    [
+        (
+            "interpreter",
+            "write its facts with 'muslfix interpreter --json', set libc_version in them, such as",
+        ),
+        ("target-file", "set libc_version in the target file, such as 1.2.5"),
+        ("build-details", "give --target-fact libc_version=1.2.5, say"),
+        ("root", "give --target-fact libc_version=1.2.5, say"),
+        ("spec", "give --target-fact libc_version=1.2.5, say"),
+        (None, "set libc_version in the target file, such as 1.2.5"),
+    ],
+)
+def test_how_a_fact_can_be_given(kind: str | None, tip: str) -> None:
+    """Options take facts only where the source of the others leaves them open."""
+    of_kind = replace(target("3.9.1", ""), source=None if kind is None else Source(kind, "it"))
+    assert of_kind.how_to_give("libc_version", "1.2.5").startswith(tip)
 
 
 SYS_TAGS = """

@@ -246,6 +246,29 @@ def test_what_is_not_known_is_asked_for(tmp_path: Path, cli: Cli) -> None:
     assert cli("install", picky, "--target-spec", "cp39-musl-x86_64", *given, *flat).status == 0
 
 
+def test_tips_lead_to_no_option_that_refuses(tmp_path: Path, cli: Cli) -> None:
+    """Each is followed: how a fact can be given depends on where the others come from."""
+    wheel = FIXTURES / "wheels" / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
+    flat = ["--target", str(tmp_path / "flat")]
+    facts = json.loads((FIXTURES / "targets" / "lab-cpython-3.9-musl-x86_64.json").read_text())
+    file = tmp_path / "target.json"
+    file.write_text(json.dumps({**facts, "libc_version": None}))
+    given = ["--target-file", str(file)]
+    told = cli("install", wheel, *given, *flat)
+    assert "tip: set libc_version in the target file, such as 1.2.5" in told.err
+    assert cli("install", wheel, *given, *flat, "--target-fact", "libc_version=1.2.5").status == 2
+    file.write_text(json.dumps({**facts, "libc_version": "1.2.5"}))
+    assert cli("install", wheel, *given, *flat).status == 0
+    # With --root there is no --target.
+    spec = ["--target-spec", "cp39-musl-x86_64-musl1.2.5", "--target-fact", "executable=/usr/bin/python3"]
+    root = ["--root", str(tmp_path / "root")]
+    assert (
+        "tip: name the target's prefix, as in --prefix /usr/local" in cli("install", wheel, *spec, *root).err
+    )
+    assert cli("install", wheel, *spec, *root, "--prefix", "/usr/local").status == 0
+    assert (tmp_path / "root/usr/local/lib/python3.9/site-packages/speedy").is_dir()
+
+
 def test_the_tree_is_that_of_the_running_target(tmp_path: Path, cli: Cli) -> None:
     """The same wheels, for an environment that runs and for the same one only read, give the same files."""
     wheels = [PURE, tool(tmp_path)]
