@@ -132,14 +132,14 @@ def _describe(project: ProjectReport, report: Report) -> str:
         return project.problem
     if project.problem is not None:
         return f"{', '.join(words)}: {project.problem}"
-    if project.musl is not None:
-        return ", ".join([*words, str(project.musl)] if project.output else [str(project.musl)])
+    if project.musl is not None and project.output is None:
+        return str(project.musl)
     if project.modules:
         if project.action in ("checked", "fixed", "unchanged"):
             del words[0]  # the count of modules says it
         found = ", ".join(what_was_found([project], report)) or "nothing to fix"
         words.append(f"{modules_and_libraries([project])}: {found}")
-    return ", ".join(words)
+    return ", ".join(words) + (f"; it {project.musl}" if project.musl else "")  # with its new tag
 
 
 def _files(project: ProjectReport, report: Report, *, verbose: bool) -> Iterator[Line]:
