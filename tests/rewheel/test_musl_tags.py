@@ -179,9 +179,7 @@ def test_with_the_other_options(cli: Cli, tmp_path: Path) -> None:
     words += ["--target-file", str(FIXTURES / "targets" / "lab-cpython-3.9-gnu-x86_64.json")]
     words += ["--retag", "-w", str(tmp_path / "out")]
     done = cli("repair", old, "--target-file", TARGET, "--dry-run", *words)
-    assert (
-        f"would be written to {tmp_path / 'out' / name}, 1 extension module: 1 misnamed" in done.out
-    )
+    assert f"would be written to {tmp_path / 'out' / name}, 1 extension module: 1 misnamed" in done.out
     assert "; it can load on any musl; its tags promise musl 1.1 or later" in done.out
     assert not (tmp_path / "out").exists()
     warned, *made = repair(cli, old, tmp_path / "out", *words)
