@@ -20,6 +20,9 @@ from load_truth import Case, dlopen, predict
 from muslfix.loader.facts import Problem
 from muslfix.verdicts import Verdict
 
+# It is about loaders, whichever Python runs muslfix.
+pytestmark = pytest.mark.once
+
 GCC = shutil.which("gcc")
 NO_GLIBC = pytest.mark.skipif(
     GCC is None or "glibc" not in (os.confstr("CS_GNU_LIBC_VERSION") or ""), reason="gcc on glibc is needed"
