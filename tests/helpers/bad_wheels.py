@@ -1112,6 +1112,12 @@ ENVIRONMENTS = [
         of="environment",
     ),
     Case(
+        "two files of one size for one place",
+        wheel({f"{DATA}/purelib/demo.py": CODE[::-1]}),
+        "has two files for 'demo.py'",
+        of="environment",
+    ),
+    Case(
         "two files for one place, one with another first line",
         wheel({f"{DATA}/scripts/x": b"#!python\n", f"{DATA}/data/bin/x": b"#!python\n"}),
         "has two files for '../../../bin/x'",
