@@ -40,6 +40,7 @@ REFUSALS = HERE.parent.parent / "docs" / "strictness.md"
 YEARS = range(2017, 2025)  # of old wheels
 WORKERS = 4
 TIMEOUT = 300  # seconds, for one download
+_CELLS = 6  # of a row of the table of refusals, with the empty ones at both ends
 
 #: Where pip's own process waits for wheels: a process for each would take ten times as long.
 PIP = """
@@ -235,7 +236,7 @@ class Difference:
 def refusals() -> list[str]:
     """What muslfix says of wheels that others install, from the table in the manual."""
     rows = [line.split("|") for line in REFUSALS.read_text().splitlines() if line.startswith("| ")]
-    return [cells[2].strip().strip("`") for cells in rows if len(cells) > 4 and "`" in cells[2]]
+    return [cells[2].strip().strip("`") for cells in rows if len(cells) == _CELLS and "`" in cells[2]]
 
 
 def compare(wheel: Path, ours: Outcome, other: str, theirs: Outcome) -> Iterator[Difference]:
