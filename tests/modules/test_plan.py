@@ -718,25 +718,42 @@ def test_a_right_name_is_judged_too(strict: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("troubles", "changes", "verdict"),
+    ("needed", "load", "verdict"),
     [
         ((), {}, Verdict.NO_INIT),
+        (("libc.musl-x86_64.so.1", "libgcc_s-0cd532bd.so.1", "ld-linux.so.2"), {}, Verdict.NO_INIT),
+        (("libc++.so.1",), {}, Verdict.MISNAMED),  # what was not read could define it
+        (("libm-of-it.so", "libx.so"), {"files": ("/p/m.so", "/p/libm-of-it.so")}, Verdict.MISNAMED),
+        (("libx.so",), {"files": ("/p/m.so", "/p/libx.so")}, Verdict.NO_INIT),
+        (("libx.so",), None, Verdict.MISNAMED),
+        ((), None, Verdict.NO_INIT),
         ((), {"init_functions": frozenset({"PyInit_m"})}, Verdict.MISNAMED),  # dlsym looks there too
-        ((), {"init_functions": frozenset({"PyInit_n"})}, Verdict.NO_INIT),
-        ((), {"init_functions": frozenset({"PyModExport_m"})}, Verdict.NO_INIT),
-        ((), {"unknown": ("one cannot be looked at",)}, Verdict.MISNAMED),
-        ((Verdict.MISSING_LIBRARY,), {}, Verdict.MISSING_LIBRARY),
-        ((Verdict.CRASHES,), {}, Verdict.CRASHES),
-        ((Verdict.MISSING_SYMBOL,), {}, Verdict.NO_INIT),
+        ((), {"init_functions": frozenset({"PyInit_n", "PyModExport_m"})}, Verdict.NO_INIT),
+        ((), {"unknown": ("what the program defines is not known",)}, Verdict.NO_INIT),
     ],
     ids=str,
 )
 def test_an_init_function_of_a_library(
-    troubles: tuple[Verdict, ...], changes: dict[str, Any], verdict: Verdict
+    needed: tuple[str, ...], load: dict[str, Any] | None, verdict: Verdict
 ) -> None:
-    file = asked(GNU_M, *troubles)
-    assert file.load is not None
-    file = replace(file, elf=ELVES["library"], load=file.load._replace(**changes))
+    facts = ELVES["library"]
+    assert isinstance(facts, ElfFacts)
+    file = replace(
+        candidate(GNU_M), elf=replace(facts, needed=needed), load=None if load is None else LoadResult(**load)
+    )
+    assert [one.verdict for one in plan([file], ON_MUSL).decisions] == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "verdict"),
+    [
+        (Verdict.CRASHES, Verdict.CRASHES),
+        (Verdict.FOREIGN_LIBRARY, Verdict.FOREIGN_LIBRARY),
+        (Verdict.MISSING_SYMBOL, Verdict.NO_INIT),
+    ],
+)
+def test_the_worst_of_loader_and_init_function(trouble: Verdict, verdict: Verdict) -> None:
+    file = replace(asked(GNU_M, trouble), elf=ELVES["library"])
     assert [one.verdict for one in plan([file], ON_MUSL).decisions] == [verdict]
 
 

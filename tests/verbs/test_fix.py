@@ -997,6 +997,22 @@ def test_a_module_that_two_projects_list(tmp_path: Path) -> None:
     assert snapshot(site) == before
 
 
+def test_a_library_that_is_only_named_like_a_module(tmp_path: Path, cli: Cli) -> None:
+    """No import could start it, so it gets no name; a program can load it by ctypes, so it stops nothing."""
+    site = lay(tmp_path / "site", files={f"demo/_speed{WRONG}": MODULE, f"demo/liba{WRONG}": MODULE})
+    words = "--path", site, "--target-file", target_file(tmp_path)
+    told = cli("fix", *words)
+    assert (told.status, told.err) == (0, ""), told.out
+    assert "1 fixed, 1 without an init function" in told.out.splitlines()[0]
+    assert (
+        f"liba{WRONG}: no-init: it has no function PyInit_liba, so no import of liba can load it" in told.out
+    )
+    assert {*os.listdir(site / "demo")} == {f"_speed{WRONG}", f"_speed{RIGHT}", f"liba{WRONG}"}
+    again = [cli(command, *words) for command in ("fix", "check", "verify")]
+    assert [done.status for done in again] == [0, 0, 0]
+    assert "no-init" in again[1].out
+
+
 @pytest.mark.parametrize("kind", ["folder", "broken link"])
 def test_a_name_that_is_taken_by_something_odd(tmp_path: Path, kind: str) -> None:
     site = lay(tmp_path / "site")

@@ -7,6 +7,7 @@ that crash later. The plan of a tree that has been fixed is empty.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,11 @@ from muslfix.verdicts import Mode, Verdict
 _HOPELESS = (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY)
 _FOREIGN = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF, *_HOPELESS)
 _MISSING = (Verdict.MISSING_LIBRARY, Verdict.MISSING_SYMBOL)
+
+# Libraries of the system that have no init function.
+_WITHOUT_MODULES = re.compile(
+    r"lib(?:c|m|dl|rt|util|pthread|gcc_s|stdc\+\+)(?:-[0-9a-f]{8})?\.(?:so|musl)|ld-(?:linux|musl)|ld(?:64)?\.so"
+)
 
 # The CPython that first starts a module by PyModExport_m: https://peps.python.org/pep-0793/
 _FIRST_WITH_EXPORTS = (3, 15)
@@ -312,11 +318,12 @@ def _lacks_init_function(candidate: Candidate, target: Target) -> bool:
     """
     if not isinstance(candidate.elf, ElfFacts):
         return False
-    found = set(candidate.elf.init_functions)
-    if candidate.load is not None:
-        if candidate.load.unknown or _trouble_of(candidate) in (Verdict.MISSING_LIBRARY, *_HOPELESS):
-            return False  # a library that was not read could define it
-        found.update(candidate.load.init_functions)
+    load = candidate.load or LoadResult()
+    read = {path.rpartition("/")[2] for path in load.files}
+    for library in candidate.elf.needed:
+        if library.rpartition("/")[2] not in read and not _WITHOUT_MODULES.match(library):
+            return False  # it could define the function
+    found = load.init_functions.union(candidate.elf.init_functions)
     return found.isdisjoint(init_functions(candidate.name, target))
 
 
