@@ -731,6 +731,7 @@ def test_a_report_as_json(cli: Cli, environment: Path, tmp_path: Path) -> None:
         "problems": [],
         "not_known": [],
         "is_library": False,
+        "time_t": None,
     }
     assert would["projects"][0]["modules"][1]["sentence"].endswith("which would link to it")
     assert {**pure, "modules": None} == {

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.cli.terminal import Terminal
@@ -45,7 +44,7 @@ class Output:
         :param command: the command that fixes what was found, for the user to copy
         """
         if as_json:
-            self.data(replace(report, warnings=(*self.about_settings, *report.warnings)).to_json())
+            self.data(report.after(self.about_settings).to_json())
         else:
             from muslfix.report.sentences import tell  # not for --json, nor for commands without a report
 

@@ -8,7 +8,8 @@ command that fails has a report too, with a :class:`Failure`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from os.path import basename, dirname, join
 from typing import TYPE_CHECKING, Any
 
@@ -282,6 +283,10 @@ class Report:
     def changes(self) -> int:
         """How many modules were, or would be, given a new name."""
         return sum(project.changes for project in self.projects)
+
+    def after(self, warnings: Iterable[str]) -> Report:
+        """The same report with warnings that come before its own."""
+        return replace(self, warnings=(*warnings, *self.warnings))
 
     def to_json(self) -> str:
         """The report as JSON text, of the form in ``report.schema.json``."""
