@@ -28,8 +28,9 @@ from pathlib import Path
 
 import pytest
 from checkout import FIXTURES
+from environments import make_environment
 from faults import end, forked
-from misnamed import MODULE, RIGHT, WRONG, fix_all, lay, target_file, verify_all
+from misnamed import MODULE, RIGHT, WRONG, fix_all, lay, make_demo, target_file, verify_all
 from trees import leftovers, snapshot
 
 from muslfix.cli import main
@@ -70,7 +71,7 @@ ERRORS: dict[str, tuple[str, ...]] = {
 }
 #: What is said of each error.
 REASONS = {
-    "EACCES": "permission denied",
+    "EACCES": "permission denied|is not executable",
     "EAGAIN": "temporarily unavailable|thread",
     "EBUSY": "busy",
     "EINTR": "interrupted",
@@ -94,6 +95,7 @@ DEADLY = frozenset(
 #: So long may a command take that is traced, in seconds.
 PATIENCE = 30.0
 _HANGS, _BROKEN = 98, 99
+_LAST = [0]  # the command that was started last
 _SET_TRACER = 0x59616D61  # PR_SET_PTRACER
 
 _CALL = re.compile(r"(?P<thread>\d+) +(?P<call>\w+)\(")
@@ -102,10 +104,12 @@ _WHEELS = FIXTURES / "wheels"
 _OLD, _NEW = (_WHEELS / f"speedy-{n}.0-cp39-cp39-musllinux_1_1_x86_64.whl" for n in (1, 2))
 _SPEEDY = _WHEELS / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
 
+_WITH_THE_PLACE = (".pyc", "bin/demo", "bin/demo-script", "/RECORD")
+
 #: The commands: install, upgrade, the four modes of fix, undo of two, repair of two kinds.
 SCENES = (
-    "install", "upgrade", "fix-symlink", "fix-hardlink", "fix-copy", "fix-rename", "undo-symlink",
-    "undo-rename", "repair-new", "repair-in-place",
+    "install", "install-compile", "upgrade", "fix-symlink", "fix-hardlink", "fix-copy", "fix-rename",
+    "undo-symlink", "undo-rename", "repair-new", "repair-in-place",
 )  # fmt: skip
 
 
@@ -146,11 +150,12 @@ class Scene:
         self._target = target_file(folder)
         self._model = folder / "model"
         self._model.mkdir()
+        self._demo = make_demo(folder)
         self._lay()
         tree = self.tree()
-        self.before = snapshot(tree)
+        self.before = self.look(tree)
         assert self.work(tree) == 0  # here, so that what it loads is loaded when it is forked
-        self.after = snapshot(tree)
+        self.after = self.look(tree)
         assert self.before != self.after
         shutil.rmtree(tree)
 
@@ -161,6 +166,8 @@ class Scene:
             lay(self._model, "other", {f"other/_speed{WRONG}": MODULE})
         if self._command == "undo":
             assert fix_all(self._model, self._how).is_well
+        if self._how == "compile":
+            make_environment(self._model)
         if self._command == "upgrade":
             assert self._install(self._model, _OLD) == 0
         if self.name == "repair-in-place":
@@ -171,8 +178,15 @@ class Scene:
         path = Path(tempfile.mkdtemp(dir=self.folder, prefix="tree-"))
         return shutil.copytree(self._model, path, symlinks=True, dirs_exist_ok=True)
 
+    def look(self, tree: Path) -> Tree:
+        """What is to be seen of a tree; in an environment not where it is, which bytecode and scripts say."""
+        apart = _WITH_THE_PLACE if self._how == "compile" else ("\0",)
+        return {path: "" if path.endswith(apart) else state for path, state in snapshot(tree).items()}
+
     def work(self, tree: Path) -> int:
         """The command itself."""
+        if self._how == "compile":
+            return main(["install", str(self._demo), "--python", str(tree / "bin" / "python")])
         if self._command in ("install", "upgrade"):
             return self._install(tree, _NEW)
         if self._command == "repair":
@@ -193,10 +207,16 @@ class Scene:
             _of(found, name) in (_of(self.before, name), _of(self.after, name)) for name in ("demo", "other")
         )
 
-    def is_as_wanted(self, tree: Path, found: Tree) -> bool:
-        """Whether a tree is the new one, or as good: names may have come in another way."""
+    def is_as_wanted(self, tree: Path, found: Tree, told: str = "") -> bool:
+        """Whether a tree is the new one, or as good: names may have come in another way.
+
+        :param told: what was printed; where it speaks of bytecode, that may be missing
+        """
         if found == self.after:
             return True
+        if self._how == "compile" and "bytecode" in told:
+            lacking = {path for path in self.after.keys() - found.keys() if "__pycache__" in path}
+            return found == {path: state for path, state in self.after.items() if path not in lacking}
         if found.keys() != self.after.keys() or self._command not in ("fix", "install", "upgrade"):
             return False
         other = {path for path in found if found[path] != self.after[path]}
@@ -280,7 +300,7 @@ def _judge(  # noqa: C901, PLR0911 - one answer for each thing that can be wrong
     scene: Scene, case: Case, tree: Path, status: int, told: str, hits: list[str]
 ) -> str:
     """What is wrong; empty if nothing is."""
-    found = snapshot(tree)
+    found = scene.look(tree)
     left = [str(path.relative_to(tree)) for path in leftovers(tree)]
     clean = (
         {path: state for path, state in found.items() if not path.startswith(tuple(left))} if left else found
@@ -290,12 +310,12 @@ def _judge(  # noqa: C901, PLR0911 - one answer for each thing that can be wrong
         return "a traceback"
     if status not in (0, 1) and not (killed and hits):
         return "it hangs" if status == _HANGS else f"exit status {status}"
-    if status == 0 and not scene.is_as_wanted(tree, clean):
+    if status == 0 and not scene.is_as_wanted(tree, clean, told):
         return "done, it says, and it is not"
     if status == 1 and not _hits_the_screen(hits):
         if not _is_sentence(told):
             return "no sentence"
-        if not re.search(REASONS[case.fault], told, re.IGNORECASE):
+        if not re.search(REASONS[case.fault], told, re.IGNORECASE) and not _hits_an_interpreter(hits):
             return "another reason"
     if not tree.is_dir():
         return "the directory itself is gone"
@@ -306,8 +326,8 @@ def _judge(  # noqa: C901, PLR0911 - one answer for each thing that can be wrong
     if killed or left:
         if forked(lambda: scene.work(tree), scene.folder / "again") != 0:
             return "the next run failed: " + (scene.folder / "again").read_text()
-        if not scene.is_as_wanted(tree, snapshot(tree)) or leftovers(tree):
-            return f"not whole after the next run: {sorted(snapshot(tree).items() ^ scene.after.items())}"
+        if not scene.is_as_wanted(tree, scene.look(tree)) or leftovers(tree):
+            return f"not whole after the next run: {sorted(scene.look(tree).items() ^ scene.after.items())}"
     return ""
 
 
@@ -322,6 +342,11 @@ def _hits_the_screen(hits: list[str]) -> bool:
     return any(re.search(r" (write|fstat|lseek|ioctl)\([12][<,)]", line) for line in hits)
 
 
+def _hits_an_interpreter(hits: list[str]) -> bool:
+    """Whether it was another process that was struck, which may end in any way."""
+    return any(not line.startswith(f"{_LAST[0]} ") for line in hits)
+
+
 def _traced(scene: Scene, tree: Path, *expressions: str) -> tuple[int, str]:
     """Run a command under strace.
 
@@ -332,7 +357,7 @@ def _traced(scene: Scene, tree: Path, *expressions: str) -> tuple[int, str]:
     with suppress(FileNotFoundError):
         log.unlink()
     go = os.pipe()
-    process = _start(scene, tree, go[0])
+    process = _LAST[0] = _start(scene, tree, go[0])
     words = [strace(), "-f", "-y", "-o", str(log), *(word for e in expressions for word in ("-e", e))]
     with subprocess.Popen([*words, "-p", str(process)], stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None

@@ -219,17 +219,24 @@ def test_processes_end_with_the_one_that_has_started_them(tmp_path: Path) -> Non
     assert 0 < len(made) < len(sources) / 2
 
 
+def test_what_cannot_be_read_is_not_taken_for_what_does_not_compile(tmp_path: Path) -> None:
+    (tmp_path / "directory.py").mkdir()
+    odd = (str(tmp_path / "directory.py"), "/directory.py")
+    made = compile_sources(sys.executable, [odd, written(tmp_path, "bad.py", "(")])
+    assert made == [bytecode.KEPT_OFF, None]
+
+
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
         (None, "No such file or directory"),
-        ("exit 3", "returned non-zero exit status 3"),
+        ("exit 3", "(it ended with exit status 3)"),
         ("echo no JSON", "Expecting value"),
         ("echo 5", "int object"),
         ("echo '[7,\"x\"]'", "files that it was not given"),
         ("echo '[7]'", "files that it was not given"),
         ("echo '[0,7]'", "expected str"),
-        ("kill -9 $$", "died with <Signals.SIGKILL: 9>"),
+        ("kill -9 $$", "(it ended with signal 9)"),
     ],
     ids=[
         "missing",

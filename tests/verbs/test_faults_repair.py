@@ -279,6 +279,20 @@ def test_what_has_the_name_and_is_no_file(folder: Path, overwrite: bool) -> None
     assert (folder / "pipe").is_fifo()
 
 
+def test_a_nameless_file_that_must_not_be_linked(folder: Path) -> None:
+    """It cannot be renamed instead, and the sentence is about the link."""
+    (folder / "out").mkdir()
+
+    def work() -> None:
+        refuse("os.link")
+        for overwrite in (False, True):
+            with pytest.raises(DestinationError, match="cannot be written: the operation is not permitted"):
+                write_whole_file(str(folder / "out" / "new"), [b"ab"], overwrite=overwrite)
+
+    assert forked(work, folder / "told") == 0, (folder / "told").read_text()
+    assert contents(folder / "out") == {}
+
+
 @pytest.mark.parametrize("file_system", FILE_SYSTEMS)
 def test_a_content_that_fails_leaves_nothing(folder: Path, file_system: str) -> None:
     def chunks() -> Iterator[bytes]:

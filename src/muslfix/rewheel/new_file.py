@@ -19,6 +19,8 @@ from muslfix.files import is_there, open_regular, write_all
 
 _CHUNK = 1024 * 1024
 _NEW = os.O_RDWR | os.O_CLOEXEC
+# Where the links to open files are, and so to one without a name.
+_NAMELESS = "/proc/self/fd/"
 # How a file system says that it has no files without a name.
 _HAS_NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL)
 
@@ -76,7 +78,7 @@ def _open(directory: str, temporary: str) -> tuple[int, str]:
         if error.errno not in _HAS_NO_NAMELESS:
             raise
     else:
-        source = f"/proc/self/fd/{descriptor}"
+        source = f"{_NAMELESS}{descriptor}"
         if os.path.exists(source):
             return descriptor, source
         os.close(descriptor)  # without /proc it could never get a name
@@ -111,6 +113,8 @@ def _link(source: str, path: str, place: int) -> bool:
     except PermissionError:  # a file system without hard links
         if is_there(path):
             return False
+        if source.startswith(_NAMELESS):  # which cannot be renamed either
+            raise
         os.rename(source, path)
     return True
 

@@ -54,6 +54,8 @@ while os.getppid() == parent:
             resource.setrlimit(resource.RLIMIT_AS, (soft if hard < 0 else min(soft, hard), hard))
         signal.setitimer(signal.ITIMER_PROF, seconds)
         made = py_compile.compile(source, dfile=seen, doraise=True)
+    except OSError:
+        made = "?"
     except Exception as error:
         if isinstance(getattr(error, "exc_value", error), MemoryError):
             raise
@@ -69,7 +71,13 @@ _MOST_LOST = 5
 
 #: In place of the path of bytecode: compiling the file takes more memory or time than it may.
 TOO_MUCH = ""
-_TOO_MUCH = "compiling it takes too much memory or time"
+#: In place of the path of bytecode: the system has kept the file from being read, or its bytecode from being
+#: written.
+KEPT_OFF = "?"
+_WHY = {
+    TOO_MUCH: "compiling it takes too much memory or time",
+    KEPT_OFF: "it could not be read, or its bytecode not be written",
+}
 
 # Starting a process costs about as much as compiling this many bytes of source.
 _WORTH_A_PROCESS = 200_000
@@ -96,8 +104,8 @@ def compile_wheels(
     bytecode: dict[str, list[StagedFile]] = {wheel.facts.key: [] for wheel in wheels}
     warnings: dict[str, list[str]] = {wheel.facts.key: [] for wheel in wheels}
     for (wheel, file), (path, _), compiled in zip(sources, paths, made):
-        if compiled is TOO_MUCH:
-            warnings[wheel.facts.key].append(f"{file.row.path} has no bytecode: {_TOO_MUCH}")
+        if compiled in _WHY:
+            warnings[wheel.facts.key].append(f"{file.row.path} has no bytecode: {_WHY[compiled]}")
         elif compiled is not None:
             beside = os.path.relpath(compiled, os.path.dirname(path))
             listed = RecordRow.listed(os.path.join(os.path.dirname(file.row.path), beside))
@@ -113,8 +121,8 @@ def compile_sources(executable: str, sources: Sequence[tuple[str, str]]) -> list
 
     :param executable: the target interpreter
     :param sources: for each file its path here, and the path under which the target will see it; at least one
-    :return: for each file the path of its bytecode here, ``None`` where it does not compile, or
-        :data:`TOO_MUCH`
+    :return: for each file the path of its bytecode here, ``None`` where it does not compile,
+        :data:`TOO_MUCH` or :data:`KEPT_OFF`
     :raises InterpreterError: if the interpreter fails
     :raises OSError: if a temporary file beside the sources cannot be written
     """
@@ -140,7 +148,7 @@ def _compile_some(executable: str, sources: Sequence[tuple[str, str]], numbers: 
     """Let one process after the other compile files until none is left; each ends where a file is too much.
 
     :param numbers: descriptor of the file from which the processes take numbers of files
-    :return: the paths of bytecode by the number of the source, or :data:`TOO_MUCH`
+    :return: the paths of bytecode by the number of the source, or why there is none
     """
     limits = map(str, (_SECONDS, _MEMORY, _MEMORY_PER_BYTE))
     command = [executable, "-I", "-S", "-W", "ignore", "-c", _SCRIPT, str(numbers), *limits]
@@ -159,13 +167,15 @@ def _compile_some(executable: str, sources: Sequence[tuple[str, str]], numbers: 
             if not made.keys() | set(taken) <= set(range(len(sources))):
                 raise ValueError("it names files that it was not given")
             if not taken:
-                done.check_returncode()
+                if done.returncode:
+                    end = "exit status" if done.returncode > 0 else "signal"
+                    raise ValueError(f"it ended with {end} {abs(done.returncode)}")
                 return made
             for number in taken:
                 made[number] = TOO_MUCH
                 _remove_bytecode(sources[number][0])
         raise ValueError(f"{_MOST_LOST} of them take too much memory or time")
-    except (OSError, subprocess.CalledProcessError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         os.lseek(numbers, 0, os.SEEK_END)  # the other processes take no more files
         raise InterpreterError(
             executable, f"could not compile the modules ({error})", tip="install with --no-compile"

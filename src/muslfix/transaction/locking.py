@@ -33,12 +33,18 @@ def lock_each(paths: Sequence[str], locks: ExitStack, give_up: float | None = No
     for path in paths:
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            locks.callback(os.close, descriptor)
+            locks.callback(_close, descriptor)
             state = os.fstat(descriptor)
             found.setdefault((state.st_dev, state.st_ino), (path, descriptor))
     for _, (path, descriptor) in sorted(found.items()):
         _lock(path, descriptor, give_up)
     return dict(found.values())
+
+
+def _close(descriptor: int) -> None:
+    """Release a lock, after which there is nothing left that could fail."""
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def _lock(path: str, descriptor: int, give_up: float) -> None:
