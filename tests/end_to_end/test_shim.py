@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import Result, muslfix, read_only, run
+from commands import Result, read_only, run
 from environments import find_uv, make_environment, site_packages, well
 from lab import layout
 from lab.layout import LabPython
@@ -28,7 +28,7 @@ from lab_modules import (
 )
 from real_pythons import HOST_PYTHONS
 
-from muslfix.verbs.shim import WHEEL_NAME, shim_wheel
+from muslfix.verbs.shim import shim_wheel, write_shim_wheel
 
 pytestmark = [pytest.mark.lab, pytest.mark.once]
 
@@ -159,8 +159,7 @@ def test_it_works_on_every_python(lab: Lab, folder: Path) -> None:
 def test_uv_runs_tools_and_scripts_with_it(lab: Lab, folder: Path) -> None:
     """Environments that are made and thrown away, and one that uv has synced."""
     uv, python = find_uv(folder), lab.pythons["39-musl"]
-    well(muslfix("shim", "--wheel", folder))
-    wheel, shim = lab.wheel("cp39", "markupsafe"), folder / WHEEL_NAME
+    wheel, shim = lab.wheel("cp39", "markupsafe"), write_shim_wheel(folder)
     options = ["--offline", "--no-config", "--no-progress", "--no-index", "--python", python]
     options += ["--cache-dir", str(folder / "cache")]
     script = ["python", "-c", "import markupsafe._speedups as m; print(m.__file__)"]

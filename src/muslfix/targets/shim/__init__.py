@@ -37,7 +37,8 @@ _SPELLINGS = (
 
 def start() -> None:
     """Put :class:`Finder` in the place of the interpreter's own; where that is gone, do nothing."""
-    if os.environ.get("MUSLFIX_SHIM") == "0" or sys.platform != "linux":
+    # Up to Python 3.14, site reads the files of a virtual environment twice.
+    if Finder.added or os.environ.get("MUSLFIX_SHIM") == "0" or sys.platform != "linux":
         return
     own = _imp.extension_suffixes()
     added = added_suffixes(own, sys.abiflags)
@@ -56,8 +57,8 @@ def start() -> None:
 
 def _replace_finders(details: "tuple[Any, ...]") -> None:
     """Let the finders that the interpreter's own hook has made find as much, with what they have listed."""
-    old = vars(FileFinder(".", *Finder.own))["_loaders"]
-    new = vars(Finder(".", *details))["_loaders"]
+    old = vars(FileFinder("/", *Finder.own))["_loaders"]
+    new = vars(Finder("/", *details))["_loaders"]
     for path, finder in list(sys.path_importer_cache.items()):
         if type(finder) is FileFinder and vars(finder)["_loaders"] == old:
             sys.path_importer_cache[path] = other = Finder(path, *details)
