@@ -43,8 +43,8 @@ STEPS = frozenset(
 READS = frozenset({"os.listdir", "os.scandir"})
 #: What changes a tree by a file that is open already, of which no audit event tells.
 CALLS = frozenset({"write", "fsync", "truncate", "ftruncate", "sendfile", "copy_file_range"})
-#: The functions of ``muslfix.files`` that wait for the disk.
-SYNCS = frozenset({"sync_file", "sync_file_system"})
+#: The functions of muslfix that wait for the disk; the last may do so in threads that are not profiled.
+SYNCS = frozenset({"sync_file", "sync_file_system", "sync_each"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 Work = Callable[[], Any]
@@ -215,6 +215,9 @@ def powerless(work: Work, number: int, root: Path) -> Work:
                 if name == "sync_file":
                     state = os.fstat(frame.f_locals["descriptor"])
                     on_disk[state.st_ino] = state.st_size
+                elif name == "sync_each":
+                    states = map(os.lstat, frame.f_locals["paths"])
+                    on_disk.update((state.st_ino, state.st_size) for state in states)
                 else:
                     on_disk.update((state.st_ino, state.st_size) for _, state in _files(root))
 

@@ -18,7 +18,7 @@ from wheelmaker import make_wheel
 import muslfix
 from muslfix.errors import EnvironmentRefused, InvalidProject, UsageError
 from muslfix.projects.environment import check_not_managed, versions_beside
-from muslfix.projects.project import InstalledProject, is_inside, normalize_name, scan_legacy, scan_projects
+from muslfix.projects.project import Inside, InstalledProject, normalize_name, scan_legacy, scan_projects
 from muslfix.transaction.journal import make_staging
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.verbs.reports import report_installed, report_missing
@@ -357,12 +357,12 @@ def test_which_paths_are_inside(tmp_path: Path, path: str, expected: bool) -> No
     }.items():
         (root / name).symlink_to(leads_to)
     (tmp_path / "link").symlink_to("site")
-    assert is_inside(str(root), path) is expected
-    assert is_inside(str(tmp_path / "link"), path) is expected
+    assert Inside(str(root)).holds(path) is expected
+    assert Inside(str(tmp_path / "link")).holds(path) is expected
 
 
 def test_nothing_is_outside_of_the_root_folder() -> None:
-    assert is_inside("/", "usr/m.so")
+    assert Inside("/").holds("usr/m.so")
 
 
 # -- reports ----------------------------------------------------------------------------------------

@@ -43,11 +43,13 @@ from muslfix.errors import DestinationError, InvalidProject
 from muslfix.files import hash_file, open_regular, write_new_file
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import examine
-from muslfix.projects.in_place import check_in_place, find_way_back, fix_in_place, read_changes, undo_in_place
+from muslfix.projects.in_place import check_in_place, fix_in_place, read_changes
 from muslfix.projects.names import give_name
+from muslfix.projects.ownership import Owners
 from muslfix.projects.plan import plan_project
 from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.projects.trace import Change
+from muslfix.projects.way_back import WayBack, find_way_back, undo_in_place
 from muslfix.report.report import ModuleReport
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.target import Target
@@ -289,9 +291,10 @@ def test_the_way_back_of_a_project_that_was_never_changed(tmp_path: Path) -> Non
     site = lay(tmp_path / "site")
     before = states(site)
     project = project_in(site)
-    assert find_way_back(project).changes == ()
+    back = find_way_back(project)
+    assert back == WayBack()
     with Transaction(str(site)) as transaction:
-        assert undo_in_place(project, transaction) == ()
+        undo_in_place(project, back, Owners(str(site)), transaction)
     assert states(site).keys() == before.keys()
 
 

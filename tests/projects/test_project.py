@@ -11,7 +11,7 @@ from limits import within_limits
 from packaging.utils import canonicalize_name
 
 from muslfix.errors import InvalidProject
-from muslfix.projects.project import InstalledProject, is_inside, normalize_name, scan_legacy, scan_projects
+from muslfix.projects.project import Inside, InstalledProject, normalize_name, scan_legacy, scan_projects
 
 
 def lay(site: Path, folder: str, **contents: str | bytes) -> Path:
@@ -210,9 +210,9 @@ def test_paths_inside_a_project(tmp_path: Path, path: str, inside: bool) -> None
     (site / "pkg").mkdir(parents=True)
     (site / "linked").symlink_to(tmp_path)
     (site / "within").symlink_to("pkg")
-    assert is_inside(str(site), path) is inside
+    assert Inside(str(site)).holds(path) is inside
     (tmp_path / "alias").symlink_to("site")
-    assert is_inside(str(tmp_path / "alias"), path) is inside
+    assert Inside(str(tmp_path / "alias")).holds(path) is inside
 
 
 FULL = 4 * 1024 * 1024

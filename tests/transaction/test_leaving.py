@@ -108,7 +108,7 @@ def test_what_cannot_be_deleted_after_all_is_named_until_it_is_gone(tree: Path) 
             transaction.move_out(str(tree / "pkg"))
             (staging,) = tree.glob(".muslfix-*")
             os.seteuid(0)
-            kept = staging / "1" / "out" / "kept"
+            kept = staging / "1" / "kept"
             kept.mkdir()
             (kept / "file").write_text("")
             os.seteuid(NOBODY)

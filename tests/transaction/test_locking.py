@@ -125,7 +125,7 @@ def test_a_live_transaction_is_not_taken_for_what_was_left(tmp_path: Path) -> No
             os.write(hold, b"x")
             os.read(waiting, 1)
 
-        return 0 if struck(lambda: fix_all(site), 20, pause)().is_well else 1
+        return 0 if struck(lambda: fix_all(site), 10, pause)().is_well else 1
 
     def second() -> int:
         def tell(event: str, _: tuple[object, ...]) -> None:

@@ -177,21 +177,25 @@ def test_after_an_error_all_is_taken_back(tmp_path: Path, states: States) -> Non
 
 
 def test_a_part_can_fail_alone(tmp_path: Path) -> None:
-    def work(name: str, error: type[Exception] | None = None) -> None:
-        with transaction.part():
-            transaction.move_out(str(tree / name))
-            if error:
-                raise error
-
+    """Its steps before the failure are taken back."""
     tree = make_tree(tmp_path)
     with Transaction(str(tree)) as transaction:
-        work("gone")
-        with pytest.raises(ZeroDivisionError):
-            work("pkg", ZeroDivisionError)
-        work("mod.so")
+        parts = []
+        for names in (["gone"], ["unmovable", "pkg", "absent"], ["mod.so"]):
+            with transaction.collected() as steps:
+                for name in names:
+                    transaction.move_out(str(tree / name))
+            parts.append(steps)
+        assert sorted(os.listdir(tree))[1:] == ["gone", "mod.so", "pkg", "unmovable"]
+        failures = transaction.do_each(parts)
         transaction.commit()
+    assert [failure and failure.path for failure in failures] == [None, str(tree / "absent"), None]
     assert sorted(os.listdir(tree)) == ["pkg", "unmovable"]
-    assert (tree / "pkg" / "a.py").read_text() == "old a"
+    assert snapshot(tree) == {
+        path: state
+        for path, state in snapshot(make_tree(tmp_path / "model")).items()
+        if path.startswith(("pkg", "unmovable"))
+    }
 
 
 @pytest.mark.once

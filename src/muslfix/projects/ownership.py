@@ -6,7 +6,8 @@ RECORD and ``muslfix.json`` can come with a wheel that another tool has installe
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 
 from muslfix.errors import InvalidProject
 from muslfix.projects.project import InstalledProject, scan_all
@@ -26,30 +27,41 @@ def check_place(project: InstalledProject) -> None:
         )
 
 
-def check_alone(project: InstalledProject, paths: Iterable[str]) -> None:
-    """Refuse to take away files that another project lists too.
+class Owners:
+    """Which projects of a directory list a shared object. Each RECORD is read once, when that is asked first.
 
-    :param paths: as RECORD spells them
-    :raises InvalidProject: if one does; one whose RECORD cannot be read has no say
+    :param root: holds their ``.dist-info`` directories
     """
-    own = {os.path.normpath(project.locate(path)) for path in paths}
-    for other in scan_all([project.root]) if own else ():
-        shared = () if other.dist_info == project.dist_info else _listed_by(other, own)
-        for path in shared:
-            raise InvalidProject(
-                path,
-                f"is listed by two projects, {project.dist_info} and {other.dist_info}",
-                tip="uninstall the one that it does not belong to",
-            )
 
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._listed: dict[str, list[str]] | None = None
 
-def _listed_by(project: InstalledProject, paths: Collection[str]) -> list[str]:
-    """Those paths that the RECORD of a project lists."""
-    try:
-        content = project.record_bytes()
-        if not any(os.fsencode(os.path.basename(path)) in content for path in paths):
-            return []
-        rows = project.parse_record(content).rows
-    except InvalidProject:
-        return []
-    return [path for path in (os.path.normpath(project.locate(row.path)) for row in rows) if path in paths]
+    def check_alone(self, project: InstalledProject, paths: Iterable[str]) -> None:
+        """Refuse to take away extension modules that another project lists too.
+
+        :param paths: as RECORD spells them
+        :raises InvalidProject: if one does; one whose RECORD cannot be read has no say
+        """
+        for path in map(os.path.normpath, map(project.locate, paths)):
+            if self._listed is None:
+                self._listed = self._read()
+            for other in self._listed.get(path, ()):
+                if other != project.dist_info:
+                    raise InvalidProject(
+                        path,
+                        f"is listed by two projects, {project.dist_info} and {other}",
+                        tip="uninstall the one that it does not belong to",
+                    )
+
+    def _read(self) -> dict[str, list[str]]:
+        """The ``.dist-info`` directories of each shared object."""
+        found: dict[str, list[str]] = {}
+        for project in scan_all([self._root]):
+            with suppress(InvalidProject):
+                content = project.record_bytes()
+                for path in project.parse_record(content).paths if b".so" in content else ():
+                    if path is not None and ".so" in path:
+                        place = os.path.normpath(project.locate(path))
+                        found.setdefault(place, []).append(project.dist_info)
+        return found

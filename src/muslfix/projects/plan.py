@@ -11,7 +11,7 @@ from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree, with_foreign
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import DiskTree
-from muslfix.projects.project import InstalledProject, is_inside
+from muslfix.projects.project import Inside, InstalledProject
 from muslfix.record.rows import Record
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
@@ -39,7 +39,8 @@ def plan_project(
     if b".so" not in content:
         return Record(), Plan()
     record = project.parse_record(content)
-    inside = [row.path for row in record.rows if is_inside(project.root, row.path)]
+    own = Inside(project.root)
+    inside = [path for path in record.paths if path is not None and own.holds(path)]
     tree = DiskTree(project.locate, check)
     planned = plan_tree(inside, tree, target, mode, thorough=thorough)
     return record, with_foreign(planned, inside, tree, target) if thorough else planned

@@ -66,6 +66,11 @@ class InstalledProject(NamedTuple):
         return os.path.join(self.root, self.dist_info, "RECORD")
 
     @property
+    def state(self) -> list[tuple[int, ...] | None]:
+        """What is different after any installer has changed it: of its ``.dist-info`` and its RECORD."""
+        return [_state_of(path) for path in (os.path.dirname(self.record_path), self.record_path)]
+
+    @property
     def is_whole(self) -> bool:
         """Whether it is more than a directory that an interrupted uninstall has left."""
         return os.path.isfile(os.path.join(self.root, self.dist_info, "METADATA"))
@@ -163,6 +168,14 @@ class InstalledProject(NamedTuple):
             raise InvalidProject(path, f"cannot be read ({why(error)})", _tip_about(error)) from error
 
 
+def _state_of(path: str) -> tuple[int, ...] | None:
+    try:
+        state = os.lstat(path)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+
+
 def _tip_about(error: OSError) -> str | None:
     return MAY_READ if isinstance(error, PermissionError) else None
 
@@ -178,18 +191,30 @@ def normalize_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def is_inside(root: str, path: str) -> bool:
-    """Whether a path of RECORD stays below the directory of its project, where its modules are.
+class Inside:
+    """Which paths of RECORD stay below the directory of their project, where its modules are.
 
     A RECORD may name any path, and links may lead anywhere: neither is followed out of the directory.
+
+    :param root: that directory
     """
-    if path.startswith("/") or ".." in path.split("/"):
-        return False
-    if not (path.endswith(".so") or ".so." in path):
-        return True
-    directory = os.path.realpath(os.path.join(root, os.path.dirname(path)))
-    real_root = os.path.realpath(root)
-    return directory == real_root or directory.startswith(real_root.rstrip("/") + "/")
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._real = os.path.realpath(root)
+        self._known: dict[str, bool] = {}
+
+    def holds(self, path: str) -> bool:
+        """Whether a path does; links on the way to other files than shared objects are not looked at."""
+        if path.startswith("/") or ".." in path.split("/"):
+            return False
+        if not (path.endswith(".so") or ".so." in path):
+            return True
+        directory = os.path.dirname(path)
+        if directory not in self._known:
+            real = os.path.realpath(os.path.join(self._root, directory))
+            self._known[directory] = f"{real}/".startswith(self._real.rstrip("/") + "/")
+        return self._known[directory]
 
 
 def scan_projects(directories: Iterable[str]) -> dict[str, InstalledProject]:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 
+from muslfix.errors import DestinationError
 from muslfix.files import configures_interpreter
 
 # Patterns, compiled when something is changed: most runs change nothing.
@@ -48,6 +49,20 @@ class Bounds:
             return False
         prefix = f"{self._prefix}/"
         return not (path.startswith(prefix) and configures_interpreter(path[len(prefix) :]))
+
+    def place(self, path: str) -> str:
+        """Where a path really is.
+
+        :raises DestinationError: if a step may not name that
+        """
+        place = self.real(path)
+        if self.hold(place):
+            return place
+        raise DestinationError(
+            path,
+            f"is really {place}, which is not in the environment around {self._anchor}, or its interpreter",
+            tip="remove the link that leads there, or install the project again",
+        )
 
     def are_below(self, path: str) -> bool:
         """Whether a step may make a directory, which one of the directories is or is in."""

@@ -82,6 +82,7 @@ def discard(path: str) -> None:
     """Remove what is no longer needed, as far as possible: an error here is no reason to fail."""
     with suppress(OSError):
         os.unlink(path)
+        return
     shutil.rmtree(path, ignore_errors=True)
     if os.path.lexists(path):  # it has read-only directories
         for directory, names, _ in os.walk(path):

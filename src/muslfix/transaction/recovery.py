@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
+from muslfix.errors import DestinationError
 from muslfix.files import STAGING_PREFIX, is_there, sync_file_system
 from muslfix.parallel.interrupts import uninterrupted
 from muslfix.transaction.bounds import Bounds
@@ -95,8 +96,23 @@ def finish(steps: Sequence[Step], staging: str) -> None:
 
 
 def _take_back(steps: Sequence[Step], staging: str, elsewhere: Sequence[str]) -> None:
-    for step in reversed(steps):
-        take_back(step)
+    take_back(steps)
     for directory in (staging, *elsewhere) if steps else ():
         with suppress(OSError):  # the disk may have failed before, and the directory may be gone
             sync_file_system(directory)
+
+
+@contextmanager
+def half_done(anchor: str) -> Iterator[None]:
+    """Say what is left where a step cannot be taken back."""
+    try:
+        yield
+    except Exception as error:
+        path, reason = anchor, f"cannot be put back ({type(error).__name__})"
+        if isinstance(error, DestinationError):
+            path, reason = error.path or anchor, error.reason
+        raise DestinationError(
+            path,
+            f"{reason}, so the change of {anchor} is half done",
+            tip="when that is mended, run muslfix there again: it first takes back what was begun",
+        ) from error

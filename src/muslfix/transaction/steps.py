@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from muslfix.files import is_there
@@ -63,11 +63,16 @@ def do(step: Step) -> None:
         os.rmdir(step.paths[0])
 
 
-def take_back(step: Step) -> None:
-    """Take back a step, if it has happened.
+def take_back(steps: Sequence[Step]) -> None:
+    """Take back steps as far as they have happened, the last first.
 
     :raises OSError: if that fails
     """
+    for step in reversed(steps):
+        _take_back(step)
+
+
+def _take_back(step: Step) -> None:
     if step.kind == "rename":
         source, target = step.paths
         if is_there(target) and not is_there(source):

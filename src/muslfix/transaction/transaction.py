@@ -6,12 +6,9 @@ Each one is noted in the journal in the staging directory before it is done, and
 whatever interrupts the transaction (an error, a signal, a kill, a power cut), the tree can be restored: by
 :meth:`Transaction.__exit__`, or by the next transaction on the same anchor.
 
-A power cut may lose what was not synced, so the transaction waits for the disk at two points. Before the
-first step: for what is staged and the notes of the steps, by one ``syncfs`` (an ``fsync`` of each file takes
-far longer: ``tests/benchmarks/syncs.py``); for later notes by an ``fsync`` of the journal. And where files
-leave the tree, before they are deleted: for the tree, then for the note that all is done. Where none does, a
-power cut soon after the end can still bring the old tree back. :meth:`Transaction.sync_early` shortens the
-wait.
+A power cut may lose what was not synced, so the transaction waits for the disk before the first step, and
+where files leave the tree before they are deleted: see :mod:`muslfix.transaction.syncing`. Where none does, a
+power cut soon after the end can still bring the old tree back.
 
 While it runs, the transaction holds a lock on the anchor, and on other directories that may be the anchor of
 another transaction.
@@ -20,27 +17,22 @@ another transaction.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
 from muslfix.errors import DestinationError, destination_errors
-from muslfix.files import STAGING_PREFIX, sync_file_system
+from muslfix.files import STAGING_PREFIX
 from muslfix.parallel.interrupts import CHANGED, uninterrupted
 from muslfix.transaction.bounds import Bounds
-from muslfix.transaction.directories import (
-    check_deletable,
-    discard,
-    existing_directory,
-    is_directory,
-    mount_points,
-    remove_directories,
-)
-from muslfix.transaction.journal import Journal, make_staging, mark_as_part
-from muslfix.transaction.recovery import finish, lock_and_recover
+from muslfix.transaction.directories import check_deletable, discard, is_directory, remove_directories
+from muslfix.transaction.journal import Journal, make_staging
+from muslfix.transaction.recovery import finish, half_done, lock_and_recover
+from muslfix.transaction.staging import Staging
 from muslfix.transaction.steps import DONE, Step, cannot_move_whole, do, piece_by_piece, take_back
+from muslfix.transaction.syncing import sync_changed, sync_file_systems, sync_staged
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -54,12 +46,13 @@ class Transaction:
     Use it as a context manager: leaving it without :meth:`commit` undoes everything::
 
         with Transaction(site) as transaction:
-            staged = transaction.staging_directory(target)  # make files there
-            transaction.rename(staged + "/new", target)
+            staged = transaction.staging_place(target)  # make a file there
+            transaction.rename(staged, target)
             transaction.commit()
 
     Steps are :meth:`rename`, :meth:`replace`, :meth:`move_out` and :meth:`make_directory`. :meth:`together`
-    notes several steps at once; :meth:`part` takes back some of them, and lets the others stay.
+    notes several steps at once. :meth:`do_each` does parts that were :meth:`collected`, each completely or
+    not at all.
 
     :param anchor: the directory it belongs to; created, with its parents, if it does not exist
     :param roots: other directories of the same environment, which an interrupted one may have changed
@@ -78,11 +71,8 @@ class Transaction:
         self._bounds = Bounds(self.anchor, roots)
         self._steps: list[Step] = []
         self._waiting: list[Step] | None = None
-        self._mounts = mount_points()
-        self._staging: dict[tuple[int, str], str] = {}
         #: Once it has ended: staging directories that could not be removed.
         self.remaining: tuple[str, ...] = ()
-        self._counter = 0
         # Whether something staged may not be on the disk yet, and whether files leave the tree.
         self._is_unsynced = True
         self._takes_out = False
@@ -115,7 +105,7 @@ class Transaction:
             make_staging(self._main)
             self._journal = Journal(self._main, self.anchor)
             undo.callback(self._journal.close)
-            self._staging[self._file_system(self.anchor)] = self._main
+            self._staging = Staging(self._main, self._announce)
             if made:
                 self._note([Step("mkdir", (directory,)) for directory in made])
 
@@ -125,34 +115,28 @@ class Transaction:
         :param destination: absolute path of a file or directory
         :raises DestinationError: if it cannot be created
         """
-        self._is_unsynced = True
-        return self._new_directory(destination)
-
-    def _new_directory(self, destination: str) -> str:
+        directory = self.staging_place(destination)
         with destination_errors(destination):
-            home = os.path.realpath(existing_directory(destination))
-            system = self._file_system(home)
-            if system not in self._staging:
-                directory = os.path.join(home, os.path.basename(self._main))
-                self._note([Step("elsewhere", (directory,))], sync=True)
-                make_staging(directory)
-                mark_as_part(directory, self._main)
-                self._staging[system] = directory
-            self._counter += 1
-            directory = os.path.join(self._staging[system], str(self._counter))
             os.mkdir(directory)
-            return directory
+        return directory
 
-    def _file_system(self, directory: str) -> tuple[int, str]:
-        """What two directories have in common if files can be moved between them: device and mount."""
-        mounts = (mount for mount in self._mounts if f"{directory}/".startswith(mount.rstrip("/") + "/"))
-        return os.stat(directory).st_dev, next(mounts, "/")
+    def staging_place(self, destination: str) -> str:
+        """The same for a single file: a path where nothing is yet.
+
+        :raises DestinationError: if there can be no staging directory on that file system
+        """
+        self._is_unsynced = True
+        with destination_errors(destination):
+            return self._staging.new_place(destination)
+
+    def _announce(self, directory: str) -> None:
+        self._note([Step("elsewhere", (directory,))], sync=True)
 
     def sync_early(self) -> None:
         """Start to write what is staged to the disk, while the caller still computes."""
         from muslfix.parallel.threads import Background  # only large installations sync early
 
-        self._early.append(Background(partial(_sync_file_systems, tuple(self._staging.values()))))
+        self._early.append(Background(partial(sync_file_systems, self._staging.directories)))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -160,32 +144,57 @@ class Transaction:
 
         :raises DestinationError: at the end, if one of them fails
         """
-        self._waiting = []
-        try:
+        with self.collected() as steps:
             yield
-            steps, self._waiting = self._waiting, None
-            self._do(*steps)
+        self._do(*steps)
+
+    @contextmanager
+    def collected(self) -> Iterator[list[Step]]:
+        """Collect the steps inside instead of doing them. After an exception nothing is to be taken back."""
+        before, self._waiting = self._waiting, []
+        try:
+            yield self._waiting
         finally:
-            self._waiting = None
+            self._waiting = before
+
+    def do_each(self, parts: Sequence[Sequence[Step]]) -> list[DestinationError | None]:
+        """Do steps that were :meth:`collected`, all noted and synced at once.
+
+        :param parts: each is done as a whole or not at all, and one that fails does not stop the others
+        :return: for each part why it has failed
+        :raises DestinationError: if they cannot be noted; then none is done
+        """
+        self._note_and_sync([step for steps in parts for step in steps])
+        return [self._do_part(steps) for steps in parts]
+
+    def _do_part(self, steps: Sequence[Step]) -> DestinationError | None:
+        first = len(self._steps)
+        try:
+            self._do_all(steps)
+        except DestinationError as error:
+            try:
+                take_back([*steps, *self._steps[first:]])
+            except OSError as failure:
+                self._failed_part = failure  # so the transaction must not be committed
+            return error
+        return None
 
     def move_out(self, path: str) -> None:
         """Move a file, link or directory out of the tree; it is deleted when the transaction ends.
 
         :raises DestinationError: if that fails
         """
-        place = self._place(path)
+        place = self._bounds.place(path)
         if is_directory(place):
             check_deletable(place)
-        aside = os.path.join(self._new_directory(os.path.dirname(place)), "out")
-        self._takes_out = True
-        self._do(Step("rename", (place, aside)))
+        self._do(Step("rename", (place, self._place_aside(place))))
 
     def rename(self, source: str, target: str) -> None:
         """Move a file, link or directory to a path that does not exist.
 
         :raises DestinationError: if that fails, or the path exists
         """
-        self._do(Step("rename", (source, self._place(target))))
+        self._do(Step("rename", (source, self._bounds.place(target))))
 
     def replace(self, source: str, target: str) -> None:
         """Replace a file atomically: a reader finds the old file or the new one.
@@ -194,24 +203,14 @@ class Transaction:
         :param target: an existing file or link
         :raises DestinationError: if that fails
         """
-        place = self._place(target)
-        backup = os.path.join(self._new_directory(os.path.dirname(place)), "replaced")
-        self._takes_out = True
-        self._do(Step("replace", (source, place, backup)))
+        place = self._bounds.place(target)
+        self._do(Step("replace", (source, place, self._place_aside(place))))
 
-    @contextmanager
-    def part(self) -> Iterator[None]:
-        """Take the steps inside back if an exception leaves them; the steps before stay."""
-        first = len(self._steps)
-        try:
-            yield
-        except BaseException:
-            try:
-                for step in reversed(self._steps[first:]):
-                    take_back(step)
-            except OSError as error:
-                self._failed_part = error  # so the transaction must not be committed
-            raise
+    def _place_aside(self, place: str) -> str:
+        """Where something that leaves the tree stays until the end."""
+        self._takes_out = True
+        with destination_errors(place):
+            return self._staging.new_place(os.path.dirname(place))
 
     def make_directory(self, path: str) -> None:
         """Create a directory in an existing one.
@@ -219,7 +218,7 @@ class Transaction:
         :raises DestinationError: if that fails, or the path exists
         """
         place = self._bounds.real(path)
-        self._do(Step("mkdir", (place if self._bounds.are_below(place) else self._place(path),)))
+        self._do(Step("mkdir", (place if self._bounds.are_below(place) else self._bounds.place(path),)))
 
     def commit(self) -> None:
         """Make the changes final.
@@ -230,7 +229,7 @@ class Transaction:
             if self._failed_part is not None:
                 raise self._failed_part
             if self._takes_out:
-                self._sync()
+                sync_changed(self._steps, self._staging.directories)
             self._note([DONE], sync=self._takes_out)
             CHANGED.append(self.anchor)
 
@@ -245,9 +244,9 @@ class Transaction:
                 self._journal.close()
                 for early in self._early:
                     early.wait()
-                with _half_done(self.anchor), destination_errors(self.anchor):
+                with half_done(self.anchor), destination_errors(self.anchor):
                     finish(self._steps, self._main)
-                self.remaining = tuple(filter(os.path.lexists, self._staging.values()))
+                self.remaining = tuple(filter(os.path.lexists, self._staging.directories))
             finally:
                 self._locks.close()
                 self._all_open.pop(self, None)
@@ -258,33 +257,30 @@ class Transaction:
         for transaction in list(cls._all_open):
             transaction.__exit__(None, None, None)
 
-    def _place(self, path: str) -> str:
-        """Where a path really is.
-
-        :raises DestinationError: if a journal that named it would not be followed
-        """
-        place = self._bounds.real(path)
-        if self._bounds.hold(place):
-            return place
-        raise DestinationError(
-            path,
-            f"is really {place}, which is not in the environment around {self.anchor}, or its interpreter",
-            tip="remove the link that leads there, or install the project again",
-        )
-
     def _do(self, *steps: Step) -> None:
         if self._waiting is not None:
             self._waiting += steps
-        elif steps:
-            with destination_errors(steps[0].target):
-                # One sync writes what is staged and the note about it.
-                self._note(steps, sync=not self._is_unsynced)
-                if self._is_unsynced:
-                    self._sync()
-                    self._is_unsynced = False
-            for step in steps:
-                with destination_errors(step.target):
-                    self._do_one(step)
+        else:
+            self._note_and_sync(steps)
+            self._do_all(steps)
+
+    def _note_and_sync(self, steps: Sequence[Step]) -> None:
+        """Note steps that are about to be done; what is staged for them is synced with the note."""
+        if not steps:
+            return
+        with destination_errors(steps[0].target):
+            self._note(steps, sync=not self._is_unsynced)
+            if self._is_unsynced:
+                for early in self._early:
+                    early.result()  # no later sync reports an error that it has met
+                sync_staged(self._staging.directories, are_many=bool(self._early))
+                self._early.clear()
+                self._is_unsynced = False
+
+    def _do_all(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            with destination_errors(step.target):
+                self._do_one(step)
 
     def _do_one(self, step: Step) -> None:
         try:
@@ -300,29 +296,3 @@ class Transaction:
     def _note(self, steps: Sequence[Step], *, sync: bool = False) -> None:
         self._journal.note(steps, sync=sync)
         self._steps += steps
-
-    def _sync(self) -> None:
-        for early in self._early:
-            early.result()  # no later sync reports an error that it has met
-        _sync_file_systems(self._staging.values())
-
-
-def _sync_file_systems(directories: Iterable[str]) -> None:
-    for directory in directories:
-        sync_file_system(directory)
-
-
-@contextmanager
-def _half_done(anchor: str) -> Iterator[None]:
-    """Say what is left where a step cannot be taken back."""
-    try:
-        yield
-    except Exception as error:
-        path, reason = anchor, f"cannot be put back ({type(error).__name__})"
-        if isinstance(error, DestinationError):
-            path, reason = error.path or anchor, error.reason
-        raise DestinationError(
-            path,
-            f"{reason}, so the change of {anchor} is half done",
-            tip="when that is mended, run muslfix there again: it first takes back what was begun",
-        ) from error

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from muslfix.errors import spelling_errors
 from muslfix.progress import Progress, silent
+from muslfix.projects.ownership import Owners
 from muslfix.projects.project import InstalledProject
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.verbs.planning import Judging, Planner
 from muslfix.verbs.selection import Selection
+from muslfix.verbs.site import Findings
 from muslfix.verbs.subjects import convert_options, projects_named
 from muslfix.verdicts import Mode
 
@@ -87,27 +89,36 @@ class _Fix:
         self._dry_run = options.dry_run
         judging = Judging(target, options.mode, options.load_check, options.strict)
         self._planner = Planner(judging, directories)
+        self._plans = Findings(self._planner.plan)
+        self._owners: dict[str, Owners] = {}
 
     def look(self, project: InstalledProject) -> ProjectReport | None:
         """The report on a project, or ``None`` if it must be changed."""
         if not project.may_have_modules:
             return self._report(project, None)
-        record, plan = self._planner.plan(project)
+        record, plan = self._plans.first(project)
         if plan.changes and not self._dry_run:
             return None
         if plan.changes:
             from muslfix.projects.in_place import check_in_place  # only where there is something to change
 
-            check_in_place(project, record, plan)
+            check_in_place(project, record, plan, self._owners_beside(project))
         return self._report(project, plan)
 
     def change(self, project: InstalledProject, transaction: Transaction) -> ProjectReport:
-        """Plan again, now that nobody else changes the directory, and do it."""
+        """Stage what is planned, now that nobody else changes the directory."""
         from muslfix.projects.in_place import fix_in_place  # only where there is something to change
 
-        record, plan = self._planner.plan(project)
-        changes = fix_in_place(project, record, plan, self._target, transaction) if plan.changes else ()
-        return self._report(project, plan, {change.old: change.mode for change in changes})
+        record, plan = self._plans.again(project)
+        done: dict[str, Mode] = {}
+        if plan.changes:
+            owners = self._owners_beside(project)
+            changes = fix_in_place(project, record, plan, self._target, transaction, owners)
+            done = {change.old: change.mode for change in changes}
+        return self._report(project, plan, done)
+
+    def _owners_beside(self, project: InstalledProject) -> Owners:
+        return self._owners.setdefault(project.root, Owners(project.root))
 
     def _report(
         self, project: InstalledProject, plan: Plan | None, done: Mapping[str, Mode] | None = None

@@ -14,19 +14,18 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Optional
+from collections.abc import Collection, Iterator, Sequence
 
 from muslfix.errors import InvalidProject, MuslfixError, UsageError, why
 from muslfix.files import NOT_THERE
-from muslfix.progress import Progress, counted, silent
+from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.environments import each_once, environment_in
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
-from muslfix.transaction.leftovers import about_remaining, kept_still, recover_leftovers, traces_of_work
+from muslfix.transaction.leftovers import about_remaining, recover_leftovers
 from muslfix.verbs.reports import (
     notes_on_editable,
     report_failed,
@@ -35,15 +34,10 @@ from muslfix.verbs.reports import (
     report_second,
     reports_on_missing,
 )
+from muslfix.verbs.site import Site
 from muslfix.verbs.strays import doubt_about_strays
 
-if TYPE_CHECKING:
-    from muslfix.transaction.transaction import Transaction
-
 _MEANT = "name the directory that holds the .dist-info directories"
-
-#: Returns the report on a project, or ``None`` if the project must be changed.
-Look = Callable[[InstalledProject], Optional[ProjectReport]]
 
 
 class Selection:
@@ -126,98 +120,6 @@ class Selection:
             directories=self.directories,
             doubts=tuple(self._doubts),
         )
-
-
-class Site:
-    """One site directory, its projects, and the reports on them so far.
-
-    :param directory: absolute path
-    :param projects: those to work on
-    :param passed_over: reports on those that are not worked on
-    :param progress: called for each step
-    """
-
-    def __init__(
-        self,
-        directory: str,
-        projects: Sequence[InstalledProject],
-        passed_over: Sequence[ProjectReport],
-        progress: Progress,
-    ) -> None:
-        self.directory = directory
-        self.projects = tuple(projects)
-        self.passed_over = tuple(passed_over)
-        self._progress = progress
-        self._reports: list[ProjectReport] = []
-        #: Staging directories that could not be removed.
-        self.remaining: tuple[str, ...] = ()
-
-    def look(self, what: str, look: Look, *, threads: int = 1) -> list[InstalledProject]:
-        """Look at each project, which takes no lock. An error in one does not stop the others.
-
-        Where another run was at work meanwhile, what is wrong may have been half-way only: it is looked at
-        again when that run has ended.
-
-        :param what: name of the work, for the progress
-        :param look: returns the report on a project, or ``None`` if the project must be changed
-        :param threads: how many projects to look at side by side
-        :return: the projects to change
-        :raises DestinationError: if another run does not end
-        """
-
-        def attempt(project: InstalledProject) -> ProjectReport | None:
-            try:
-                return look(project)
-            except MuslfixError as error:
-                return report_failed(project, error)
-
-        before = traces_of_work(self.directory)
-        if threads == 1:
-            outcomes = map(attempt, self.projects)
-            reports = list(counted(outcomes, len(self.projects), what, self._progress))
-        else:
-            from muslfix.parallel.threads import Pool  # only verify needs it
-
-            reports = Pool(threads).map(attempt, self.projects, what=what, progress=self._progress)
-        unsure = [n for n, report in enumerate(reports) if report is not None and not report.is_well]
-        if unsure and traces_of_work(self.directory) != (before[0], False):
-            with kept_still(self.directory):
-                for number in unsure:
-                    reports[number] = attempt(self.projects[number])
-        self._reports += [report for report in reports if report is not None]
-        return [project for project, report in zip(self.projects, reports) if report is None]
-
-    def change(
-        self,
-        what: str,
-        projects: Sequence[InstalledProject],
-        change: Callable[[InstalledProject, Transaction], ProjectReport],
-    ) -> None:
-        """Change projects under one lock, each as a whole or not at all.
-
-        :param what: name of the work, for the progress
-        :param change: changes a project and returns the report on it; it must look again, since another run
-            may have changed the directory before it was locked
-        :raises DestinationError: if the directory cannot be locked or written to
-        """
-        if not projects:
-            return
-        from muslfix.transaction.transaction import Transaction  # most runs change nothing
-
-        with Transaction(self.directory) as transaction:
-            for project in counted(projects, len(projects), what, self._progress):
-                try:
-                    with transaction.part():
-                        report = change(project, transaction)
-                except MuslfixError as error:
-                    report = report_failed(project, error)
-                self._reports.append(report)
-            transaction.commit()
-        self.remaining = transaction.remaining
-
-    def reports(self) -> list[ProjectReport]:
-        """The reports on all its projects, by name."""
-        return sorted((*self._reports, *self.passed_over), key=lambda report: report.name.lower())
 
 
 def site_directories(

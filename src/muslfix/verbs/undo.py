@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 
 from muslfix.errors import spelling_errors
 from muslfix.progress import Progress, silent
-from muslfix.projects.in_place import find_way_back, undo_in_place
+from muslfix.projects.ownership import Owners
 from muslfix.projects.project import InstalledProject
 from muslfix.projects.trace import Change
+from muslfix.projects.way_back import find_way_back, undo_in_place
 from muslfix.report.report import FileReport, ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.reports import report_installed
 from muslfix.verbs.selection import Selection
+from muslfix.verbs.site import Findings
 from muslfix.verbs.subjects import convert_options, projects_named
 from muslfix.verdicts import Mode
 
@@ -64,18 +66,28 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
         progress=options.progress,
     )
 
+    findings = Findings(find_way_back)
+    owners: dict[str, Owners] = {}
+
+    def owners_beside(project: InstalledProject) -> Owners:
+        return owners.setdefault(project.root, Owners(project.root))
+
     def look(project: InstalledProject) -> ProjectReport | None:
-        changes = find_way_back(project).changes
-        return None if changes and not options.dry_run else _report(project, changes, dry_run=True)
+        back = findings.first(project)
+        if back.changes and not options.dry_run:
+            return None
+        back.check_alone(project, owners_beside(project))
+        return _report(project, back.changes, dry_run=True)
+
+    def change(project: InstalledProject, transaction: Transaction) -> ProjectReport:
+        back = findings.again(project)
+        undo_in_place(project, back, owners_beside(project), transaction)
+        return _report(project, back.changes, dry_run=False)
 
     for site in selection.sites():
         changed = site.look("reading changes", look)
-        site.change("putting back projects", changed, _undo)
+        site.change("putting back projects", changed, change)
     return selection.report("undo", dry_run=options.dry_run)
-
-
-def _undo(project: InstalledProject, transaction: Transaction) -> ProjectReport:
-    return _report(project, undo_in_place(project, transaction), dry_run=False)
 
 
 def _report(project: InstalledProject, changes: Sequence[Change], *, dry_run: bool) -> ProjectReport:
