@@ -41,7 +41,7 @@ from faults import (
 from trees import snapshot
 
 import muslfix.transaction.recovery
-import muslfix.transaction.transaction
+import muslfix.transaction.syncing
 from muslfix.cli import main
 from muslfix.errors import DestinationError, destination_errors
 from muslfix.files import STAGING_PREFIX
@@ -386,7 +386,7 @@ def test_what_an_early_sync_has_met_ends_the_transaction(
         if errors:
             raise errors.pop()
 
-    monkeypatch.setattr(muslfix.transaction.transaction, "sync_file_system", sync)
+    monkeypatch.setattr(muslfix.transaction.syncing, "sync_file_system", sync)
     with Transaction(str(tmp_path)) as transaction:
         Path(transaction.staging_directory(str(tmp_path)), "new").touch()
         transaction.sync_early()
@@ -412,7 +412,7 @@ def test_staging_folders_go_only_when_an_early_sync_has_left_them(
 
     wait = Background.wait
     monkeypatch.setattr(Background, "wait", wait_for_it)
-    monkeypatch.setattr(muslfix.transaction.transaction, "sync_file_system", sync)
+    monkeypatch.setattr(muslfix.transaction.syncing, "sync_file_system", sync)
     with Transaction(str(tmp_path)) as transaction:
         transaction.sync_early()
         assert has_begun.wait(60)

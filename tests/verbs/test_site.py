@@ -94,15 +94,15 @@ def test_a_project_that_changes_in_between_is_looked_at_again(tmp_path: Path, mo
 
     def install_again() -> None:
         """With a second module, as another installer would."""
-        (site / "demo" / f"_more{WRONG}").write_bytes(MODULE)
+        (site / "demo" / f"_one{WRONG}").write_bytes(MODULE)
         rows = record_of(site).splitlines(keepends=True)
-        more = [row.replace("_speed", "_more") for row in rows if "_speed" in row]
+        more = [row.replace("_speed", "_one") for row in rows if "_speed" in row]
         (site / "demo-1.0.dist-info" / "RECORD").unlink()
         write_record(site, "".join(more + rows))
 
     report = fix_with(site, install_again, mode)
     assert actions(report) == {"demo": "fixed", "other": "fixed"}  # type: ignore[arg-type]
-    assert (site / "demo" / f"_more{RIGHT}").exists()
+    assert (site / "demo" / f"_one{RIGHT}").exists()
     assert verify_all(site).is_well
 
 
