@@ -399,9 +399,11 @@ def _cut() -> Iterator[tuple[str, Callable[[Path], Path]]]:
     yield "data a page behind the end", module(segment(2, offset=3 * PAGE))
 
 
+def _gone(names: bytes) -> bytes:
+    return names.replace(b"libhere.so\0", b"libgone.so\0")
+
+
 def _dynamic() -> Iterator[tuple[str, Callable[[Path], Path]]]:
-    gone, here = b"libgone.so\0", b"libhere.so\0"
-    needs_gone, needs_here = sets(needed=["libgone.so"]), sets(needed=["libhere.so"])
     changes = {
         "no string table": without("STRTAB"),
         "no string table and no name": both(without("STRTAB", "RUNPATH"), sets(symbols=[], relocations=[])),
@@ -498,13 +500,7 @@ def _dynamic() -> Iterator[tuple[str, Callable[[Path], Path]]]:
         "DT_INIT_ARRAY of no length": both(tag("INIT_ARRAY", HOLE * 4096), tag("INIT_ARRAYSZ", 0)),
         "a needed name far behind the string table": tag("NEEDED", 2**40),
         "a needed name of nothing": tag("NEEDED", 0),
-        "a missing library": needs_gone,
-        "names in the last of two string tables": both(
-            needs_here, moved("STRTAB", FREE, lambda t: t.replace(here, gone))
-        ),
-        "names in the last of two string tables, which is the first": both(
-            needs_here, moved("STRTAB", FREE, lambda t: t.replace(here, gone), first=True)
-        ),
+        "a missing library": sets(needed=["libgone.so"]),
         "two symbol tables, the first empty": moved("SYMTAB", FREE, lambda _: bytes(0x200), first=True),
         "two symbol tables, the last empty": moved("SYMTAB", FREE, lambda _: bytes(0x200)),
         "two hash tables, the last empty": both(
@@ -537,6 +533,9 @@ def _dynamic() -> Iterator[tuple[str, Callable[[Path], Path]]]:
         "DT_INIT where nothing is mapped",
     ):
         yield f"library: {name}", needing(liba=changes[name])
+    renamed = {"last": moved("STRTAB", FREE, _gone), "first": moved("STRTAB", FREE, _gone, first=True)}
+    for where, change in renamed.items():
+        yield f"a missing library in the {where} of two string tables", needing(change, libhere=nothing)
     yield "a run path in the first of two", needing(
         both(
             sets(runpath="/nonexistent"), lambda elf: elf.refer("$ORIGIN/deep", NONE),

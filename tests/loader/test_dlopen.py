@@ -12,7 +12,7 @@ from limits import within_limits
 
 from muslfix.elf.dynamic import DynamicFacts, Image, VersionNeed, read_image
 from muslfix.elf.facts import ElfFacts, Machine
-from muslfix.elf.symbols import Exports, References
+from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.loader.check import LoadCheck
 from muslfix.loader.dlopen import check_load, start
 from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System
@@ -345,3 +345,25 @@ def test_after_many_such_modules_no_other_is_looked_at(tmp_path: Path) -> None:
     loads = check.in_wheel(lambda _: image(needed=NAMES))
     said = [str(loads(f"m{number}.so").unknown) for number in range(22)]
     assert ["was not looked at, since others" in one for one in said] == [False] * 20 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "loads"), [((600, 600), True), ((900, 900), False), ((1700,), None), ((832, 832), None)]
+)
+def test_static_thread_local_storage_of_all_libraries_together(
+    sizes: tuple[int, ...], *, loads: bool | None
+) -> None:
+    """glibc has 1664 bytes, and up to 63 more by rounding."""
+    names = [f"lib{number}.so" for number in range(len(sizes))]
+    libraries = {
+        f"lib__lib{number}_so": image(tls_size=size, tls_align=8, initial_exec=(Reference(""),))
+        for number, size in enumerate(sizes)
+    }
+    module = image(needed=tuple(names))
+    result = load(module, GLIBC, None, **libraries)
+    assert result.loads is loads
+    assert [problem.trouble for problem in result.problems] == [Verdict.CRASHES] * (loads is False)
+    if loads is False:
+        assert f"of {sum(sizes)} bytes" in result.problems[0].reason
+        assert f"optional_static_tls={1664 + sum(sizes)}," in result.problems[0].tip
+    assert load(module, MUSL, None, **libraries).loads is False
