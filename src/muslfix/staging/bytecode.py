@@ -54,11 +54,12 @@ while os.getppid() == parent:
             resource.setrlimit(resource.RLIMIT_AS, (soft if hard < 0 else min(soft, hard), hard))
         signal.setitimer(signal.ITIMER_PROF, seconds)
         made = py_compile.compile(source, dfile=seen, doraise=True)
-    except OSError:
-        made = "?"
     except Exception as error:
-        if isinstance(getattr(error, "exc_value", error), MemoryError):
+        cause = getattr(error, "exc_value", error)
+        if isinstance(cause, MemoryError):
             raise
+        if isinstance(cause, (OSError, ImportError)):
+            made = "?"
     signal.setitimer(signal.ITIMER_PROF, 0)
     os.write(1, (json.dumps([number, made]) + "\\n").encode())
 """
