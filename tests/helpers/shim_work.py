@@ -62,6 +62,11 @@ def refusal(name):
 
 def each_added_name():
     assert ADDED
+    import muslfix_shim
+
+    # Those that were there before the shim was started, too.
+    finders = [f for f in sys.path_importer_cache.values() if isinstance(f, importlib.machinery.FileFinder)]
+    assert {type(finder) for finder in finders} == {muslfix_shim.Finder}
     for number, suffix in enumerate(ADDED):
         package = "each%d" % number
         path = put("resource", package, "resource" + suffix)
@@ -112,6 +117,10 @@ def refused():
     machine = put("mmap", "refused", "mmap" + ADDED[0])
     with open(machine, "wb") as file:
         file.write(data[:18] + b"\x16\x00" + data[20:])
+    program = write("", "refused", "program" + ADDED[0])
+    with open(program, "wb") as file:
+        file.write(data[:16] + b"\x02" + data[17:])
+    assert refusal("refused.program") == "is no shared object"
     assert "is for s390 (" in refusal("refused.mmap") or "is for machine" in refusal("refused.mmap")
     source = write("slow = True", "refused", "mmap.py")
     assert origin("refused.mmap") == source

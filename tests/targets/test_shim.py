@@ -140,6 +140,20 @@ def test_the_proof_agrees_with_the_planner(program: str, monkeypatch: pytest.Mon
     assert len(fits) > (4 if program.startswith("x86_64-musl") else 0)
 
 
+def test_the_symbols_are_those_that_a_loader_finds() -> None:
+    """In either hash table, and never one that is only referred to."""
+    tried = 0
+    for path in sorted((FIXTURES / "elf").glob("*.so")):
+        data = path.read_bytes()
+        elf, image = Elf(io.BytesIO(data)), read_image(io.BytesIO(data))
+        assert isinstance(image.dynamic, DynamicFacts)
+        defined = image.dynamic.exports.names
+        for name in {*defined, *(reference.name for reference in image.dynamic.references), "nothing"}:
+            assert elf.defines(name) is (name in defined), (path.name, name)
+            tried += 1
+    assert tried > 300
+
+
 @pytest.mark.parametrize("name", ["relr", "bundled", "missing-library"])
 def test_relative_relocations_on_an_old_musl(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
