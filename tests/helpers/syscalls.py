@@ -356,15 +356,16 @@ def _traced(scene: Scene, tree: Path, *expressions: str) -> tuple[int, str]:
     log = scene.folder / "log"
     with suppress(FileNotFoundError):
         log.unlink()
-    go = os.pipe()
-    process = _LAST[0] = _start(scene, tree, go[0])
+    ready, go = os.pipe(), os.pipe()
+    process = _LAST[0] = _start(scene, tree, ready[1], go[0])
+    os.read(ready[0], 1)
     words = [strace(), "-f", "-y", "-o", str(log), *(word for e in expressions for word in ("-e", e))]
     with subprocess.Popen([*words, "-p", str(process)], stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         said = tracer.stderr.readline()
         os.write(go[1], b"go")
         status = _end(process)
-    for descriptor in go:
+    for descriptor in (*ready, *go):
         os.close(descriptor)
     if "attached" not in said:
         required = os.environ.get("MUSLFIX_REQUIRE_LAB")
@@ -372,8 +373,11 @@ def _traced(scene: Scene, tree: Path, *expressions: str) -> tuple[int, str]:
     return status, log.read_text(errors="replace")
 
 
-def _start(scene: Scene, tree: Path, go: int) -> int:
-    """Fork the command, which begins when there is something to read; return its number."""
+def _start(scene: Scene, tree: Path, ready: int, go: int) -> int:
+    """Fork the command, which says when it is ready and begins when there is something to read.
+
+    :return: its number
+    """
     process = os.fork()
     if process == 0:
         status = _BROKEN
@@ -383,6 +387,7 @@ def _start(scene: Scene, tree: Path, go: int) -> int:
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
             sys.stdout = sys.stderr = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+            os.write(ready, b"!")
             select.select([go], [], [])  # no call that may be struck
             status = scene.work(tree)
             sys.stdout.flush()
