@@ -165,15 +165,15 @@ def in_the_c_locale(*words: str | os.PathLike[str]) -> tuple[int, str, str]:
 
 def test_installed_projects_in_a_locale_that_lacks_the_letters(tmp_path: Path, target: Path) -> None:
     module = small_files()[f"demo/_speed{WRONG}"]
-    site = lay(tmp_path / "site", files={f"demo/é{WRONG}": module, "demo/日.py": b""})
+    site = lay(tmp_path / "site", files={f"demo/é/_speed{WRONG}": module, "demo/日.py": b""})
     before = snapshot(site)
     words = ("--path", site, "--target-file", target)
     verified = (0, f"1 project: all files are as RECORD says.\nlooked at: {site}\n", "")
     assert in_the_c_locale("verify", *words) == verified
     status, out, err = in_the_c_locale("fix", *words)
     assert (status, err, out.count(" fixed")) == (0, "", 2)
-    assert os.readlink(site / f"demo/é{RIGHT}") == f"é{WRONG}"
-    assert f"demo/é{RIGHT},sha256=" in (site / "demo-1.0.dist-info" / "RECORD").read_text("utf-8")
+    assert os.readlink(site / f"demo/é/_speed{RIGHT}") == f"_speed{WRONG}"
+    assert f"demo/é/_speed{RIGHT},sha256=" in (site / "demo-1.0.dist-info" / "RECORD").read_text("utf-8")
     assert in_the_c_locale("verify", *words) == verified
     assert in_the_c_locale("undo", *words)[::2] == (0, "")
     assert snapshot(site) == before
