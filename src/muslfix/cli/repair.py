@@ -31,7 +31,7 @@ examples:
   muslfix repair --target-file alpine.json --target-file uv.json --mode copy \\
       dist/*.whl -w wheelhouse
   muslfix repair --target-file alpine.json wheelhouse/*.whl --in-place
-  muslfix repair --target-spec cp312-musl-x86_64 --retag dist/*.whl -w wheelhouse
+  muslfix repair --python .venv/bin/python --retag dist/*.whl -w wheelhouse
 """
 
 
