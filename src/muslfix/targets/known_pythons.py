@@ -28,7 +28,7 @@ class KnownPython:
     :param spellings: the libcs that the suffixes of its own extension modules spell, in the order in which it
         looks; empty if they have no triplet
     :param source: where that stands
-    :param checked: the day on which it was looked up there
+    :param checked: the month in which it was looked up there
     :param since: the first release of the builder with these names, or ``None``
     :param until: the last such release, or ``None``
     :param libc_version: of its libc, if the builder's release determines it
@@ -86,7 +86,7 @@ _VERSIONS = tuple(range(6, 16))
 _FIRST_FREE_THREADED = 13
 
 # The last time that all rows were looked up.
-_CHECKED = "2026-11-26"
+_CHECKED = "2026-11"
 
 # Alpine's release, its Python and its musl.
 _ALPINE = (
