@@ -150,31 +150,31 @@ def test_where_extension_modules_have_a_folder_of_their_own(tmp_path: Path) -> N
         text = (folder / "demo-1.0.dist-info/RECORD").read_text()
         return {row[0] for row in csv.reader(text.splitlines())}
 
-    files = {"demo.py": b"", f"{DATA}/platlib/_demo{GNU}": MODULE, f"{DATA}/purelib/more.py": b""}
+    files = {"demo.py": b"", f"{DATA}/platlib/_one{GNU}": MODULE, f"{DATA}/purelib/more.py": b""}
     report = muslfix.install([str(make_wheel(tmp_path / NAME, files))], target, options)
     assert report.projects[0].location == str(pure)
-    assert (plat / f"_demo{MUSL}").is_symlink()
+    assert (plat / f"_one{MUSL}").is_symlink()
     up = "../../../lib64/python3.9/site-packages"
-    assert {"demo.py", "more.py", f"{up}/_demo{GNU}", f"{up}/_demo{MUSL}"} <= record(pure)
+    assert {"demo.py", "more.py", f"{up}/_one{GNU}", f"{up}/_one{MUSL}"} <= record(pure)
 
     # The same project as a wheel whose root is the other folder takes its place.
     wheel = make_wheel(tmp_path / "demo-1.0-cp39-cp39-musllinux_1_1_x86_64.whl", files)
     report = muslfix.install([str(wheel)], target, replace(options, force_reinstall=True))
     assert report.projects[0].location == str(plat)
     assert os.listdir(pure) == ["more.py"]
-    assert {"demo.py", "../../../lib/python3.9/site-packages/more.py", f"_demo{MUSL}"} <= record(plat)
+    assert {"demo.py", "../../../lib/python3.9/site-packages/more.py", f"_one{MUSL}"} <= record(plat)
 
 
 def test_a_module_that_comes_as_data_is_found_where_it_goes(tmp_path: Path) -> None:
-    files = {"demo/__init__.py": b"", f"{DATA}/data/lib/python3.9/site-packages/demo/_x{GNU}": MODULE}
+    files = {"demo/__init__.py": b"", f"{DATA}/data/lib/python3.9/site-packages/demo/_two{GNU}": MODULE}
     wheel = make_wheel(tmp_path / NAME, files)
     for mode in muslfix.Mode:
         options = muslfix.InstallOptions(prefix=str(tmp_path / mode.value), mode=mode)
         report = muslfix.install([str(wheel)], TARGET, options)
-        assert [module.new_path for module in report.projects[0].modules] == [f"demo/_x{MUSL}"]
+        assert [module.new_path for module in report.projects[0].modules] == [f"demo/_two{MUSL}"]
         folder = tmp_path / mode.value / "lib/python3.9/site-packages/demo"
-        assert (folder / f"_x{MUSL}").read_bytes() == MODULE
-        assert (folder / f"_x{GNU}").exists() is (mode is not muslfix.Mode.RENAME)
+        assert (folder / f"_two{MUSL}").read_bytes() == MODULE
+        assert (folder / f"_two{GNU}").exists() is (mode is not muslfix.Mode.RENAME)
 
 
 # -- writing ----------------------------------------------------------------------------------------
