@@ -71,7 +71,20 @@ class InvalidWheel(MuslfixError):
 
 
 class IncompatibleWheel(MuslfixError):
-    """A valid wheel that is not for this target, by its tags or its ``Requires-Python``."""
+    """A valid wheel that is not for this target, by its tags or its ``Requires-Python``.
+
+    :param path: the wheel
+    :param reason: the sentence
+    :param tip: what the user can do, or ``None``
+    :param is_certain: ``False`` where too little is known of the target; the tip says how to add that
+    """
+
+    def __init__(
+        self, path: str | None, reason: str, tip: str | None = None, is_certain: bool = True
+    ) -> None:
+        super().__init__(path, reason, tip)
+        self.args = (path, reason, tip, is_certain)
+        self.is_certain = is_certain
 
 
 class RefusedModules(MuslfixError):
@@ -123,7 +136,7 @@ _REASONS = {
     errno.ENOTDIR: "cannot be created: a part of its path is not a directory",
 }
 
-_OTHER_USER = "run muslfix as a user who may write there, or choose another environment with --python"
+_OTHER_USER = "run muslfix as a user who may write there, or choose another environment or directory"
 #: The tip about what this user must not read.
 MAY_READ = "run muslfix as a user who may read it, or change its permissions"
 

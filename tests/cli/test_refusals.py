@@ -301,8 +301,8 @@ def test_a_target_file_that_does_not_say_what_scripts_shall_call(machine: Machin
     result = machine.refuse("install", wheel, "--target-file", path, "--target", machine.folder)
     assert result.err == (
         f"error: {wheel}: has scripts, and the target does not say how they shall call it\n"
-        "tip: give --target-fact executable=/usr/bin/python3, say; what 'muslfix interpreter --json' wrote"
-        " is to be edited instead\n"
+        "tip: add --target-fact executable=/usr/bin/python3, for example; what 'muslfix interpreter --json'"
+        " wrote is to be edited instead\n"
     )
 
 

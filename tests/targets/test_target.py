@@ -408,9 +408,9 @@ def test_the_stable_abi_of_free_threaded_pythons(version: str, flags: str, inter
             "write its facts with 'muslfix interpreter --json', set libc_version in them, such as",
         ),
         ("target-file", "set libc_version in the target file, such as 1.2.5"),
-        ("build-details", "give --target-fact libc_version=1.2.5, say"),
-        ("root", "give --target-fact libc_version=1.2.5, say"),
-        ("spec", "give --target-fact libc_version=1.2.5, say"),
+        ("build-details", "add --target-fact libc_version=1.2.5, for example"),
+        ("root", "add --target-fact libc_version=1.2.5, for example"),
+        ("spec", "add --target-fact libc_version=1.2.5, for example"),
         (None, "set libc_version in the target file, such as 1.2.5"),
     ],
 )

@@ -215,8 +215,8 @@ def test_scripts_need_an_interpreter_to_call(tmp_path: Path, cli: Cli) -> None:
         assert (told.status, told.out) == (1, "")
         assert told.err.splitlines() == [
             f"error: {wheel}: has scripts, and the target does not say how they shall call it",
-            "tip: give --target-fact executable=/usr/bin/python3, say; what 'muslfix interpreter --json'"
-            " wrote is to be edited instead",
+            "tip: add --target-fact executable=/usr/bin/python3, for example; what 'muslfix interpreter"
+            " --json' wrote is to be edited instead",
         ]
         assert not (tmp_path / "flat").exists()
         given = ["--target-fact", "executable=/usr/bin/python3"]
@@ -235,7 +235,7 @@ def test_what_is_not_known_is_asked_for(tmp_path: Path, cli: Cli) -> None:
     wheel = FIXTURES / "wheels" / "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
     told = cli("install", wheel, "--target-spec", "cp39-musl-x86_64", *flat)
     assert told.status == 1
-    assert "tip: give --target-fact libc_version=1.2.5, say" in told.err
+    assert "tip: add --target-fact libc_version=1.2.5, for example" in told.err
     picky = make_wheel(
         tmp_path / "picky-1.0-py3-none-any.whl", {"picky.py": b""}, metadata={"Requires-Python": "!=3.9.7"}
     )

@@ -502,6 +502,19 @@ def test_a_wheel_that_is_for_no_target_is_left_alone(cli: Cli, tmp_path: Path) -
     assert summary == "2 wheels left alone."
 
 
+def test_what_is_not_known_of_the_target_is_asked_for(cli: Cli, tmp_path: Path) -> None:
+    wheel = WHEELS / f"speedy-1.0-{TAGS}"
+    told = cli("repair", wheel, "--target-spec", "cp39-musl-x86_64", "-w", tmp_path / "new")
+    assert told.out.splitlines()[1:] == [
+        "speedy 1.0: left alone: it is for cp39-cp39-musllinux_1_1_x86_64, and the target is CPython 3.9 on"
+        " linux-x86_64 with musl (version unknown)",
+        "  tip: add --target-fact libc_version=1.2.5, for example",
+    ]
+    spec = ("--target-spec", "cp39-musl-x86_64", "--target-fact", "libc_version=1.2.5")
+    assert cli("repair", wheel, *spec, "-w", tmp_path / "new").status == 0
+    assert (tmp_path / "new" / wheel.name).exists()
+
+
 def test_the_library(tmp_path: Path) -> None:
     finished: list[str] = []
     report = muslfix.repair(

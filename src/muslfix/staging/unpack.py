@@ -255,8 +255,8 @@ def needed_by_scripts(executable: str | None, wheel: str) -> str:
         raise InvalidTarget(
             wheel,
             "has scripts, and the target does not say how they shall call it",
-            tip="give --target-fact executable=/usr/bin/python3, say; what 'muslfix interpreter --json' wrote"
-            " is to be edited instead",
+            tip="add --target-fact executable=/usr/bin/python3, for example; what 'muslfix interpreter"
+            " --json' wrote is to be edited instead",
         )
     return executable
 

@@ -44,6 +44,7 @@ def check_tags(path: str, tags: Collection[Tag], target: Target) -> None:
             tip=target.how_to_give("libc_version", "1.2.5" if target.libc is Libc.MUSL else "2.36")
             if unknown
             else f"look for a wheel with a tag such as {best}",
+            is_certain=not unknown,
         )
 
 
@@ -78,6 +79,7 @@ def check_requires_python(path: str, specifier: str | None, target: Target) -> N
             path,
             f"requires Python {specifier}, and the target is only known to be Python {target.version}",
             tip=target.how_to_give("version", f"{target.version}.1"),
+            is_certain=False,
         )
     if answers == {False}:
         raise IncompatibleWheel(

@@ -199,7 +199,7 @@ class Target:
             )
         if kind == "target-file":
             return f"set {fact} in the target file, such as {example}"
-        return f"give --target-fact {fact}={example}, say"
+        return f"add --target-fact {fact}={example}, for example"
 
     def suffix_for(self, abi: str) -> str | None:
         """The first suffix with this ABI part among those that the target can use.

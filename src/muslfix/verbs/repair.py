@@ -201,7 +201,8 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
     misfits = [_misfit(wheel, target, tags) for target in targets]
     fitting = [target for target, misfit in zip(targets, misfits) if misfit is None]
     if not fitting:
-        return _pass_on(wheel, replace(report, action="left-alone", problem=misfits[0]), options)
+        problem, tip = next((misfit for misfit in misfits if misfit and misfit[1]), misfits[0] or ("", None))
+        return _pass_on(wheel, replace(report, action="left-alone", problem=problem, tip=tip), options)
     checks = [LoadCheck(t, strict=options.strict) if options.load_check else None for t in fitting]
     promised = [_as_promised(wheel, target) for target in fitting]
     plans = plan_for_targets(wheel, promised, options.mode, checks)
@@ -232,13 +233,17 @@ def _as_promised(wheel: Wheel, target: Target) -> Target:
     return replace(target, extension_suffixes=tuple(plain))
 
 
-def _misfit(wheel: Wheel, target: Target, tags: NewTags) -> str | None:
-    """Why a wheel is not for a target with the tags that it will have, or ``None``."""
+def _misfit(wheel: Wheel, target: Target, tags: NewTags) -> tuple[str, str | None] | None:
+    """Why a wheel is not for a target with the tags that it will have, or ``None``.
+
+    The tip beside it says how to add what is not known of the target, where the wheel might be for it.
+    """
     try:
         check_tags(wheel.facts.path, tags.all_of(wheel.facts.tags), target)
         check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
     except IncompatibleWheel as error:
-        return f"it {error.reason}" + (", once it has the right tag" if tags.platforms else "")
+        reason = f"it {error.reason}" + (", once it has the right tag" if tags.platforms else "")
+        return reason, None if error.is_certain else error.tip
     return None
 
 
