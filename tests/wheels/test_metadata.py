@@ -337,6 +337,12 @@ def test_a_wheel_that_is_not_named_like_one_is_not_opened(tmp_path: Path) -> Non
     assert caught.value.tip.startswith("a wheel is named project-version-python-abi-platform.whl")
 
 
+def test_a_pattern_that_no_file_matches(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWheel, match="does not exist") as caught:
+        facts_of(tmp_path / "*.whl")
+    assert caught.value.tip == "no file matches it, so the shell has left it as it is"
+
+
 @pytest.mark.parametrize(
     ("name", "warned"),
     [

@@ -130,8 +130,8 @@ def _describe(project: ProjectReport, report: Report) -> str:
         words.append(f"{'would be ' if report.dry_run else ''}written to {project.output}")
     if project.problem is not None and project.action == "checked":
         return project.problem
-    if project.problem is not None:
-        return f"{', '.join(words)}: {project.problem}"
+    if project.problem is not None:  # that of a wheel begins with its path, which the line may have already
+        return f"{', '.join(words)}: {project.problem.removeprefix(f'{project.label}: ')}"
     if project.musl is not None and project.output is None:
         return str(project.musl)
     if project.modules:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, cast
@@ -183,6 +184,10 @@ def open_wheel(path: str, limits: Limits = DEFAULT_LIMITS, *, ignore_record: boo
     :param ignore_record: take the files as they are, whatever RECORD says of them
     :raises InvalidWheel: if it is not a wheel that may be installed; the reason says why
     """
+    if "*" in path and not os.path.lexists(path):
+        raise InvalidWheel(
+            path, "does not exist", tip="no file matches it, so the shell has left it as it is"
+        )
     parse_wheel_path(path)
     with open_archive(path, limits) as archive:
         yield Wheel(archive, judge_wheel(archive, ignore_record=ignore_record))
