@@ -175,6 +175,7 @@ def test_a_version_that_is_not_there(project: Path, name: str) -> None:
     with pytest.raises(InterpreterError) as caught:
         find_python(name, {"PATH": "/nonexistent", "HOME": "/nonexistent"}, str(project))
     assert f"there is no Python {name}; looked at {project}/.venv/bin/python ({VERSION})" in str(caught.value)
+    assert f"{project}/.venv/bin/python3" not in str(caught.value)
 
 
 def test_a_name_that_is_nothing(project: Path) -> None:

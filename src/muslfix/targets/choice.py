@@ -143,17 +143,17 @@ def _version_of(match: re.Match[str]) -> _Version:
 
 def _find_version(name: str, wanted: _Version, environ: Mapping[str, str], directory: str) -> str:
     """The first of a version: of the environment that is meant anyway, on PATH, kept by uv or pyenv."""
-    tried = []
+    tried: dict[tuple[str, str], str] = {}  # python and python3 beside it are named once
     for path in dict.fromkeys(_pythons(wanted, environ, directory)):
         try:
             target = probe_interpreter(path)
         except MuslfixError:  # a shim of pyenv whose version is not selected, a broken link, a PyPy
-            tried.append(path)
+            tried[path, ""] = path
             continue
         if wanted.matches(target.version, target.soabi):
             return path
-        tried.append(f"{path} ({target.version})")
-    looked = f"; looked at {', '.join(tried)}" if tried else ""
+        tried.setdefault((os.path.dirname(path), target.version), f"{path} ({target.version})")
+    looked = f"; looked at {', '.join(tried.values())}" if tried else ""
     raise InterpreterError(None, f"there is no Python {name}{looked}", "give the path of an interpreter")
 
 
