@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import platform
 import sys
 import zipfile
 from importlib.resources import files
@@ -298,3 +299,29 @@ def test_a_library_of_another_libc_that_no_module_needs(cli: Cli, tmp_path: Path
             "warning: demo 1.0: demo/libneedle.so is a shared library linked to glibc (needs libc.so.6), and"
             " the target uses musl: what loads it, with ctypes for example, fails or crashes"
         )
+
+
+# -- projects for another Python --------------------------------------------------------------------
+
+
+def test_projects_without_a_module_for_the_target_are_noted(cli: Cli, tmp_path: Path) -> None:
+    """Nothing can be fixed, but perhaps another Python is meant."""
+    other = "m.cpython-36m-x86_64-linux-gnu.so"
+    make_project(tmp_path, "old", {f"old/{other}": MODULE, "old/n.cpython-37m.so": MODULE})
+    make_project(tmp_path, "fat", {f"fat/m{RIGHT}": MODULE, f"fat/{other}": MODULE})
+    make_project(tmp_path, "pure", {"pure/__init__.py": b""})
+    words = ("--python", sys.executable, "--path", tmp_path)
+    note = (
+        f"note: no extension module of old 1.0 is for CPython {platform.python_version()}: they are for"
+        " cpython-36m, cpython-37m; if that Python is meant, name it with --python, otherwise install the"
+        " project again"
+    )
+    for command in ("check", "fix"):
+        told = cli(command, *words)
+        assert (told.status, told.out.splitlines()[1:]) == (0, [note])
+    assert "note:" not in cli("check", "-q", *words).out
+    assert "note:" not in cli("verify", *words).out
+    make_project(tmp_path, "mac", {"mac/m.cpython-39-darwin.so": MODULE})
+    assert "no extension module of mac 1.0 and 1 more is for" in cli("check", *words).out
+    assert "they are for another platform;" in cli("check", "mac", *words).out
+    assert "note:" not in cli("check", "fat", *words).out

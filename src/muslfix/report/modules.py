@@ -12,7 +12,7 @@ from muslfix.loader.facts import LoadResult
 from muslfix.loader.time_t import TimeT, sentence_about
 from muslfix.modules.plan import Decision, Plan, init_functions
 from muslfix.report.report import ModuleReport, ProjectReport
-from muslfix.suffix import Libc
+from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode, Verdict
 
@@ -151,6 +151,12 @@ def _other_abi(decision: Decision, target: Target) -> tuple[str, str | None]:
             "use a wheel that was built for the target's ABI, or a Python that is not free-threaded",
         )
     return f"it is for {name.abi}, but the target is {target.kind}", None
+
+
+def abi_of(path: str) -> str | None:
+    """The ABI that a module's name spells, such as ``cpython-39``; ``None`` if it is for no Linux at all."""
+    name = ExtensionFilename.parse(path)
+    return name.abi if name is not None and name.is_for_linux else None
 
 
 def _other_libc(decision: Decision, target: Target) -> tuple[str, str]:

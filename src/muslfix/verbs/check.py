@@ -16,7 +16,7 @@ from muslfix.targets.target import Target
 from muslfix.targets.with_shim import about_shim
 from muslfix.verbs.check_paths import Contents, doubt_about_empty, is_shared_object, look_into
 from muslfix.verbs.planning import Judging, Planner
-from muslfix.verbs.reports import notes_on_editable, report_missing, report_owned
+from muslfix.verbs.reports import notes_on_editable, notes_on_other_pythons, report_missing, report_owned
 from muslfix.verbs.selection import Selection, site_directories
 from muslfix.verbs.subjects import convert_options, projects_named, what_it_is
 from muslfix.verdicts import Mode
@@ -92,6 +92,7 @@ def check(
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
     notes = (
         *notes_on_editable(reports),
+        *notes_on_other_pythons(reports, target),
         *_notes_on_environment(target, options, reports),
         *_notes_on_shim(target),
         *(f"{word} is here a path too: to check that, say ./{word}" for word in shadowed),

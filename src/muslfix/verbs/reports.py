@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from muslfix.loader.check import LoadCheck
     from muslfix.projects.editable import Sources
 
+# So many are named in a note; a project can have modules for more.
+_MOST_ABIS = 5
+
 
 def report_installed(
     project: InstalledProject, action: str, problem: str | None = None, tip: str | None = None
@@ -169,6 +172,34 @@ def notes_on_editable(reports: Iterable[ProjectReport]) -> tuple[str, ...]:
         )
     names = ", ".join(report.name for report in well)
     return (f"no extension module in the source trees of {len(well)} editable installs is misnamed: {names}",)
+
+
+def notes_on_other_pythons(reports: Iterable[ProjectReport], target: Target) -> tuple[str, ...]:
+    """What is good to know of projects that have modules, and none for the target.
+
+    It stops nothing: a wheel may bring modules for some Pythons, and none for others. But more often another
+    Python is meant, or the project was installed by another one.
+    """
+    lost = [report for report in reports if report.problem is None and _is_for_other_pythons(report)]
+    if not lost:
+        return ()
+    from muslfix.report.modules import abi_of  # verify and undo plan nothing
+
+    found = {abi_of(module.path) for report in lost for module in report.modules}
+    abis = sorted(abi for abi in found if abi is not None)
+    theirs = f"{', '.join(abis[:_MOST_ABIS])}{', …' if abis[_MOST_ABIS:] else ''}" or "another platform"
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    return (
+        f"no extension module of {lost[0].label}{more} is for {target.kind}: they are for {theirs}; if that"
+        " Python is meant, name it with --python, otherwise install the project again",
+    )
+
+
+def _is_for_other_pythons(report: ProjectReport) -> bool:
+    modules = [module for module in report.modules if not module.is_library]
+    return bool(modules) and all(
+        module.verdict is Verdict.OTHER_ABI and not module.is_doubtful for module in modules
+    )
 
 
 def report_missing(name: str, problem: str = "it is not installed", tip: str | None = None) -> ProjectReport:

@@ -28,6 +28,7 @@ from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import about_remaining, recover_leftovers
 from muslfix.verbs.reports import (
     notes_on_editable,
+    notes_on_other_pythons,
     report_failed,
     report_legacy,
     report_owned,
@@ -110,12 +111,13 @@ class Selection:
         """
         reports = [report for site in self._sites for report in site.reports()]
         reports += reports_on_missing(self._keys, reports, self.directories)
+        others = notes_on_other_pythons(reports, self._target) if command == "fix" else ()
         return Report(
             command,
             dry_run,
             tuple(reports),
             (*self._warnings, *(about_remaining(site.remaining) for site in self._sites if site.remaining)),
-            notes_on_editable(reports),
+            (*notes_on_editable(reports), *others),
             source=self._target.source,
             directories=self.directories,
             doubts=tuple(self._doubts),
