@@ -13,7 +13,7 @@ from pathlib import Path
 import index_page
 import pytest
 from checkout import ROOT
-from commands import Cli
+from commands import Cli, Result
 from commands import muslfix as muslfix_cli
 from lab import layout
 from lab_modules import Lab, environment_for, pip, run_in
@@ -65,7 +65,10 @@ def test_the_failing_import_and_the_fix(lab: Lab, tmp_path: Path) -> None:
     assert error in failed.err
     assert AFTER[0] == "$ muslfix fix"
     fixed = muslfix_cli("fix", "--python", environment / "bin" / "python")
-    assert fixed.out.rstrip("\n").split("\n") == AFTER[1:]
+    shown = Result.of(0, "\n".join(AFTER[1:]) + "\n", "")
+    assert fixed.out == shown.out
+    here = shown.looked_at.replace("/app/.venv", str(environment)).replace("(.venv)", "(--python)")
+    assert fixed.looked_at == here
     assert run_in(environment, *shlex.split(code)).status == 0
 
 
