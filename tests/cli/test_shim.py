@@ -52,8 +52,8 @@ def test_it_is_installed_described_and_removed(cli: Cli, environment: Path) -> N
         said = cli(command, "--python", python)
         assert said.status == 0
         assert (
-            f"muslfix-shim is active from {site_packages(environment)}: this Python also imports demo"
-            in said.out
+            f"muslfix-shim is active from {site_packages(environment)}: for 'import demo', this Python also"
+            " looks for demo" in said.out
         )
     assert cli("shim", "--python", python).out.startswith(
         "1 project: kept: this version is already installed.\n"
@@ -66,7 +66,9 @@ def test_it_is_installed_described_and_removed(cli: Cli, environment: Path) -> N
     assert (removed.status, removed.out.split("\n")[0]) == (0, "1 project: removed.")
     assert snapshot(environment) == before
     nothing = cli("shim", "--remove", "--python", python)
-    assert (nothing.status, nothing.out.split("\n")[0]) == (0, "0 projects: nothing to remove.")
+    assert (nothing.status, nothing.out.split("\n")[0]) == (0, "muslfix-shim: nothing to remove.")
+    status = cli("shim", "--status", "--python", python)
+    assert (status.status, status.out) == (1, "muslfix-shim: not installed.\n")
     assert "muslfix-shim" not in cli("check", "--python", python).out
 
 

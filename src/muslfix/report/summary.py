@@ -26,7 +26,7 @@ def summarize(report: Report) -> Line:
     """What was looked at, found and done, in one sentence."""
     found = [project for project in report.projects if project.is_found]
     lost = len(report.projects) - len(found)
-    if not found and (lost or report.doubts):
+    if not found and (lost or report.doubts) and report.command != "shim":
         return Line(head="No project was found.", kind="bad" if lost else "odd")
     if report.command == "shim":
         line = _summary_of_shim(found, report)
@@ -127,9 +127,11 @@ def _summary_of_shim(projects: Sequence[ProjectReport], report: Report) -> Line:
     elif report.dry_run and deeds:
         deeds = [f"would be {deeds[0]}"]
     kind = "odd" if report.doubts else "good"
-    return Line(
-        head=f"{count(len(projects), 'project')}: {deeds[0] if deeds else 'nothing to remove'}", kind=kind
-    )
+    if not deeds:
+        return Line(
+            head=f"muslfix-shim: {'not installed' if report.doubts else 'nothing to remove'}", kind=kind
+        )
+    return Line(head=f"{count(len(projects), 'project')}: {deeds[0]}", kind=kind)
 
 
 def _summary_of_floors(projects: Sequence[ProjectReport]) -> Line:

@@ -56,8 +56,8 @@ def about_shim(target: Target) -> str | None:
     if os.environ.get(SWITCH) == "0" and target.runs_here:
         return f"{PROJECT} is in {directory}, and {SWITCH}=0 switches it off"
     return (
-        f"{PROJECT} is active from {directory}: this Python also imports {examples(target)}, behind its own"
-        " names and where the ELF file fits"
+        f"{PROJECT} is active from {directory}: for 'import demo', this Python also looks for"
+        f" {examples(target)}, behind its own names and where the ELF file fits"
     )
 
 

@@ -149,10 +149,10 @@ def install_shim(target: Target, options: ShimOptions | None = None) -> Report:
     projects = tuple(
         replace(project, source=os.path.join(project.location or "", _INFO)) for project in report.projects
     )
-    would = "would also import" if options.dry_run else "also imports, from its next start on,"
+    would = "would also look" if options.dry_run else "also looks, from its next start on,"
     note = (
-        f"this Python {would} {examples(target)}, behind its own names and where the ELF file fits;"
-        f" {SWITCH}=0 switches that off for a process, 'muslfix shim --remove' for good"
+        f"for 'import demo', this Python {would} for {examples(target)}, behind its own names and where the"
+        f" ELF file fits; {SWITCH}=0 switches that off for a process, 'muslfix shim --remove' for good"
     )
     return replace(report, command="shim", projects=projects, notes=(*report.notes, note))
 
@@ -199,7 +199,8 @@ def shim_status(target: Target) -> Report:
     file, suffixes = loaded_shim(target.executable)
     if suffixes:
         names = ", ".join(f"demo{suffix}" for suffix in suffixes)
-        note = f"active, from {file}: this Python also imports {names}, behind its own names"
+        looks = f"for 'import demo', this Python also looks for {names}, behind its own names"
+        note = f"active, from {file}: {looks}"
         return _report(target, layout, reports, notes=(note,))
     return _report(target, layout, reports, doubts=(_why_not(layout, there),))
 
