@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from muslfix.errors import InterpreterError
-from muslfix.targets.choice import choose_python, find_python
+from muslfix.targets.choice import choose_python, find_python, probe
 from muslfix.targets.environments import RUNNING
 from muslfix.targets.interpreter import probe_interpreter
 
@@ -240,3 +240,19 @@ def test_a_shim_that_serves_no_version(tmp_path: Path) -> None:
     ) as caught:
         probe_interpreter(str(shim))
     assert caught.value.tip == f"name the interpreter itself: {real}"
+
+
+@pytest.mark.parametrize("name", ["", "bin/python"], ids=["the directory", "its interpreter"])
+def test_an_environment_without_its_pyvenv_cfg(tmp_path: Path, name: str) -> None:
+    """Its Python imports from elsewhere, so the directory is none that can be named; the interpreter can."""
+    environment = make_venv(tmp_path / "environment")
+    (environment / "pyvenv.cfg").unlink()
+    if name:
+        assert probe(environment / name).prefix == sys.base_prefix
+        return
+    with pytest.raises(InterpreterError) as caught:
+        probe(environment)
+    assert str(caught.value.path) == str(environment)
+    assert caught.value.reason == f"is no environment: the Python in it imports from {sys.base_prefix}"
+    (tmp_path / "link").symlink_to(make_venv(tmp_path / "whole"))
+    assert probe(tmp_path / "link").prefix is not None

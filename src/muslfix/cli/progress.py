@@ -41,12 +41,14 @@ class Shown:
     def __init__(self, make: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._make = make
         self._clock = clock
-        self._since = clock()
+        self._since: float | None = None
         self._display: Any = None
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Note a step."""
+        """Note a step. The first one begins the work; what was imported before is no part of it."""
         if self._display is None:
+            if self._since is None:
+                self._since = self._clock()
             if self._clock() - self._since < _BLINK:
                 return
             self._display = self._make()

@@ -105,11 +105,13 @@ def probe_choice(python: str | None) -> Target:
 
     :raises InterpreterError: if there is none, or it cannot be asked
     """
-    from muslfix.targets.choice import choose_python
+    from muslfix.targets.choice import check_directory, choose_python
     from muslfix.targets.interpreter import probe_interpreter
 
     choice = choose_python(python, os.environ, working_directory())
     target = probe_interpreter(choice.python)
+    if python is not None:
+        check_directory(os.path.join(working_directory(), python), target)
     source = target.source and replace(target.source, choice=choice)
     return replace(target, source=source)
 

@@ -94,7 +94,27 @@ def probe(python: str | os.PathLike[str], *, timeout: float = 30) -> Target:
     except OSError as error:
         raise InterpreterError(name, "cannot be found: the working directory is gone") from error
     with spelling_errors():
-        return probe_interpreter(find_python(name, os.environ, directory), timeout=timeout)
+        target = probe_interpreter(find_python(name, os.environ, directory), timeout=timeout)
+        check_directory(os.path.join(directory, name), target)
+        return target
+
+
+def check_directory(path: str, target: Target) -> None:
+    """Refuse a directory whose Python is at home elsewhere: an environment that has lost its ``pyvenv.cfg``.
+
+    :param path: what was named; where it is no directory, it was no environment that was meant
+    :param target: the Python that was found there
+    :raises InterpreterError: if what the Python imports is not in that directory
+    """
+    if not os.path.isdir(path) or target.executable is None or target.prefix is None:
+        return
+    is_inside = target.executable.startswith(os.path.join(os.path.abspath(path), ""))
+    if is_inside and os.path.realpath(target.prefix) != os.path.realpath(path):
+        raise InterpreterError(
+            path,
+            f"is no environment: the Python in it imports from {target.prefix}",
+            "create it again, or name the directory that is meant",
+        )
 
 
 def find_python(name: str, environ: Mapping[str, str], directory: str) -> str:
