@@ -41,6 +41,8 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 _CHUNK = 1024 * 1024
+#: In bytes: no larger file is hashed. A sparse one that fills no disk can be as large as there are addresses.
+LARGEST_HASHED = 16 * 1024**3
 
 # Bounds that no file of muslfix comes near.
 _MAX_DEPTH = 50
@@ -155,7 +157,7 @@ def hash_file(path: str, algorithm: str = "sha256") -> bytes:
     """The digest of a file's content, as far as its present size goes.
 
     :param algorithm: as :mod:`hashlib` spells it
-    :raises OSError: if it cannot be read
+    :raises OSError: if it cannot be read, or is larger than what is hashed
     :raises ValueError: if there is no such algorithm
     """
     hasher = hashlib.new(algorithm)
@@ -163,6 +165,8 @@ def hash_file(path: str, algorithm: str = "sha256") -> bytes:
         raise ValueError(f"{algorithm} has no length of its own")
     with open_regular(path) as file:
         left = os.fstat(file.fileno()).st_size
+        if left > LARGEST_HASHED:
+            raise OSError(errno.EFBIG, "larger than 16 GiB", path)
         while left > 0 and (chunk := file.read(min(left, _CHUNK))):
             hasher.update(chunk)
             left -= len(chunk)

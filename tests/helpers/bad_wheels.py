@@ -671,6 +671,8 @@ NAMES = [
             ("escape sequence", "\x1b]0;x\x07", "\x1b]0;x\x07"),
             ("delete", "x\x7f", "x\x7f"),
             ("control character beyond ASCII", "x\x9b31m", "x\x9b31m"),
+            ("line separator", "x\u2028demo.py", "x\u2028demo.py"),
+            ("paragraph separator", "x\u2029demo.py", "x\u2029demo.py"),
         )
     ),
     Case("name: Latin-1", more(b"\xe4.py"), "has an entry whose name is not UTF-8: b'\\xe4.py'"),
@@ -1053,6 +1055,7 @@ PLACES = [
         )
         for name in (
             *("needs-0.dist-info", "NEEDS-0.Dist-Info", "x.egg-info", "x.egg-info/PKG-INFO", "X.EGG-LINK"),
+            *("x-1.egg", "x-1-py3.11.egg/EGG-INFO/PKG-INFO", "X.Egg/x.py"),
             *(f"{DATA}/purelib/needs-0.dist-info", f"{DATA}/platlib/Evil-6.6.DIST-INFO/METADATA"),
             *(f"{DATA}/{scheme}/Evil-6.6.DIST-INFO/METADATA" for scheme in ("purelib", "scripts", "headers")),
             *(
@@ -1068,6 +1071,11 @@ PLACES = [
             "an entry point with a bad name",
         )
         for name in ("../x", "/tmp/x", "a/b", "..", ".", "a\\b", "..\\x", "\x1b[31m", "x" * 256)
+    ),
+    Case(
+        "entry point with a name of our own",
+        entry_points(".Muslfix-x = demo:main"),
+        "a name that muslfix reserves for itself",
     ),
     Case("entry point without a name", entry_points(" = demo:main"), "entry_points.txt"),
     Case(

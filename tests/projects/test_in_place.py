@@ -40,7 +40,7 @@ from misnamed import (
 from trees import leftovers, snapshot, states
 
 from muslfix.errors import DestinationError, InvalidProject
-from muslfix.files import hash_file, open_regular, write_new_file
+from muslfix.files import LARGEST_HASHED, hash_file, open_regular, write_new_file
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import examine
 from muslfix.projects.in_place import check_in_place, fix_in_place, read_changes
@@ -393,6 +393,10 @@ def test_reading_files(tmp_path: Path) -> None:
             hash_file(name)
     with pytest.raises(FileNotFoundError):
         open_regular(str(tmp_path / "absent"))
+    os.truncate(path, LARGEST_HASHED + 1)  # sparse: it takes no space
+    with pytest.raises(OSError, match="larger than 16 GiB"):
+        hash_file(str(path))
+    os.truncate(path, 2)
     for algorithm in ("", "sha257", "shake_128"):
         with pytest.raises(ValueError, match=r"hash|length"):
             hash_file(str(path), algorithm)

@@ -352,6 +352,9 @@ def test_a_pattern_that_no_file_matches(tmp_path: Path) -> None:
         ("pkg/sitecustomize.py", False),
         ("sitecustomize_tools.py", False),
         ("demo-1.0.data/data/share/sitecustomize.py", False),
+        ("demo-1.0.data/data/lib/python3.9/site-packages/usercustomize.py", True),
+        ("demo-1.0.data/data/local/lib64/python3.9/dist-packages/sitecustomize/__init__.py", True),
+        ("demo-1.0.data/data/lib/python3.9/site-packages/pkg/sitecustomize.py", False),
     ],
 )
 def test_what_runs_at_startup_is_named(tmp_path: Path, name: str, warned: bool) -> None:

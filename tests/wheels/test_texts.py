@@ -140,3 +140,10 @@ def test_entry_points_are_those_of_the_two_groups(text: str) -> None:
 def test_what_is_no_entry_point(value: str) -> None:
     with pytest.raises(ValueError, match=r"'x' = .* is not of the form"):
         parse_entry_points(f"[gui_scripts]\nx = {value}\n")
+
+
+@pytest.mark.parametrize("end", ["\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize("before", ["[gui_scripts]", "[gui_scripts]\n# note", "[gui_scripts]\nx = m:f"])
+def test_a_line_of_entry_points_ends_for_every_reader(before: str, end: str) -> None:
+    with pytest.raises(ValueError, match="which ends a line for some readers only"):
+        parse_entry_points(f"{before}{end}y = m:g\n")

@@ -10,7 +10,8 @@ bytes, and those that are not UTF-8 then survive like all others.
 What ends a line is ``\n``, ``\r\n`` or a lone ``\r``, unless it is quoted. The lone ``\r`` ends one for pip
 (it reads with universal newlines), for uv (the terminator of Rust's ``csv`` crate) and for installer
 (:meth:`str.splitlines`), so another reading here would find another list of files than they do. The further
-characters at which :meth:`str.splitlines` splits are legal in file names and end nothing.
+characters at which :meth:`str.splitlines` splits are legal in file names and end nothing here. They end a
+line for ``pip uninstall``, so no wheel that has them in a name is installed.
 
 Specification: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
 """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors, why
-from muslfix.files import configures_interpreter, hash_file, may_exist
+from muslfix.files import LARGEST_HASHED, configures_interpreter, hash_file, may_exist
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.record.rows import RecordRow
@@ -22,8 +22,6 @@ from muslfix.verbs.reports import report_installed, with_sources
 from muslfix.verbs.selection import Selection
 from muslfix.verbs.subjects import convert_options, projects_named
 
-# Bytes; the kernel shows files that have no end, or as many bytes as there are addresses.
-_LARGEST = 16 * 1024**3
 # Hashing lets other threads run.
 _THREADS = len(os.sched_getaffinity(0))
 
@@ -158,10 +156,12 @@ def _difference(path: str, row: RecordRow) -> str | None:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return "it is not a file"
-        size, limit = os.path.getsize(path), int(row.size or _LARGEST)
+        size, limit = os.path.getsize(path), int(row.size or LARGEST_HASHED)
         if row.size and size != limit:
             return f"it has {size} bytes, but RECORD says {row.size}"
-        problem = f"it has {size} bytes, but muslfix reads no more than 16 GiB" if size > _LARGEST else None
+        problem = (
+            f"it has {size} bytes, but muslfix reads no more than 16 GiB" if size > LARGEST_HASHED else None
+        )
         if problem is None and row.has_hash and hash_file(path, row.algorithm or "") != row.digest:
             problem = f"its {row.algorithm} differs from the one in RECORD"
     except (InvalidRecord, ValueError):

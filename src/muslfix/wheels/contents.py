@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord, InvalidWheel
-from muslfix.files import configures_interpreter
+from muslfix.files import STAGING_PREFIX, configures_interpreter
 from muslfix.record.rows import Record, RecordRow
 from muslfix.wheels.archive import Archive, Member, read_text
 from muslfix.wheels.texts import EntryPoint, parse_entry_points
@@ -174,6 +174,9 @@ def _entry_points(archive: Archive, member: str) -> tuple[EntryPoint, ...]:
     for one in found:
         if not _is_file_name(one.name):
             raise InvalidWheel(archive.path, f"has an entry point with a bad name: {one.name!r:.200}")
+        if one.name.casefold().startswith(STAGING_PREFIX):
+            reason = f"has the entry point {one.name!r:.200}, a name that muslfix reserves for itself"
+            raise InvalidWheel(archive.path, reason)
     return found
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from installer.utils import SCHEME_NAMES
@@ -32,8 +32,8 @@ _WHEEL_VERSION = (1, 0)
 
 _TAG = re.compile(r"[^\s-]+-[^\s-]+-[^\s-]+")
 
-# What importlib.metadata and installers take for an installed project, whatever its case.
-_DESCRIBES = (".dist-info", ".egg-info", ".egg-link")
+# What importlib.metadata, pip and setuptools take for an installed project, whatever its case.
+_DESCRIBES = (".dist-info", ".egg-info", ".egg-link", ".egg")
 # https://docs.python.org/3/library/site.html#module-sitecustomize
 _AT_STARTUP = ("sitecustomize", "usercustomize")
 
@@ -269,15 +269,26 @@ def _check_only_itself(path: str, name: str, dist_info: str, data: str) -> None:
 
 def _check_startup(archive: Archive, data: str) -> tuple[str, ...]:
     """Warn of modules that every Python of the environment runs when it starts, as it does some ``.pth``."""
-    roots = ("", f"{data}/purelib/", f"{data}/platlib/")
     found = sorted(
         name
         for name in archive.members
-        for root in roots
-        if name.startswith(tuple(root + module for module in _AT_STARTUP))
-        and name[len(root) :].split("/")[0].split(".")[0] in _AT_STARTUP
+        if any(module in name for module in _AT_STARTUP)
+        and any(part.partition(".")[0] in _AT_STARTUP for part in _beside_modules(name, data))
     )
     return tuple(f"has {name!r:.200}, which every Python there runs at startup" for name in found)
+
+
+def _beside_modules(name: str, data: str) -> Iterator[str]:
+    """The parts of a path that can stand in a site directory; below ``data`` that is told by its name."""
+    top, *rest = name.split("/")
+    if top != data:
+        yield top
+    elif rest[0] in ("purelib", "platlib"):
+        yield rest[1]
+    else:
+        yield from (
+            part for above, part in zip(rest, rest[1:]) if above in ("site-packages", "dist-packages")
+        )
 
 
 def _check_data(path: str, name: str, data: str) -> None:

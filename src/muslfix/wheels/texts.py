@@ -34,6 +34,9 @@ _MOST_TAGS = 10_000
 # In characters: 1000 scripts have some 40 000.
 _LONGEST_ENTRY_POINTS = 1024 * 1024
 _BLANKS = re.compile(r"[^\S\n]+")
+# What ends a line for importlib.metadata (str.splitlines), and not for configparser: behind it can stand a
+# script that only one of them sees.
+_ODD_LINE_ENDS = re.compile("\r(?!\n)|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SECTIONS = {"console_scripts": "console", "gui_scripts": "gui"}
 
 
@@ -118,6 +121,8 @@ def parse_entry_points(text: str) -> tuple[EntryPoint, ...]:
     """
     if len(text) > _LONGEST_ENTRY_POINTS:
         raise ValueError(f"it has more than {_LONGEST_ENTRY_POINTS} characters")
+    if (odd := _ODD_LINE_ENDS.search(text)) is not None:
+        raise ValueError(f"it has {odd[0]!a}, which ends a line for some readers only")
     # No more than one blank in a row, and no empty line: the expressions of configparser try all ways to
     # share a row of them.
     lines = (_BLANKS.sub(" ", line) for line in text.split("\n"))

@@ -27,7 +27,9 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0 (also with another, 6) and 13,
 _KNOWN_FLAGS = 0x2 | 0x4 | HAS_DESCRIPTOR | UTF8  # the first two are levels of compression
 _NEWEST_FORMAT = 63  # 4.4.3: 6.3; a later one may mean what nobody knows yet
 _DOS_DIRECTORY = 0x10
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
+# Unicode's category Cc, and what else ends a line for str.splitlines: pip reads RECORD with that when it
+# uninstalls, and takes away the file that the rest of the name is.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Bytes; the first is the limit of file systems, the second is far below it.
 _LONGEST_PART, _LONGEST_NAME = 255, 1024
 
