@@ -671,9 +671,11 @@ NAMES = [
             ("escape sequence", "\x1b]0;x\x07", "\x1b]0;x\x07"),
             ("delete", "x\x7f", "x\x7f"),
             ("control character beyond ASCII", "x\x9b31m", "x\x9b31m"),
-            ("line separator", "x\u2028demo.py", "x\u2028demo.py"),
-            ("paragraph separator", "x\u2029demo.py", "x\u2029demo.py"),
         )
+    ),
+    *(
+        Case(f"name: {what}", more(name), f"has an entry with a line separator in its name: {name!r}")
+        for what, name in (("line separator", "x\u2028demo.py"), ("paragraph separator", "x\u2029demo.py"))
     ),
     Case("name: Latin-1", more(b"\xe4.py"), "has an entry whose name is not UTF-8: b'\\xe4.py'"),
     Case(

@@ -36,6 +36,7 @@ SAMPLES = {
     "could escape its directory": "name: dot within",
     "whose name is not a relative path": "name: backslash",
     "control characters in its name": "name: escape sequence",
+    "a line separator in its name": "name: line separator",
     "UTF-8": "name: not marked as UTF-8",
     "name is too long for a file": "name: too deep",
     "has an encrypted entry": "encrypted directory",

@@ -283,8 +283,8 @@ def _beside_modules(name: str, data: str) -> Iterator[str]:
     top, *rest = name.split("/")
     if top != data:
         yield top
-    elif rest[0] in ("purelib", "platlib"):
-        yield rest[1]
+    elif rest[:1] in (["purelib"], ["platlib"]):
+        yield from rest[1:2]
     else:
         yield from (
             part for above, part in zip(rest, rest[1:]) if above in ("site-packages", "dist-packages")

@@ -27,9 +27,10 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000  # 4.4.4: bits 0 (also with another, 6) and 13,
 _KNOWN_FLAGS = 0x2 | 0x4 | HAS_DESCRIPTOR | UTF8  # the first two are levels of compression
 _NEWEST_FORMAT = 63  # 4.4.3: 6.3; a later one may mean what nobody knows yet
 _DOS_DIRECTORY = 0x10
-# Unicode's category Cc, and what else ends a line for str.splitlines: pip reads RECORD with that when it
-# uninstalls, and takes away the file that the rest of the name is.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
+# What else ends a line for str.splitlines: pip reads RECORD with that when it uninstalls, and takes away the
+# file that the rest of the name is.
+_SEPARATOR = re.compile("[\u2028\u2029]")
 # Bytes; the first is the limit of file systems, the second is far below it.
 _LONGEST_PART, _LONGEST_NAME = 255, 1024
 
@@ -61,6 +62,8 @@ def _refuse_traversal(path: str, name: str) -> None:
     parts = name.removesuffix("/").split("/")
     if _CONTROL.search(name):
         raise InvalidWheel(path, f"has an entry with control characters in its name: {name!r:.200}")
+    if _SEPARATOR.search(name):
+        raise InvalidWheel(path, f"has an entry with a line separator in its name: {name!r:.200}")
     if name.startswith("/") or "\\" in name or ":" in parts[0]:
         raise InvalidWheel(path, f"has an entry whose name is not a relative path: {name!r:.200}")
     if ".." in parts or "." in parts or "" in parts:
