@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from muslfix.cli import main
 from muslfix.parallel.interrupts import SIGNALS, give_back, take_over, uninterrupted
 
 each_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
@@ -136,3 +139,18 @@ def test_a_signal_that_ends_a_process_does_so_after_the_block() -> None:
             os.write(1, b"")
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
+
+
+def test_install_imports_in_one_thread_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A signal that comes while two threads import can leave one with the lock of all imports.
+    seen: list[bool] = []
+
+    def find_target(_options: object) -> None:
+        time.sleep(0.2)
+        seen.append("muslfix.verbs.install" in sys.modules)
+        raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "muslfix.verbs.install", raising=False)
+    monkeypatch.setattr("muslfix.cli.install.find_target", find_target)
+    assert main(["install", "x.whl"]) == 130
+    assert seen == [False]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
@@ -15,7 +13,6 @@ from muslfix.cli.options import (
 )
 from muslfix.cli.output import Output
 from muslfix.cli.targets import check_paths, find_target
-from muslfix.parallel.threads import Background
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
@@ -64,18 +61,15 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :return: the exit status
     """
     check_paths(target=options.target, prefix=options.prefix, root=options.root)
-    # Importing this takes about as long as another interpreter takes to answer.
-    imported = Background(partial(import_module, "muslfix.verbs.install"))
-    try:
-        target = find_target(options)
-    finally:
-        imported.wait()
+    target = find_target(options)
     report = _install(target, options, output)
     output.report(report, as_json=options.json)
     return int(any(project.action == "skipped" for project in report.projects))
 
 
 def _install(target: Target, options: argparse.Namespace, output: Output) -> Report:
+    # Not in another thread while the interpreter answers: a signal that comes while this thread imports too
+    # can leave it with the lock of all imports, and each would wait for the other for ever.
     from muslfix.cli.progress import show_progress
     from muslfix.verbs.install import InstallOptions, install
 
