@@ -848,27 +848,6 @@ def test_the_bytecode_of_a_module_that_two_wheels_bring(
         assert {Path(path).name.partition(".")[0] for path in listed} == {"__init__", name}
 
 
-IMPORTED_MEANWHILE = """
-import sys, time
-from muslfix.cli import install, main
-def find_target(options, find=install.find_target):
-    end = time.monotonic() + 30
-    while "muslfix.verbs.install" not in sys.modules and time.monotonic() < end:
-        pass
-    assert "muslfix.verbs.install" in sys.modules
-    return find(options)
-install.find_target = find_target
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def test_what_installs_is_imported_while_the_target_answers(tmp_path: Path) -> None:
-    words = ["install", str(PURE), "--target", str(tmp_path / "there")]
-    program = [sys.executable, "-c", IMPORTED_MEANWHILE, *words]
-    done = subprocess.run(program, check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 def test_a_target_that_does_not_answer_is_told_before_a_broken_wheel(tmp_path: Path, cli: Cli) -> None:
     broken = tmp_path / "broken-1.0-py3-none-any.whl"
     broken.touch()

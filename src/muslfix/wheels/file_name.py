@@ -17,6 +17,7 @@ from muslfix.errors import InvalidWheel
 from muslfix.wheels.texts import parse_tags
 
 _LONGEST_NAME = 255  # bytes, of a file
+_TAG = re.compile(r"\w+(\.\w+)*")
 
 
 def parse_wheel_path(path: str) -> tuple[str, Version, frozenset[Tag]]:
@@ -28,7 +29,10 @@ def parse_wheel_path(path: str) -> tuple[str, Version, frozenset[Tag]]:
     try:
         if len(os.fsencode(name)) > _LONGEST_NAME:
             raise InvalidWheelFilename(name)
-        parse_tags("-".join(name.split("-")[-3:]))
+        tags_in_name = name.removesuffix(".whl").split("-")[-3:]
+        parse_tags("-".join(tags_in_name))
+        if not all(map(_TAG.fullmatch, tags_in_name)):  # packaging up to 24 takes any
+            raise InvalidWheelFilename(name)
         key, version, _, tags = parse_wheel_filename(name)
     except ValueError as error:
         raise InvalidWheel(
@@ -56,7 +60,7 @@ def _faults(name: str) -> Iterator[str]:
         if build and not re.match("[0-9]", build[0]):
             yield f"{build[0]!a:.100} is not a build tag, which begins with a digit"
         for kind, tag in (("a Python", python), ("an ABI", abi), ("a platform", platform)):
-            if not re.fullmatch(r"\w+(\.\w+)*", tag):
+            if not _TAG.fullmatch(tag):
                 yield f"{tag!a:.100} is not {kind} tag"
         try:
             parse_tags(f"{python}-{abi}-{platform}")
