@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +63,10 @@ SAMPLES = {
 }
 
 
+# Of these pip's answer depends on the parsers in the standard library of the Python that it runs on.
+BY_PYTHON = ("two names", "whose data overlap what follows", "has a damaged entry_points.txt")
+
+
 def rows() -> dict[str, set[str]]:
     """Who accepts what, by what muslfix says, as the manual has it."""
     lines = (ROOT / "docs" / "strictness.md").read_text().splitlines()
@@ -97,9 +100,7 @@ def installers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, I
 
 
 @pytest.mark.lab
-@pytest.mark.skipif(
-    sys.version_info < (3, 10), reason="the last pip for Python 3.9 reads entry points otherwise"
-)
+@pytest.mark.once
 def test_each_row_is_true(installers: dict[str, Installer], tmp_path: Path) -> None:
     accepting = {}
     for sentence in rows():
@@ -108,4 +109,8 @@ def test_each_row_is_true(installers: dict[str, Installer], tmp_path: Path) -> N
         assert re.search(re.escape(sentence).replace("…", ".*"), outcomes["muslfix"].refusal or ""), sentence
         accepting[sentence] = {name for name, outcome in outcomes.items() if outcome.refusal is None}
         wheel.unlink()
-    assert accepting == rows()
+    expected = rows()
+    for sentence in BY_PYTHON:
+        accepting[sentence].discard("pip")
+        expected[sentence].discard("pip")
+    assert accepting == expected
