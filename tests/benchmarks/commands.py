@@ -125,16 +125,7 @@ def sets(folder: Path, rounds: int, wheels: Sequence[Path]) -> None:
     def case(words: Callable[[Path], list[str | os.PathLike[str]]]) -> Case:
         return lambda: (words(fresh()), folder, {})
 
-    pip: peers.Words = [
-        peers.environment("pip") / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-index",
-    ]
-    pip += ["--no-compile", "--root-user-action=ignore", "--disable-pip-version-check", "--ignore-installed"]
+    pip = peers.pip_install("--no-compile")
     uv: peers.Words = [
         peers.uv(),
         "pip",

@@ -145,17 +145,14 @@ def compiling_contenders(what: Path) -> dict[str, Command]:
 
 
 def _pip(what: Path, *options: str) -> Command:
-    program: Words = [
-        environment("pip") / "bin/python",
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-index",
-    ]
-    program += ["--disable-pip-version-check", "--root-user-action=ignore", "--ignore-installed", *options]
-    return lambda folder: [*program, "--prefix", folder / "p", what]
+    return lambda folder: [*pip_install(*options), "--prefix", folder / "p", what]
+
+
+def pip_install(*options: str) -> Words:
+    """The words with which pip installs wheels that are there, whatever is installed."""
+    program: Words = [environment("pip") / "bin/python", "-m", "pip", "install", "-q", "--no-deps"]
+    program += ["--no-index", "--disable-pip-version-check", "--root-user-action=ignore"]
+    return [*program, "--ignore-installed", *options]
 
 
 def _installer(what: Path, *options: str) -> Command:

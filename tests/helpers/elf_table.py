@@ -403,6 +403,19 @@ def _gone(names: bytes) -> bytes:
     return names.replace(b"libhere.so\0", b"libgone.so\0")
 
 
+# A pointer to code that runs at load, in an array whose place only a relative relocation can put right.
+_INITIALISED = both(
+    tag("INIT_ARRAY", TARGET + 64),
+    tag("INIT_ARRAYSZ", 8),
+    sets(
+        late=lambda image: [
+            put(FREE, struct.pack("<Q", TARGET + 64))(image),
+            put(TARGET + 64, struct.pack("<Q", TEXT))(image),
+        ]
+    ),
+)
+
+
 def _dynamic() -> Iterator[tuple[str, Callable[[Path], Path]]]:
     changes = {
         "no string table": without("STRTAB"),
@@ -460,26 +473,12 @@ def _dynamic() -> Iterator[tuple[str, Callable[[Path], Path]]]:
             tag("RELR", FREE),
             tag("RELRSZ", 8),
             tag("RELRENT", 8),
-            tag("INIT_ARRAY", TARGET + 64),
-            tag("INIT_ARRAYSZ", 8),
-            sets(
-                late=lambda image: [
-                    put(FREE, struct.pack("<Q", TARGET + 64))(image),
-                    put(TARGET + 64, struct.pack("<Q", TEXT))(image),
-                ]
-            ),
+            _INITIALISED,
         ),
         "relative relocations without a size": both(
             tag("RELR", FREE),
             tag("RELRSZ", 8),
-            tag("INIT_ARRAY", TARGET + 64),
-            tag("INIT_ARRAYSZ", 8),
-            sets(
-                late=lambda image: [
-                    put(FREE, struct.pack("<Q", TARGET + 64))(image),
-                    put(TARGET + 64, struct.pack("<Q", TEXT))(image),
-                ]
-            ),
+            _INITIALISED,
         ),
         "DF_1_NOOPEN": tag("FLAGS_1", 0x40),
         "DF_1_PIE": tag("FLAGS_1", 0x08000000),

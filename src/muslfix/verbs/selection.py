@@ -17,7 +17,7 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 
 from muslfix.errors import InvalidProject, MuslfixError, UsageError, why
-from muslfix.files import NOT_THERE
+from muslfix.files import kind_of
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
@@ -154,12 +154,10 @@ def site_directories(
 
 def _check_directory(path: str) -> None:
     try:
-        is_directory = stat.S_ISDIR(os.stat(path).st_mode)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno not in NOT_THERE:
-            raise MuslfixError(path, f"cannot be read ({why(error)})") from error
-        is_directory = False
-    if not is_directory:
+        kind = kind_of(path)
+    except OSError as error:
+        raise MuslfixError(path, f"cannot be read ({why(error)})") from error
+    if kind != stat.S_IFDIR:
         raise UsageError(path, "is not a directory")
 
 
