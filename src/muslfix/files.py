@@ -178,15 +178,23 @@ def write_new_file(path: str, chunks: Iterable[bytes], *, executable: bool) -> t
 
     :return: its SHA-256, and its size in bytes
     """
-    hasher, size = hashlib.sha256(), 0
     descriptor = os.open(path, _NEW_FILE, 0o777 if executable else 0o666)
     try:
-        for chunk in chunks:
-            hasher.update(chunk)
-            size += len(chunk)
-            write_all(descriptor, chunk)
+        return write_and_hash(descriptor, chunks)
     finally:
         os.close(descriptor)
+
+
+def write_and_hash(descriptor: int, chunks: Iterable[bytes]) -> tuple[bytes, int]:
+    """Write into a new file that is open.
+
+    :return: its SHA-256, and its size in bytes
+    """
+    hasher, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        hasher.update(chunk)
+        size += len(chunk)
+        write_all(descriptor, chunk)
     return hasher.digest(), size
 
 

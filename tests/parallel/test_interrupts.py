@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from muslfix.cli import main
 from muslfix.parallel.interrupts import SIGNALS, give_back, take_over, uninterrupted
 
 each_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
@@ -141,16 +141,24 @@ def test_a_signal_that_ends_a_process_does_so_after_the_block() -> None:
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
 
 
-def test_install_imports_in_one_thread_only(monkeypatch: pytest.MonkeyPatch) -> None:
+_COUNT_THREADS = """
+import os, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "muslfix.verbs.install":
+            print(len(os.listdir("/proc/self/task")))
+
+sys.meta_path.insert(0, Finder())
+from muslfix.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_install_imports_in_one_thread_only(environment: Path) -> None:
     # A signal that comes while two threads import can leave one with the lock of all imports.
-    seen: list[bool] = []
-
-    def find_target(_options: object) -> None:
-        time.sleep(0.2)
-        seen.append("muslfix.verbs.install" in sys.modules)
-        raise KeyboardInterrupt
-
-    monkeypatch.delitem(sys.modules, "muslfix.verbs.install", raising=False)
-    monkeypatch.setattr("muslfix.cli.install.find_target", find_target)
-    assert main(["install", "x.whl"]) == 130
-    assert seen == [False]
+    words = ["install", "nothing.whl", "--python", str(environment / "bin/python")]
+    done = subprocess.run(
+        [sys.executable, "-c", _COUNT_THREADS, *words], check=False, capture_output=True, text=True
+    )
+    assert done.stdout == "1\n", done.stderr

@@ -50,7 +50,8 @@ def staged(
     """A wheel, staged for the prefix ``folder / "prefix"``."""
     layout = layout_of(target, prefix=str(folder / "prefix"))
     with open_wheel(str(wheel)) as opened, Transaction(str(folder / "staging")) as transaction:
-        yield unpack(opened, layout, executable, transaction)
+        (wheel_in_tree,) = unpack([opened], layout, executable, transaction)
+        yield wheel_in_tree
 
 
 def test_files_are_where_they_are_said_to_be(tmp_path: Path) -> None:
@@ -289,7 +290,7 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
         Transaction(str(tmp_path / "staging")) as transaction,
         pytest.raises(DestinationError, match=r"^/proc: cannot be written"),
     ):
-        unpack(opened, layout, "/py", transaction)
+        unpack([opened], layout, "/py", transaction)
 
 
 # -- where it came from -----------------------------------------------------------------------------

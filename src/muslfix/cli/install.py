@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
@@ -12,12 +16,12 @@ from muslfix.cli.options import (
     find_limits,
 )
 from muslfix.cli.output import Output
-from muslfix.cli.targets import check_paths, find_target
+from muslfix.cli.targets import Asked, check_paths, working_directory
+from muslfix.targets.environments import select_environment
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
-    from muslfix.report.report import Report
-    from muslfix.targets.target import Target
+    from muslfix.wheels.head_start import HeadStart
 
 _EPILOG = """\
 examples:
@@ -61,35 +65,53 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :return: the exit status
     """
     check_paths(target=options.target, prefix=options.prefix, root=options.root)
-    target = find_target(options)
-    report = _install(target, options, output)
+    with _head_start(options) as head_start, closing(Asked(options)) as asked:
+        # While these work. Not in another thread: a signal that comes while this one imports too can leave it
+        # with the lock of all imports, and each would wait for the other for ever.
+        from muslfix.cli.progress import show_progress
+        from muslfix.verbs.install import InstallOptions, install
+
+        target = asked.target()
+        how = InstallOptions(
+            mode=Mode(options.mode),
+            folder=options.target,
+            prefix=options.prefix,
+            root=options.root,
+            force_reinstall=options.force_reinstall,
+            compile=not options.no_compile,
+            break_system_packages=options.break_system_packages,
+            dry_run=options.dry_run,
+            limits=find_limits(options),
+            ignore_record=options.ignore_record,
+            load_check=options.load_check,
+            strict=options.strict,
+        )
+        with show_progress(output) as progress:
+            report = install(options.wheels, target, replace(how, progress=progress), head_start=head_start)
     output.report(report, as_json=options.json)
     return int(any(project.action == "skipped" for project in report.projects))
 
 
-def _install(target: Target, options: argparse.Namespace, output: Output) -> Report:
-    # Not in another thread while the interpreter answers: a signal that comes while this thread imports too
-    # can leave it with the lock of all imports, and each would wait for the other for ever.
-    from muslfix.cli.progress import show_progress
-    from muslfix.verbs.install import InstallOptions, install
+def _head_start(options: argparse.Namespace) -> AbstractContextManager[HeadStart | None]:
+    """Let others begin with the wheels, if it is clear enough where they will go."""
+    destination = options.target or _site_packages(options)
+    if destination is None or options.root is not None or options.dry_run:
+        return nullcontext()
+    from muslfix.wheels.head_start import open_head_start
 
-    with show_progress(output) as progress:
-        return install(
-            options.wheels,
-            target,
-            InstallOptions(
-                mode=Mode(options.mode),
-                folder=options.target,
-                prefix=options.prefix,
-                root=options.root,
-                force_reinstall=options.force_reinstall,
-                compile=not options.no_compile,
-                break_system_packages=options.break_system_packages,
-                dry_run=options.dry_run,
-                limits=find_limits(options),
-                ignore_record=options.ignore_record,
-                progress=progress,
-                load_check=options.load_check,
-                strict=options.strict,
-            ),
-        )
+    return open_head_start(options.wheels, os.path.abspath(destination), find_limits(options))
+
+
+def _site_packages(options: argparse.Namespace) -> str | None:
+    """Where the interpreter that is meant probably imports from; a wrong guess only costs time."""
+    own = options.python
+    if own is None:
+        own = select_environment(os.environ, working_directory())[0] or sys.prefix
+    elif not os.path.isdir(own):
+        own = os.path.dirname(os.path.dirname(own))
+    try:
+        found = [name for name in os.listdir(os.path.join(own, "lib")) if name.startswith("python3.")]
+    except OSError:
+        return None
+    prefix = options.prefix or own
+    return os.path.join(prefix, "lib", found[0], "site-packages") if len(found) == 1 else None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.errors import UsageError
 
 if TYPE_CHECKING:
-    from muslfix.targets.target import Target
+    from muslfix.targets.target import Choice, Target
 
 
 def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -74,11 +75,55 @@ def find_target(options: argparse.Namespace) -> Target:
     :raises InterpreterError: if the interpreter cannot be asked
     :raises InvalidTarget: if the target file, the tree or the specification cannot be used
     """
-    named = ("python", "target_file", "target_root", "target_spec")
-    check_paths(**{name.replace("_", "-"): getattr(options, name) for name in named})
-    for path in getattr(options, "path", ()):
-        check_paths(path=path)
-    given = _given_facts(options)
+    with closing(Asked(options)) as asked:
+        return asked.target()
+
+
+class Asked:
+    """The target that the options name; an interpreter answers while its caller does something else.
+
+    Whoever asks closes it.
+
+    :raises UsageError: if the options contradict each other
+    :raises InterpreterError: if the interpreter cannot be asked
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        named = ("python", "target_file", "target_root", "target_spec")
+        check_paths(**{name.replace("_", "-"): getattr(options, name) for name in named})
+        for path in getattr(options, "path", ()):
+            check_paths(path=path)
+        self._options = options
+        self._given = _given_facts(options)
+        self._choice: Choice | None = None
+        if options.target_python is None and names_foreign_target(options) is None and not self._given:
+            from muslfix.targets.choice import choose_python
+            from muslfix.targets.interpreter import Probe
+
+            self._choice = choose_python(options.python, os.environ, working_directory())
+            self._probe = Probe(self._choice.python)
+
+    def close(self) -> None:
+        """Stop the interpreter, if it has not ended."""
+        if self._choice is not None:
+            self._probe.close()
+
+    def target(self) -> Target:
+        """The target.
+
+        :raises MuslfixError: as :func:`find_target`
+        """
+        if self._choice is None:
+            return _described_target(self._options, self._given)
+        from muslfix.targets.choice import check_directory
+
+        target = self._probe.target()
+        if self._options.python is not None:
+            check_directory(os.path.join(working_directory(), self._options.python), target)
+        return replace(target, source=target.source and replace(target.source, choice=self._choice))
+
+
+def _described_target(options: argparse.Namespace, given: dict[str, str]) -> Target:
     if options.target_root is not None:
         from muslfix.targets.root import read_target_root
 
@@ -89,31 +134,13 @@ def find_target(options: argparse.Namespace) -> Target:
         from muslfix.targets.spec import parse_target_spec
 
         return parse_target_spec(options.target_spec, given)
-    from muslfix.targets.interpreter import read_target_file
-
     if options.target_file is not None:
+        from muslfix.targets.interpreter import read_target_file
+
         return read_target_file(options.target_file, given)
-    if given:
-        raise UsageError(
-            None, "--target-fact needs --target-root, --target-spec or the build details of --target-file"
-        )
-    return probe_choice(options.python)
-
-
-def probe_choice(python: str | None) -> Target:
-    """The target that ``--python`` names; ``None``: that of the environment that is meant without it.
-
-    :raises InterpreterError: if there is none, or it cannot be asked
-    """
-    from muslfix.targets.choice import check_directory, choose_python
-    from muslfix.targets.interpreter import probe_interpreter
-
-    choice = choose_python(python, os.environ, working_directory())
-    target = probe_interpreter(choice.python)
-    if python is not None:
-        check_directory(os.path.join(working_directory(), python), target)
-    source = target.source and replace(target.source, choice=choice)
-    return replace(target, source=source)
+    raise UsageError(
+        None, "--target-fact needs --target-root, --target-spec or the build details of --target-file"
+    )
 
 
 def working_directory() -> str:

@@ -173,7 +173,8 @@ class NewTree:
         self._facts = facts
         self._layout = for_project(layout, facts.key)
         self._transaction = transaction
-        self._directories: dict[str, str] = {}
+        #: For each destination directory the staging directory that holds what belongs there.
+        self.directories: dict[str, str] = {}
         # Each directory by its scheme and its path in that.
         self._known: dict[tuple[str, str], _Directory] = {}
         # Its files and directories, as RECORD spells them, whichever scheme they come from; and one of those
@@ -216,7 +217,7 @@ class NewTree:
         self._note_alike(relative, self._directory(scheme, self._facts.dist_info).place)
         listed = (*files, StagedFile(scheme, relative, RecordRow.listed(relative)))
         by_path = {file.row.path: file for file in listed}
-        directories, warnings = dict(self._directories), tuple(self.warnings)
+        directories, warnings = dict(self.directories), tuple(self.warnings)
         return StagedWheel(self._facts, self._layout, directories, by_path, warnings=warnings)
 
     def _directory(self, scheme: str, relative: str) -> _Directory:
@@ -237,9 +238,9 @@ class NewTree:
             above, _, name = relative.rpartition("/")
             place = self._directory(scheme, above).place + name
         else:
-            if destination not in self._directories:
-                self._directories[destination] = self._transaction.staging_directory(destination)
-            place = self._directories[destination]
+            if destination not in self.directories:
+                self.directories[destination] = self._transaction.staging_directory(destination)
+            place = self.directories[destination]
         self._note_directory(record, os.path.dirname(place) if relative else place)
         with suppress(FileExistsError):  # another scheme has it too
             os.mkdir(place)

@@ -1,8 +1,7 @@
-"""Unpacking a wheel beside its destination, each byte verified.
+"""Unpacking wheels beside their destination.
 
 ``installer`` says which file goes where (:class:`_Destination` is its other seam, beside
-:class:`~muslfix.wheels.wheel.Wheel`). Then each file is inflated, hashed, compared with RECORD and written in
-one pass, by a few threads: zlib and hashlib release the GIL.
+:class:`~muslfix.wheels.wheel.Wheel`). Then :mod:`~muslfix.staging.write` writes them.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import installer
@@ -19,80 +19,70 @@ from installer.destinations import WheelDestination
 from installer.records import RecordEntry
 from installer.scripts import Script
 
-from muslfix.errors import InvalidTarget, InvalidWheel, destination_errors
+from muslfix.errors import destination_errors
 from muslfix.files import write_new_file
-from muslfix.parallel.threads import THREADS, Background, Pool
 from muslfix.progress import Progress, silent
 from muslfix.record.rows import RecordRow
 from muslfix.staging.tree import NewTree, StagedFile, StagedWheel, twins
+from muslfix.staging.write import PYTHON, Member, Writer, Written, needed_by_scripts, write_members
 from muslfix.targets.schemes import Layout
 from muslfix.transaction.transaction import Transaction
-from muslfix.wheels.archive import STANDARD, Codec, fastest, is_small
+from muslfix.wheels.archive import STANDARD, fastest
+from muslfix.wheels.head_start import HeadStart, begin
 from muslfix.wheels.metadata import WheelFacts
 from muslfix.wheels.wheel import MemberStream, Wheel
 
 if TYPE_CHECKING:
     from installer.scripts import ScriptSection
 
+_SITE = ("purelib", "platlib")
+
 #: Files that are added to the ``.dist-info``.
 METADATA: Mapping[str, bytes] = {"INSTALLER": b"muslfix\n", "REQUESTED": b""}
 
-_PYTHON = b"#!python"
-
 
 def unpack(  # noqa: PLR0913 - as many as there are to say
-    wheel: Wheel,
+    wheels: Sequence[Wheel],
     layout: Layout,
     executable: str | None,
     transaction: Transaction,
     progress: Progress = silent,
     *,
     note_origin: bool = True,
-) -> StagedWheel:
-    """Unpack a wheel into staging directories.
+    head_start: HeadStart | None = None,
+) -> list[StagedWheel]:
+    """Unpack wheels into staging directories.
 
-    :param wheel: the open wheel
-    :param layout: where it will go
+    :param wheels: open, of different projects
+    :param layout: where they will go
     :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
     :param transaction: gives the staging directories
     :param progress: is told of each file
-    :param note_origin: say in ``direct_url.json`` where the wheel was
+    :param note_origin: say in ``direct_url.json`` where the wheels were
+    :param head_start: on these wheels, for this layout
     :raises InvalidTarget: if there are scripts, and no interpreter is known for them to call
     :raises InvalidWheel: if a file is not what the archive and RECORD say
     :raises DestinationError: if it cannot be written
     """
     with destination_errors(layout.scheme.purelib):
-        sha256 = Background(wheel.archive.sha256)
-        try:
-            tree = NewTree(wheel.facts, layout, transaction)
-            destination = _Destination(tree, executable, wheel.facts)
-            installer.install(wheel, destination, dict(METADATA))
-            files = _write_members(wheel, destination.members, executable, progress)
-            staged = tree.finish([*files, *destination.written])
-        finally:
-            sha256.wait()
-        if not note_origin:
-            return staged
-        return staged.with_metadata("direct_url.json", direct_url(wheel.facts.path, sha256.result()))
+        claimed = [_claim(wheel, layout, executable, transaction) for wheel in wheels]
+        members = [member for one in claimed for member in one.destination.members]
+        writer = Writer(STANDARD if all(wheel.is_small for wheel in wheels) else fastest(), executable)
+        tell = partial(progress, f"unpacking {', '.join(wheel.facts.name for wheel in wheels)}")
+        with _others(head_start, claimed, layout) as others:
+            served = [scheme for scheme in _SITE if others and others.serves(getattr(layout.scheme, scheme))]
+            written = write_members(members, writer, others, served, tell)
+        return [_finish(one, written, note_origin=note_origin) for one in claimed]
 
 
-class _Member(NamedTuple):
-    """A member of the archive that has been given its place.
-
-    :param stream: its bytes
-    :param scheme: the scheme that it belongs to
-    :param relative: its path below the directory of that scheme
-    :param place: where it is to be written
-    :param path: its path in RECORD
-    :param executable: whether it is to be executable
-    """
-
-    stream: MemberStream
-    scheme: str
-    relative: str
-    place: str
-    path: str
-    executable: bool
+def _finish(one: _Claimed, written: Written, *, note_origin: bool) -> StagedWheel:
+    files = [written.files[member.key] for member in one.destination.members]
+    staged = one.tree.finish([*files, *one.destination.written])
+    if not note_origin:
+        return staged
+    archive = one.wheel.archive
+    sha256 = written.archives.get(archive.path) or archive.sha256()
+    return staged.with_metadata("direct_url.json", direct_url(archive.path, sha256))
 
 
 class _Destination(WheelDestination):
@@ -108,7 +98,7 @@ class _Destination(WheelDestination):
         self._executable = executable
         self._facts = facts
         #: The members of the archive, still to be written, in the archive's order.
-        self.members: list[_Member] = []
+        self.members: list[Member] = []
         #: The files that the archive does not have, written already.
         self.written: list[StagedFile] = []
 
@@ -129,14 +119,14 @@ class _Destination(WheelDestination):
         if not isinstance(stream, MemberStream):
             return self._write(scheme, relative, stream.read(), executable=is_executable)
         place, in_record = self._tree.claim(scheme, relative)
-        member = _Member(stream, scheme, relative, place or "", in_record, is_executable)
+        member = Member(stream, scheme, relative, place or "", in_record, is_executable)
         if place is None:
             self._join(member)
         else:
             self.members.append(member)
         return RecordEntry(relative, None, None)
 
-    def _join(self, member: _Member) -> None:
+    def _join(self, member: Member) -> None:
         """Leave out a member where another one with the same content has its place.
 
         :raises InvalidWheel: if the content differs, or is not what the archive and RECORD say
@@ -166,7 +156,7 @@ class _Destination(WheelDestination):
         return RecordEntry(relative, None, None)
 
 
-def _have_same_content(one: _Member, other: _Member) -> bool:
+def _have_same_content(one: Member, other: Member) -> bool:
     """Whether two members would be the same file; their names do not differ, so at most one is a script."""
     if one.stream.member.size != other.stream.member.size:
         return False
@@ -174,103 +164,50 @@ def _have_same_content(one: _Member, other: _Member) -> bool:
     for member in (one, other):
         hasher = hashlib.sha256()
         for number, chunk in enumerate(member.stream.chunks()):
-            if number == 0 and "scripts" in (one.scheme, other.scheme) and chunk.startswith(_PYTHON):
+            if number == 0 and "scripts" in (one.scheme, other.scheme) and chunk.startswith(PYTHON):
                 return False  # a script is written with another first line
             hasher.update(chunk)
         digests.add(hasher.digest())
     return len(digests) == 1
 
 
-def _write_members(
-    wheel: Wheel, members: list[_Member], executable: str | None, progress: Progress
-) -> list[StagedFile]:
-    """Write members to their places, the largest first."""
-    codec, threads = (STANDARD, 1) if wheel.is_small else (fastest(), THREADS)
-    pool = Pool(threads)
-    writer = _Writer(codec, executable, pool)
-    sizes = [member.stream.member.size for member in members]
-    return pool.map(writer.write, members, sizes, f"unpacking {wheel.facts.name}", progress)
+class _Claimed(NamedTuple):
+    """A wheel whose files have their places.
 
-
-class _Writer(NamedTuple):
-    """Writes members, in any thread.
-
-    :param codec: what inflates
-    :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
-    :param pool: says when large files are no longer wanted
+    :param wheel: the open wheel
+    :param tree: where the places are
+    :param destination: what is to be written there
     """
 
-    codec: Codec
-    executable: str | None
-    pool: Pool
-
-    def write(self, member: _Member) -> StagedFile:
-        """Write a member to its place, and verify it.
-
-        :raises InvalidWheel: if its bytes are not what the archive and RECORD say
-        :raises OSError: if it cannot be written
-        """
-        try:
-            row = self._write(member, self.codec)
-        except InvalidWheel:
-            if self.codec is STANDARD:
-                raise
-            with suppress(FileNotFoundError):
-                os.unlink(member.place)
-            row = self._write(member, STANDARD)
-        return StagedFile(member.scheme, member.relative, row)
-
-    def _write(self, member: _Member, codec: Codec) -> RecordRow:
-        stream, is_script = member.stream, member.scheme == "scripts"
-        in_record = stream.row
-        if in_record.hash.startswith("sha256=") and not is_script:
-            # The hash that RECORD shall have is the one that it has.
-            chunks = stream.archive.chunks(stream.member, codec)
-            if not is_small(stream.member):
-                chunks = self._while_wanted(chunks)
-            digest, size = write_new_file(member.place, chunks, executable=member.executable)
-            row = RecordRow.of(member.path, digest, size)
-            if row.hash != in_record.hash:  # which can be written in other ways
-                stream.compare(digest)
-            return row
-        chunks = stream.chunks(codec)
-        if is_script:
-            chunks = _with_shebang(chunks, self.executable, stream.archive.path)
-        digest, size = write_new_file(member.place, self._while_wanted(chunks), executable=member.executable)
-        return RecordRow.of(member.path, digest, size)
-
-    def _while_wanted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            self.pool.check()
-            yield chunk
+    wheel: Wheel
+    tree: NewTree
+    destination: _Destination
 
 
-def needed_by_scripts(executable: str | None, wheel: str) -> str:
-    """The path by which scripts call the target.
-
-    :param wheel: the path of the wheel that has scripts, for the error
-    :raises InvalidTarget: if it is not known
-    """
-    if executable is None:
-        raise InvalidTarget(
-            wheel,
-            "has scripts, and the target does not say how they shall call it",
-            tip="add --target-fact executable=/usr/bin/python3, for example; what 'muslfix interpreter"
-            " --json' wrote is to be edited instead",
-        )
-    return executable
+def _claim(wheel: Wheel, layout: Layout, executable: str | None, transaction: Transaction) -> _Claimed:
+    """Give each file of a wheel its place."""
+    tree = NewTree(wheel.facts, layout, transaction)
+    destination = _Destination(tree, executable, wheel.facts)
+    installer.install(wheel, destination, dict(METADATA))
+    return _Claimed(wheel, tree, destination)
 
 
-def _with_shebang(chunks: Iterator[bytes], executable: str | None, wheel: str) -> Iterator[bytes]:
-    """Let a script that begins with ``#!python`` begin with the target interpreter instead.
-
-    Specification: https://packaging.python.org/en/latest/specifications/binary-distribution-format/#recommended-installer-features
-    """
-    first = next(chunks, b"")
-    if first.startswith(_PYTHON):
-        first = b"#!" + os.fsencode(needed_by_scripts(executable, wheel)) + b"\n" + first.partition(b"\n")[2]
-    yield first
-    yield from chunks
+@contextmanager
+def _others(
+    given: HeadStart | None, claimed: Sequence[_Claimed], layout: Layout
+) -> Iterator[HeadStart | None]:
+    """The processes that inflate too; they end with the block."""
+    others = given
+    if not (given and any(map(given.serves, layout.site_directories))):
+        staging = {key: place for one in claimed for key, place in one.tree.directories.items()}
+        site = next(filter(staging.__contains__, layout.site_directories), None)
+        archives = [one.wheel.archive for one in claimed]
+        others = None if site is None else begin(archives, staging[site], site)
+    try:
+        yield others
+    finally:
+        if others is not None:
+            others.close()
 
 
 def direct_url(path: str, sha256: str) -> bytes:

@@ -31,6 +31,8 @@ def check_tags(path: str, tags: Collection[Tag], target: Target) -> None:
     :param tags: of its file name
     :raises IncompatibleWheel: if none of them is the target's
     """
+    if not set(tags).isdisjoint(target.pure_tags()):
+        return
     own = target.tags()
     if set(tags).isdisjoint(own):
         unknown = target.libc_version is None and _may_fit(tags, own, target)

@@ -15,8 +15,9 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import (
@@ -34,6 +35,9 @@ from muslfix.targets._probe import MARK, facts
 from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Choice, Source, Target
 from muslfix.targets.untrusted_facts import target_from_facts
 
+if TYPE_CHECKING:
+    from muslfix.targets.programs import Question
+
 _MAX_TARGET_FILE = 1024 * 1024
 _LOADER_TIMEOUT = 5.0
 
@@ -41,7 +45,6 @@ _LOADER_TIMEOUT = 5.0
 _NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
 
 # Patterns are compiled where they are used: no run needs all of them.
-_ANSWER = rb"(?m)^" + MARK.encode() + rb"(\{.*\})$"
 _MUSL_VERSION = rb"(?m)\Amusl libc[^\n]*\n\s*?^Version (\d+(?:\.\d+)+)"
 _OWN_SUFFIX = r"\.cpython-.*\.so"
 _GLIBC_VERSION = r"glibc (\d+(?:\.\d+)+)"
@@ -98,7 +101,6 @@ def _open_at_once(path: str, flags: int) -> int:
     return descriptor
 
 
-@spelling_errors()
 def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     """Run an interpreter, and make a target of its answer and its ELF file.
 
@@ -106,17 +108,48 @@ def probe_interpreter(executable: str, *, timeout: float = 30) -> Target:
     :param timeout: seconds after which it is killed, with all processes that it started
     :raises InterpreterError: if it cannot be run, does not answer, or is not supported
     """
-    path = os.path.abspath(executable)
-    facts = _ask_itself() if _is_itself(path) else _probe(path, timeout)
-    try:
-        answer = JsonObject(facts)
-        _check_identity(path, answer)
-        program = _read_program(path, answer)
-        target = target_from_facts({**facts, **_facts_about(program, answer, timeout)})
-    except (InvalidTarget, InvalidJson) as error:
-        raise InterpreterError(path, f"gives facts that cannot be true: {error.reason}", error.tip) from error
-    source = Source("interpreter", f"the interpreter {path}", Choice(path))
-    return replace(target, runs_here=True, source=source)
+    with closing(Probe(executable, timeout=timeout)) as probe:
+        return probe.target()
+
+
+class Probe:
+    """An interpreter that has been asked, and answers while its caller does something else.
+
+    :param executable: path of a Python, or of a script that runs one
+    :param timeout: seconds after which it is killed, with all processes that it started
+    :raises InterpreterError: if it cannot be run
+    """
+
+    @spelling_errors()
+    def __init__(self, executable: str, *, timeout: float = 30) -> None:
+        self._path = os.path.abspath(executable)
+        self._timeout = timeout
+        self._question = None if _is_itself(self._path) else _ask_for_facts(self._path)
+
+    def close(self) -> None:
+        """Stop the interpreter, if it has not ended."""
+        if self._question is not None:
+            self._question.close()
+
+    @spelling_errors()
+    def target(self) -> Target:
+        """A target of its answer and its ELF file.
+
+        :raises InterpreterError: if it does not answer, or is not supported
+        """
+        path, timeout = self._path, self._timeout
+        answered = _ask_itself() if self._question is None else self._question.answer(timeout)
+        try:
+            answer = JsonObject(answered)
+            _check_identity(path, answer)
+            program = _read_program(path, answer)
+            target = target_from_facts({**answered, **_facts_about(program, answer, timeout)})
+        except (InvalidTarget, InvalidJson) as error:
+            raise InterpreterError(
+                path, f"gives facts that cannot be true: {error.reason}", error.tip
+            ) from error
+        source = Source("interpreter", f"the interpreter {path}", Choice(path))
+        return replace(target, runs_here=True, source=source)
 
 
 def _is_itself(path: str) -> bool:
@@ -137,42 +170,24 @@ def loaded_shim(executable: str, *, timeout: float = 30) -> tuple[str, tuple[str
     :return: the file of the shim, empty where it is not loaded, and the suffixes that it has added
     :raises InterpreterError: if it does not answer
     """
+    from muslfix.targets.programs import Question
+
     path = os.path.abspath(executable)
     try:
-        answer = JsonObject(_ask(path, ["-B", "-c", _ASK_FOR_SHIM], timeout))
+        with closing(Question(path, ["-B", "-c", _ASK_FOR_SHIM])) as question:
+            answer = JsonObject(question.answer(timeout))
         return answer.optional_text("file") or "", answer.texts("added")
     except InvalidJson as error:
         raise InterpreterError(path, f"gave an answer that cannot be true: it {error.reason}") from error
 
 
-def _probe(path: str, timeout: float) -> dict[str, Any]:
-    """The answer of the probe, still unchecked."""
+def _ask_for_facts(path: str) -> Question:
     import pkgutil
 
+    from muslfix.targets.programs import Question
+
     source = pkgutil.get_data("muslfix.targets", "_probe.py") or b""
-    return _ask(path, ["-I", "-S", "-B", "-c", source.decode()], timeout)
-
-
-def _ask(path: str, words: list[str], timeout: float) -> dict[str, Any]:
-    """The answer of a program that an interpreter runs, still unchecked."""
-    from muslfix.targets.programs import run_program, why_no_answer, why_not_started
-
-    try:
-        outcome = run_program([path, *words], timeout)
-    except (OSError, ValueError) as error:
-        raise why_not_started(path, error) from error
-    if outcome.stopped is not None:
-        raise InterpreterError(path, outcome.stopped)
-    answers = re.findall(_ANSWER, outcome.stdout)
-    if outcome.status != 0 or not answers:
-        raise why_no_answer(path, outcome)
-    if len(answers) > 1:
-        raise InterpreterError(path, f"answered {len(answers)} times", "it should run one Python, and once")
-    try:
-        # The answer is in the bytes of the file system, so that paths keep theirs.
-        return dict(parse_json(os.fsdecode(answers[0])))  # the pattern lets only an object through
-    except InvalidJson as error:
-        raise InterpreterError(path, f"gave a damaged answer: it {error.reason}") from error
+    return Question(path, ["-I", "-S", "-B", "-c", source.decode()])
 
 
 def _check_identity(path: str, answer: JsonObject) -> None:

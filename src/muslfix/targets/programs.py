@@ -10,17 +10,20 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from muslfix.elf.facts import read_elf
-from muslfix.errors import InterpreterError, InvalidElf, why
+from muslfix.errors import InterpreterError, InvalidElf, InvalidJson, why
+from muslfix.files import parse_json
 from muslfix.targets._probe import MARK
 from muslfix.targets.target import OLDEST
 
 _TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 _NAME_TIP = "name an interpreter with --python"
+
+_ANSWER = rb"(?m)^" + MARK.encode() + rb"(\{.*\})$"
 
 _ABOUT_THE_USER = frozenset({"PYTHONUSERBASE", "PYTHONNOUSERSITE"})
 
@@ -41,23 +44,39 @@ class Outcome:
     stopped: str | None = None
 
 
-def run_program(command: list[str], timeout: float) -> Outcome:
-    """Run a program without input, in its own process group, with bounded time and output.
+class Program:
+    """A program that runs without input, in its own process group, while its caller does something else.
+
+    Whoever starts it closes it.
 
     :raises OSError: if it cannot be started
     """
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-        start_new_session=True,
-    ) as process:
+
+    def __init__(self, command: list[str]) -> None:
+        self._begun = time.monotonic()
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            start_new_session=True,
+        )
+
+    def close(self) -> None:
+        """Stop it, if it has not ended."""
+        with self._process:
+            _kill(self._process)
+
+    def outcome(self, timeout: float) -> Outcome:
+        """Wait until it has ended, or has printed too much.
+
+        :param timeout: seconds after its start at which it is stopped
+        """
+        process, stopped = self._process, None
         outputs = {stream: bytearray() for stream in (process.stdout, process.stderr) if stream is not None}
-        stopped: str | None = None
         try:
-            for stream, chunk in _chunks(process, outputs, timeout):
+            for stream, chunk in _chunks(process, outputs, self._begun + timeout):
                 outputs[stream] += chunk
                 if len(outputs[stream]) > _MAX_OUTPUT:
                     stopped = "printed more than 1 MiB instead of an answer, and was stopped"
@@ -67,7 +86,53 @@ def run_program(command: list[str], timeout: float) -> Outcome:
         finally:
             _kill(process)
         stdout, stderr = (bytes(output) for output in outputs.values())
-    return Outcome(process.returncode, stdout, stderr, stopped)
+        return Outcome(process.wait(), stdout, stderr, stopped)
+
+
+class Question(Program):
+    """A program that an interpreter runs, and that prints an answer.
+
+    :param path: of the interpreter
+    :param words: the program, as arguments
+    :raises InterpreterError: if it cannot be run
+    """
+
+    def __init__(self, path: str, words: list[str]) -> None:
+        self._path = path
+        try:
+            super().__init__([path, *words])
+        except (OSError, ValueError) as error:
+            raise why_not_started(path, error) from error
+
+    def answer(self, timeout: float) -> dict[str, Any]:
+        """Its answer, still unchecked.
+
+        :param timeout: seconds after its start at which it is stopped
+        :raises InterpreterError: if there is none
+        """
+        outcome = self.outcome(timeout)
+        if outcome.stopped is not None:
+            raise InterpreterError(self._path, outcome.stopped)
+        answers = re.findall(_ANSWER, outcome.stdout)
+        if outcome.status != 0 or not answers:
+            raise why_no_answer(self._path, outcome)
+        if len(answers) > 1:
+            times = f"answered {len(answers)} times"
+            raise InterpreterError(self._path, times, "it should run one Python, and once")
+        try:
+            # The answer is in the bytes of the file system, so that paths keep theirs.
+            return dict(parse_json(os.fsdecode(answers[0])))  # the pattern lets only an object through
+        except InvalidJson as error:
+            raise InterpreterError(self._path, f"gave a damaged answer: it {error.reason}") from error
+
+
+def run_program(command: list[str], timeout: float) -> Outcome:
+    """Run a program without input, in its own process group, with bounded time and output.
+
+    :raises OSError: if it cannot be started
+    """
+    with closing(Program(command)) as program:
+        return program.outcome(timeout)
 
 
 def _environment() -> dict[str, str]:
@@ -83,19 +148,19 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _chunks(process: subprocess.Popen[bytes], streams: Any, timeout: float) -> Iterator[tuple[Any, bytes]]:
+def _chunks(process: subprocess.Popen[bytes], streams: Any, deadline: float) -> Iterator[tuple[Any, bytes]]:
     """What a process prints, until it has ended.
 
-    :raises subprocess.TimeoutExpired: if it has not ended in time
+    :param deadline: when it must have, by the monotonic clock
+    :raises subprocess.TimeoutExpired: if it has not
     """
-    deadline = time.monotonic() + timeout
     with selectors.DefaultSelector() as selector:
         for stream in streams:
             selector.register(stream, selectors.EVENT_READ)
         while selector.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
-                raise subprocess.TimeoutExpired(process.args, timeout)
+                raise subprocess.TimeoutExpired(process.args, 0)
             # A background process can keep the streams open after the process has ended.
             ended = process.poll() is not None
             ready = selector.select(min(left, 0.1))

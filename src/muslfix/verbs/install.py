@@ -25,6 +25,7 @@ from muslfix.transaction.leftovers import about_remaining
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.subjects import convert_options, wheels_to_install
 from muslfix.verdicts import Mode
+from muslfix.wheels.head_start import HeadStart
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheels
 
@@ -73,7 +74,11 @@ class InstallOptions:
 
 @spelling_errors()
 def install(
-    wheels: Sequence[str | os.PathLike[str]], target: Target, options: InstallOptions | None = None
+    wheels: Sequence[str | os.PathLike[str]],
+    target: Target,
+    options: InstallOptions | None = None,
+    *,
+    head_start: HeadStart | None = None,
 ) -> Report:
     """Install wheels; extension modules that the target would not find get a name that it finds.
 
@@ -82,6 +87,7 @@ def install(
     :param wheels: paths of wheel files, of different projects
     :param target: the Python that will import
     :param options: how
+    :param head_start: what the command line has begun with these wheels
     :raises InvalidWheel: if a wheel is damaged or dishonest
     :raises IncompatibleWheel: if its tags or ``Requires-Python`` are not the target's
     :raises RefusedModules: if a module in it cannot be made importable
@@ -90,11 +96,12 @@ def install(
     options = options or InstallOptions()
     paths = wheels_to_install(wheels, target, options.folder)
     layout = _layout(target, options)
-    with open_wheels(paths, options.limits, ignore_record=options.ignore_record) as opened:
+    archives = head_start.archives if head_start else {}
+    with open_wheels(paths, options.limits, archives, ignore_record=options.ignore_record) as opened:
         _check_wheels(opened, target)
         with _transaction(layout, options) as transaction:
             judged = _judge(opened, layout, target, options)
-            unpacked = _unpack(judged, layout, target, transaction, options)
+            unpacked = _unpack(judged, layout, target, transaction, options, head_start)
             renamed = _rename(unpacked, judged, target, options)
             checked = find_conflicts(renamed, judged.leaving, layout, compiles=_compiles(target, options))
             compiled = _compile(checked, target, options)
@@ -233,21 +240,24 @@ def _check_owners(
             )
 
 
-def _unpack(
-    judged: _Judged, layout: Layout, target: Target, transaction: Transaction, options: InstallOptions
+def _unpack(  # noqa: PLR0913 - all that the wheels come together with
+    judged: _Judged,
+    layout: Layout,
+    target: Target,
+    transaction: Transaction,
+    options: InstallOptions,
+    head_start: HeadStart | None,
 ) -> list[StagedWheel]:
     """Unpack wheels beside their destination."""
-    staged = [
-        unpack(
-            wheel,
-            layout,
-            target.executable,
-            transaction,
-            options.progress,
-            note_origin=options.note_origin,
-        )
-        for wheel in judged.coming
-    ]
+    staged = unpack(
+        judged.coming,
+        layout,
+        target.executable,
+        transaction,
+        options.progress,
+        note_origin=options.note_origin,
+        head_start=head_start,
+    )
     if not options.dry_run and not all(wheel.is_small for wheel in judged.coming):
         transaction.sync_early()  # the steps until they are moved take about as long
     return staged

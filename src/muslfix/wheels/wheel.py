@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from types import MappingProxyType
 from typing import Any, BinaryIO, cast
 
 from installer.sources import WheelSource
@@ -177,10 +178,16 @@ class MemberStream(io.RawIOBase):
 
 
 @contextmanager
-def open_wheel(path: str, limits: Limits = DEFAULT_LIMITS, *, ignore_record: bool = False) -> Iterator[Wheel]:
+def open_wheel(
+    path: str,
+    limits: Limits = DEFAULT_LIMITS,
+    archives: Mapping[str, Archive] = MappingProxyType({}),
+    *,
+    ignore_record: bool = False,
+) -> Iterator[Wheel]:
     """Open a wheel and judge all of it but the bytes of its files.
 
-    :param limits: how large it may become
+    :param archives: by their paths, those that are open already, within the same limits
     :param ignore_record: take the files as they are, whatever RECORD says of them
     :raises InvalidWheel: if it is not a wheel that may be installed; the reason says why
     """
@@ -189,17 +196,24 @@ def open_wheel(path: str, limits: Limits = DEFAULT_LIMITS, *, ignore_record: boo
             path, "does not exist", tip="no file matches it, so the shell has left it as it is"
         )
     parse_wheel_path(path)
-    with open_archive(path, limits) as archive:
+    with nullcontext(archives[path]) if path in archives else open_archive(path, limits) as archive:
         yield Wheel(archive, judge_wheel(archive, ignore_record=ignore_record))
 
 
 @contextmanager
 def open_wheels(
-    paths: Iterable[str], limits: Limits = DEFAULT_LIMITS, *, ignore_record: bool = False
+    paths: Iterable[str],
+    limits: Limits = DEFAULT_LIMITS,
+    archives: Mapping[str, Archive] = MappingProxyType({}),
+    *,
+    ignore_record: bool = False,
 ) -> Iterator[list[Wheel]]:
     """Open several, see :func:`open_wheel`.
 
     :raises InvalidWheel: for the first of them that may not be installed
     """
     with ExitStack() as stack:
-        yield [stack.enter_context(open_wheel(path, limits, ignore_record=ignore_record)) for path in paths]
+        yield [
+            stack.enter_context(open_wheel(path, limits, archives, ignore_record=ignore_record))
+            for path in paths
+        ]
