@@ -9,6 +9,8 @@ Every exception that leaves the library is a :class:`MuslfixError`. Verdicts abo
     turns whatever else there is into one
 :func:`spelling_errors`
     turns file names that the locale cannot encode into sentences
+:func:`few`
+    names the first of many
 :func:`harmless`
     makes a line safe to print on a terminal
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 # -- the exceptions ---------------------------------------------------------------------------------
@@ -154,6 +156,20 @@ _TIPS = {
 def why(error: Exception) -> str:
     """What an error says, in a few words: for one of the operating system without its number and its path."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def few(names: Sequence[str], most: int, more: str = "") -> str:
+    """The first of some names, and that there are more.
+
+    :param most: how many
+    :param more: what they are, to say how many there are
+
+    >>> few("abc", 3), few("abc", 2), few("abc", 1, "files")
+    ('a, b, c', 'a, b, …', 'a and 2 more files')
+    """
+    rest = len(names) - most
+    end = "" if rest <= 0 else f" and {rest} more {more}" if more else ", …"
+    return ", ".join(names[:most]) + end
 
 
 # In the names of what muslfix makes for the time of its work, which mean nothing to the user.

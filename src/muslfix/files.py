@@ -166,7 +166,7 @@ def hash_file(path: str, algorithm: str = "sha256") -> bytes:
     with open_regular(path) as file:
         left = os.fstat(file.fileno()).st_size
         if left > LARGEST_HASHED:
-            raise OSError(errno.EFBIG, "larger than 16 GiB", path)
+            raise OSError(errno.EFBIG, "larger than 16 GiB, and no larger file is hashed", path)
         while left > 0 and (chunk := file.read(min(left, _CHUNK))):
             hasher.update(chunk)
             left -= len(chunk)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +113,23 @@ def test_a_large_source_tree(
     monkeypatch.setattr("muslfix.hooks.short_way._MAX_ENTRIES", 5)
     assert has_nothing_to_fix(python)
     monkeypatch.setattr("muslfix.hooks.short_way._MAX_ENTRIES", 4)
+    assert not has_nothing_to_fix(python)
+
+
+def test_a_source_tree_that_cannot_be_searched(
+    site: Path, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_editable(site, str(tmp_path / "src"))
+    (tmp_path / "src" / "a").mkdir(parents=True)
+    assert has_nothing_to_fix(python)
+    scandir = os.scandir
+
+    def fail(path: str) -> object:
+        if os.fspath(path) == str(tmp_path / "src" / "a"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", fail)
     assert not has_nothing_to_fix(python)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -107,10 +108,28 @@ def test_a_tree_is_searched_once_and_not_without_end(
     (source / "a" / "b" / f"_speed{WRONG}").write_bytes(MODULE)
     assert len(found(tmp_path / "site").modules) == 1
     monkeypatch.setattr(editable, "_MAX_ENTRIES", 1)
-    assert not found(tmp_path / "site").is_whole
+    assert found(tmp_path / "site").problem == "is too large to search"
     told = cli("fix", "--path", tmp_path / "site")
     assert told.status == 1
     assert f"edit 1.0: not looked at: it is an editable install, and {source} is too large" in told.out
+
+
+def test_a_tree_that_cannot_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
+    """What is not found in a directory that cannot be listed is not said to be well."""
+    source, scandir = tmp_path / "source", os.scandir
+    lay_editable(tmp_path / "site", source, {"edit.pth": "{src}\n"})
+    (source / "a").mkdir()
+    assert cli("fix", "--path", tmp_path / "site").status == 0
+
+    def fail(path: str) -> object:
+        if os.fspath(path) == str(source / "a"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    told = cli("fix", "--path", tmp_path / "site")
+    assert told.status == 1
+    assert f"{source} has directories that cannot be listed: {source}/a (Permission denied)" in told.out
 
 
 def test_paths_are_those_of_the_target(tmp_path: Path) -> None:

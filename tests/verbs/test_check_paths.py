@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from checkout import FIXTURES
 from commands import Cli, Result
 from loadable_elf import Loadable
+
+from muslfix.verbs.nothing_to_fix import modules_in
 
 WHEELS = FIXTURES / "wheels"
 WHEEL = "speedy-1.0-cp39-cp39-musllinux_1_1_x86_64.whl"
@@ -183,3 +188,81 @@ def test_a_requirement(cli: Cli) -> None:
 @pytest.mark.parametrize("command", ["check", "fix", "undo", "verify"])
 def test_a_name_is_repeated_as_it_was_typed(cli: Cli, tmp_path: Path, command: str) -> None:
     assert "Not_There: failed: it is not installed\n" in cli(command, "--path", tmp_path, "Not_There").out
+
+
+# -- directories that cannot be listed ----------------------------------------------------------------
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Paths of directories that nobody may list; for root there are none."""
+    paths: set[str] = set()
+
+    def refusing(function: Callable[[str], object]) -> Callable[[str], object]:
+        def listing(path: str = ".") -> object:
+            if os.fspath(path) in paths:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+            return function(path)
+
+        return listing
+
+    for name in ("scandir", "listdir"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    return paths
+
+
+@pytest.mark.parametrize("number", [1, 2, 7])
+def test_directories_that_cannot_be_listed(cli: Cli, tmp_path: Path, closed: set[str], number: int) -> None:
+    """The rest is checked, and no all-clear is given."""
+    place = lay(tmp_path / "site", libdemo__so=LIBRARY)
+    for index in range(number):
+        (place / f"closed{index}").mkdir()
+        closed.add(f"{place}/closed{index}")
+    first = f"{place}: {number} director{'y' if number == 1 else 'ies'} below it cannot be listed, so"
+    for words in ((), ("-q",)):
+        result = check(cli, *words, place)
+        assert result.status == 1
+        assert "1 shared library in 1 project" in result.out
+        assert result.err.startswith(f"warning: {first} nothing was checked there: {place}/closed")
+        assert result.err.endswith("; run muslfix as a user who may read it, or change its permissions\n")
+        assert ("(Permission denied) and 2 more directories;" in result.err) is (number == 7)
+    report = json.loads(check(cli, "--json", place).out)
+    assert [project["modules"][0]["path"] for project in report["projects"]] == ["libdemo.so"]
+    assert report["doubts"][0].startswith(first)
+
+
+@pytest.mark.parametrize("holds", ["nothing else", "wheels", "itself"])
+def test_what_else_a_directory_holds_does_not_matter(
+    cli: Cli, tmp_path: Path, closed: set[str], holds: str
+) -> None:
+    place = lay(tmp_path / "place")
+    (place / "closed").mkdir()
+    closed.add(str(place) if holds == "itself" else f"{place}/closed")
+    if holds == "wheels":
+        shutil.copy(WHEELS / PURE, place)
+    result = check(cli, place)
+    assert result.status == 1
+    assert "holds no wheel" not in result.err
+    assert "cannot be listed" in result.err
+    assert result.out.startswith("1 project: nothing to fix" if holds == "wheels" else "No project was found")
+
+
+def test_a_file_in_a_directory_that_cannot_be_listed(cli: Cli, tmp_path: Path, closed: set[str]) -> None:
+    place = lay(tmp_path / "place", mod__so=MODULE)
+    closed.add(str(place))
+    assert verdicts(cli, place / "mod.so") == {"mod.so": "importable"}
+
+
+def test_what_no_record_lists_cannot_be_listed(cli: Cli, tmp_path: Path, closed: set[str]) -> None:
+    """Neither the short way of ``fix`` nor the full one gives an all-clear."""
+    place = lay(tmp_path / "site")
+    (place / "stray").mkdir()
+    (place / "demo-1.0.dist-info").mkdir()
+    (place / "demo-1.0.dist-info" / "RECORD").write_text("demo-1.0.dist-info/RECORD,,\n")
+    assert modules_in(str(place), frozenset()) == [0]
+    closed.add(f"{place}/stray")
+    assert modules_in(str(place), frozenset()) is None
+    for command in ("check", "fix"):
+        result = cli(command, *TARGET, "--path", place)
+        assert result.status == 1
+        assert f"{place}: 1 directory below it cannot be listed" in result.err

@@ -885,6 +885,18 @@ PROBLEMS: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+def test_a_module_that_is_too_large_to_hash(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not be read; nothing is said about writing."""
+    site = lay(tmp_path / "site")
+    monkeypatch.setattr("muslfix.files.LARGEST_HASHED", 1)
+    told = cli("fix", "--path", site)
+    reason = "cannot be compared with RECORD (larger than 16 GiB, and no larger file is hashed)"
+    assert told.status == 1
+    assert f"demo 1.0: failed: {site}/demo/_speed{WRONG}: {reason}\n" in told.out
+
+
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_what_cannot_be_fixed_is_one_line_and_the_others_go_on(tmp_path: Path, cli: Cli, kind: str) -> None:
     harm, sentence = PROBLEMS[kind]

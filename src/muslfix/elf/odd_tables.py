@@ -16,6 +16,7 @@ from muslfix.elf.mapping import PF_R, PF_W, PF_X
 from muslfix.elf.oddities import BOTH, DIES, GLIBC, MUSL, REFUSED, UNKNOWN, Oddity, those
 from muslfix.elf.relocations import COPY, KNOWN_TYPES, Relocations, tables_of
 from muslfix.elf.symbol_table import Symbols
+from muslfix.errors import few
 from muslfix.suffix import Libc
 
 _HASH, _SYMTAB, _RELA, _RELASZ, _RELAENT, _INIT, _RPATH, _REL, _PLTREL = 4, 6, 7, 8, 9, 12, 15, 17, 20
@@ -179,7 +180,7 @@ def _in_types(file: ElfFile, relocations: Relocations) -> Iterator[Oddity]:
         mask = 0x7FFFFFFF if libc is Libc.MUSL else 0xFFFFFFFF  # R_TYPE
         types = sorted({kind & mask for kind in relocations.types} - known) if known else []
         if types:
-            named = ", ".join(map(str, types[:3])) + (", …" if len(types) > 3 else "")
+            named = few([*map(str, types)], 3)
             yield Oddity(libc, REFUSED, f"has relocations of a type that {libc} does not know ({named})")
     if COPY.get(machine) in relocations.types:
         yield Oddity(MUSL, UNKNOWN, "has relocations that copy, as only programs have")

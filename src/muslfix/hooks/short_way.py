@@ -10,6 +10,8 @@ import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
+from typing import NoReturn
 
 from muslfix.verbs.nothing_to_fix import modules_in
 from muslfix.verbs.strays import read_whole
@@ -79,18 +81,27 @@ def _is_tree_well(record: bytes, site: str, suffixes: Sequence[str]) -> bool:
     if not trees or not all(map(os.path.isabs, trees)):  # a line can also import a finder
         return False
     entries = 0
-    for tree in trees:
-        for names in _importable(tree):
+    try:
+        for names in chain.from_iterable(map(_importable, trees)):
             entries += len(names)
             modules = [name for name in names if name.endswith(".so")]
             if entries > _MAX_ENTRIES or any(name[name.index(".") :] not in suffixes for name in modules):
                 return False
+    except OSError:
+        return False
     return True
 
 
 def _importable(tree: str) -> Iterator[list[str]]:
-    """The names in a directory and in those below it that can be packages."""
-    for directory, inner, names in os.walk(tree):
+    """The names in a directory and in those below it that can be packages.
+
+    :raises OSError: if one cannot be listed
+    """
+
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
+    for directory, inner, names in os.walk(tree, onerror=fail):
         inner[:] = [
             name
             for name in inner

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from muslfix.elf.symbols import Reference, References
+from muslfix.errors import few
 from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem, Started, System
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules
@@ -251,7 +252,7 @@ class _Process:
                 self._problems.append(self._missing_symbol(reference, item, since))
         doubtful = [reference for reference in missing if complete and not self.rules.lacks(reference)]
         if doubtful:
-            names = ", ".join(map(str, doubtful[:3])) + (", …" if len(doubtful) > 3 else "")
+            names = few([*map(str, doubtful)], 3)
             why = self.rules.why_not_known(doubtful[0])
             self._unknown[f"whether the target defines {names} is not known: {why}"] = None
 

@@ -16,6 +16,7 @@ from os.path import basename, dirname, normpath
 
 from muslfix.elf.dynamic import DynamicFacts, Image
 from muslfix.elf.oddities import Outcome
+from muslfix.errors import few
 from muslfix.loader.musl import OWN_NAME
 from muslfix.loader.musl_exports import NEWEST_TEXT, OLDEST, appeared_in
 from muslfix.loader.rules import OF_PYTHON, split_path, with_origin
@@ -256,8 +257,7 @@ def _not_read(images: Mapping[str, Image | str]) -> Iterator[str]:
 
 
 def _some(names: list[str]) -> str:
-    rest = len(names) - _SYMBOLS
-    return ", ".join(names[:_SYMBOLS]) + (f" and {rest} more symbols" if rest > 0 else "")
+    return few(names, _SYMBOLS, "symbols")
 
 
 def _text(version: tuple[int, ...]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from muslfix.elf.symbols import Exports, Reference
+from muslfix.errors import few
 from muslfix.loader.facts import Files, LoadedFile, Problem, System
 from muslfix.verdicts import Verdict
 
@@ -134,9 +135,7 @@ class Rules:
 
 def _named(directories: list[str]) -> str:
     """Directories in a sentence, each once; a file can name thousands."""
-    first = list(dict.fromkeys(directories))
-    rest = len(first) - _MOST_NAMED
-    return ", ".join(first[:_MOST_NAMED]) + (f" and {rest} more directories" if rest > 0 else "")
+    return few(list(dict.fromkeys(directories)), _MOST_NAMED, "directories")
 
 
 def with_origin(path: str, directory: str) -> str:

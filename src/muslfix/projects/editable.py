@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from muslfix.errors import InvalidProject, InvalidTarget, why
+from muslfix.errors import InvalidProject, InvalidTarget, few, why
 from muslfix.files import read_regular
 from muslfix.projects.project import InstalledProject
 from muslfix.targets.paths import PathMap
@@ -34,18 +34,21 @@ _MAX_TEXT = 4
 # Directories and files in one source tree; a larger one is not searched to its end.
 _MAX_ENTRIES = 200_000
 
+# Of the directories that cannot be listed.
+_MOST_NAMED = 5
+
 
 class Sources(NamedTuple):
     """The source tree of an editable install.
 
     :param directory: the project's directory, or the first one that is imported from; ``None``: there is none
     :param modules: the files in it that may be extension modules, absolute paths
-    :param is_whole: whether all of it was looked at
+    :param problem: why not all of it was looked at, or ``None``
     """
 
     directory: str | None
     modules: tuple[str, ...] = ()
-    is_whole: bool = True
+    problem: str | None = None
 
 
 def find_sources(project: InstalledProject, paths: PathMap) -> Sources:
@@ -125,9 +128,10 @@ def _search(home: str | None, tops: Sequence[str]) -> Sources:
     found: list[str] = []
     seen: set[str] = set()
     entries = 0
+    unlisted: list[OSError] = []
     directories = sorted(top for top in tops if os.path.isdir(top))
     for top in directories:
-        for directory, inner, names in os.walk(top):
+        for directory, inner, names in os.walk(top, onerror=unlisted.append):
             inner[:] = sorted(n for n in inner if directory not in seen and _may_be_package(directory, n))
             if directory in seen:
                 continue
@@ -135,9 +139,11 @@ def _search(home: str | None, tops: Sequence[str]) -> Sources:
             found += (os.path.join(directory, name) for name in names if name.endswith(".so"))
             entries += len(inner) + len(names)
             if entries > _MAX_ENTRIES:
-                return Sources(home or top, tuple(found), is_whole=False)
+                return Sources(home or top, tuple(found), problem="is too large to search")
     found += _beside({os.path.split(top) for top in tops} - {os.path.split(top) for top in directories}, seen)
-    return Sources(home or next(iter(directories), None), tuple(found))
+    reasons = [f"{os.fsdecode(error.filename)} ({why(error)})" for error in unlisted]
+    problem = f"has directories that cannot be listed: {few(reasons, _MOST_NAMED)}" if reasons else None
+    return Sources(home or next(iter(directories), None), tuple(found), problem)
 
 
 def _beside(modules: Iterable[tuple[str, str]], seen: Container[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from muslfix.errors import InvalidProject, InvalidRecord, destination_errors, sp
 from muslfix.files import TRACE, hash_file, is_there, read_regular, write_new_file
 from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.ownership import Owners, check_place
-from muslfix.projects.project import MAX_OTHER, InstalledProject
+from muslfix.projects.project import MAX_OTHER, InstalledProject, tip_about
 from muslfix.projects.trace import Change, apply_changes, changes_from_json, trace_to_json
 from muslfix.record.edit import RecordEdit
 from muslfix.record.rows import Record, RecordRow
@@ -183,9 +183,11 @@ def check_listed(
     if not row.has_hash:
         return
     try:
-        with destination_errors(project.locate(path)):
-            actual = _digest(project.locate(path), row.algorithm or "", {} if known is None else known)
+        actual = _digest(project.locate(path), row.algorithm or "", {} if known is None else known)
         digest = row.digest
+    except OSError as error:
+        reason = f"cannot be compared with RECORD ({why(error)})"
+        raise InvalidProject(project.locate(path), reason, tip_about(error)) from error
     except (InvalidRecord, ValueError) as error:
         raise InvalidProject(project.record_path, f"has no usable hash for {path}", REINSTALL) from error
     if digest != actual:

@@ -137,7 +137,7 @@ class InstalledProject(NamedTuple):
             raise InvalidProject(
                 self.record_path,
                 f"cannot be read ({why(error)}), so muslfix cannot tell which files belong to {self.name}",
-                _tip_about(error) or "install the project again with pip or uv",
+                tip_about(error) or "install the project again with pip or uv",
             ) from error
 
     def record(self) -> Record:
@@ -165,7 +165,7 @@ class InstalledProject(NamedTuple):
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:
-            raise InvalidProject(path, f"cannot be read ({why(error)})", _tip_about(error)) from error
+            raise InvalidProject(path, f"cannot be read ({why(error)})", tip_about(error)) from error
 
 
 def _state_of(path: str) -> tuple[int, ...] | None:
@@ -176,7 +176,8 @@ def _state_of(path: str) -> tuple[int, ...] | None:
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
-def _tip_about(error: OSError) -> str | None:
+def tip_about(error: OSError) -> str | None:
+    """What helps where something of a project cannot be read."""
     return MAY_READ if isinstance(error, PermissionError) else None
 
 
@@ -262,7 +263,7 @@ def _names_ending(directory: str, ending: str) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise InvalidProject(directory, f"cannot be read ({why(error)})", _tip_about(error)) from error
+        raise InvalidProject(directory, f"cannot be read ({why(error)})", tip_about(error)) from error
 
 
 def _project_of(root: str, dist_info: str) -> InstalledProject | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from os.path import basename
 
 from muslfix.elf.facts import ElfFacts
-from muslfix.errors import MAY_READ
+from muslfix.errors import MAY_READ, few
 from muslfix.loader.facts import LoadResult
 from muslfix.loader.time_t import TimeT, sentence_about
 from muslfix.modules.plan import Decision, Plan, init_functions
@@ -163,8 +163,7 @@ def _other_libc(decision: Decision, target: Target) -> tuple[str, str]:
     elf = decision.candidate.elf
     facts = [*elf.glibc_evidence, *elf.musl_evidence] if isinstance(elf, ElfFacts) else []
     libcs = " and ".join(sorted(elf.libcs)) if isinstance(elf, ElfFacts) else "another libc"
-    more = ", …" if len(facts) > _EVIDENCE else ""
-    evidence = ", ".join(facts[:_EVIDENCE]) + more
+    evidence = few(facts, _EVIDENCE)
     family = "musllinux" if target.libc is Libc.MUSL else "manylinux"
     return (
         f"it is linked to {libcs} ({evidence}), but the target uses {target.libc}",
@@ -214,10 +213,9 @@ def _no_init(decision: Decision, target: Target) -> tuple[str, str]:
             f"it has no function {wanted}, so it is a shared library and no import can load it",
             "nothing is to be done if a program loads it by its path, as with ctypes",
         )
-    more = ", …" if len(defined) > _EVIDENCE else ""
     return (
         f"it has no function {wanted}, so no import of {name.module} can load it"
-        f" (it has {', '.join(defined[:_EVIDENCE])}{more})",
+        f" (it has {few(defined, _EVIDENCE)})",
         "use another version of the wheel, unless a program loads the file by its path",
     )
 

@@ -39,9 +39,12 @@ def places(
     return "looked at:", f"{', '.join(directories)}{' for ' if python else ''}{python}"
 
 
-def count(number: int, words: str) -> str:
-    """``1 project``, ``2 projects``."""
-    return f"{number} {words}{'' if number == 1 else 's'}"
+def count(number: int, words: str, several: str = "") -> str:
+    """``1 project``, ``2 projects``.
+
+    :param several: the words for several, where these do not just end in an ``s``
+    """
+    return f"{number} {words if number == 1 else several or words + 's'}"
 
 
 def size(projects: int, found: str, noun: str = "project") -> str:

@@ -54,7 +54,11 @@ def _summary_of_modules(projects: Sequence[ProjectReport], report: Report) -> Li
         parts.append(f"{count(written, 'wheel')} {'would be ' if report.dry_run else ''}written")
     refused = any(module.refused for project in projects for module in project.modules)
     kind = (
-        "bad" if refused or actions["failed"] or unwelcome else "odd" if parts and report.dry_run else "good"
+        "bad"
+        if refused or actions["failed"] or unwelcome
+        else "odd"
+        if report.doubts or (parts and report.dry_run)
+        else "good"
     )
     where = size(len(projects), modules_and_libraries(projects), noun)
     if len(parts) == 1 and parts[0].startswith(f"{where} "):  # of all of them

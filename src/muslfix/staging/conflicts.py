@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from muslfix.errors import FileConflict, MuslfixError, destination_errors
+from muslfix.errors import FileConflict, MuslfixError, destination_errors, why
 from muslfix.files import hash_file, is_there, kind_of
 from muslfix.projects.project import scan_projects
 from muslfix.staging.replaced import interpreter_files, is_below, owned_files, roots_of
@@ -72,8 +72,12 @@ def _check_twin(path: str, twin: StagedFile, file: StagedFile, wheel: StagedWhee
 def _check_same(path: str, file: StagedFile, wheel: StagedWheel, layout: Layout) -> None:
     """A file that is to come may meet one that stays: the same content is shared, as by pip."""
     is_file = kind_of(path, follow_links=False) == stat.S_IFREG
-    if is_file and file.row.has_hash and hash_file(path) == file.row.digest:
-        return
+    try:
+        if is_file and file.row.has_hash and hash_file(path) == file.row.digest:
+            return
+    except OSError as error:
+        reason = f"is in the way of {wheel.facts.name}, and its content cannot be compared ({why(error)})"
+        raise FileConflict(path, reason, "move the file away") from error
     raise FileConflict(
         path,
         f"is in the way of {wheel.facts.name}: it belongs to {_owner(path, layout)}, and its content differs",

@@ -14,7 +14,7 @@ from muslfix.projects.project import InstalledProject, normalize_name, scan_all,
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.targets.with_shim import about_shim
-from muslfix.verbs.check_paths import Contents, doubt_about_empty, is_shared_object, look_into
+from muslfix.verbs.check_paths import Contents, doubts_about, is_shared_object, look_into
 from muslfix.verbs.planning import Judging, Planner
 from muslfix.verbs.reports import notes_on_editable, notes_on_other_pythons, report_missing, report_owned
 from muslfix.verbs.selection import Selection, site_directories
@@ -81,10 +81,10 @@ def check(
         from muslfix.verbs.check_named import check_directory, check_file, check_wheels
 
         reports += check_wheels(wheels, judging, options.limits, executor, options.progress)
-        full = (found for found in directories if not found[1].is_empty)
+        full = (found for found in directories if found[1].is_tree)
         reports += (check_directory(path, contents, judging) for path, contents in full)
         reports += (check_file(path, judging) for path in files)
-    doubts = [doubt_about_empty(path) for path, contents in directories if contents.is_empty]
+    doubts = [doubt for path, contents in directories for doubt in doubts_about(path, contents)]
     installed = None
     if names or not subjects:
         installed = _check_installed(projects_named("check", names), judging, options)
@@ -177,8 +177,7 @@ def _sort(subjects: Sequence[str], names: Collection[str]) -> _Subjects:
         elif os.path.isdir(subject):
             contents = look_into(subject)
             sorted_.wheels.extend(os.path.join(subject, wheel) for wheel in contents.wheels)
-            if contents.shared_objects or not contents.wheels:
-                sorted_.directories.append((subject, contents))
+            sorted_.directories.append((subject, contents))
         elif subject.endswith(".whl") and "://" not in subject:
             sorted_.wheels.append(subject)
         elif os.path.isfile(subject):

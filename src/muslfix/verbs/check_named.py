@@ -122,7 +122,8 @@ def check_file(path: str, judging: Judging) -> ProjectReport:
     """Check one extension module, as one of the files in its directory, or one shared library."""
     directory, name = os.path.split(os.path.abspath(path))
     tree = DiskTree(partial(os.path.join, directory), judging.make_check([directory]))
-    beside = [file for file in os.listdir(directory) if file.partition(".")[0] == name.partition(".")[0]]
+    names = {name, *tree.names_beside(name)}  # the directory itself may not be readable
+    beside = sorted(file for file in names if file.partition(".")[0] == name.partition(".")[0])
     decisions = _decisions(beside if SHARED_OBJECT.search(name) else [], tree, judging)
     itself = [decision for decision in decisions if decision.candidate.path == name]
     itself = itself or plan_libraries([name], tree, judging.target)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from muslfix.errors import MuslfixError, why
+from muslfix.errors import MAY_READ, few, why
 from muslfix.files import open_regular
+from muslfix.report.places import count
 from muslfix.targets.environments import environment_in
 
 #: In the name of an extension module or a shared library.
 SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$", re.ASCII)
+
+# Of the directories that cannot be listed.
+_MOST_NAMED = 5
 
 
 class Contents(NamedTuple):
@@ -21,16 +26,18 @@ class Contents(NamedTuple):
     :param wheels: those directly in it; if it holds nothing else, all below it
     :param others: sources, extension modules and shared libraries
     :param sites: the directories that hold installed projects
+    :param unlisted: why directories, it or those below it, could not be looked into
     """
 
     wheels: tuple[str, ...]
     others: tuple[str, ...]
     sites: tuple[str, ...] = ()
+    unlisted: tuple[OSError, ...] = ()
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to look at."""
-        return not (self.wheels or self.shared_objects or self.sites)
+    def is_tree(self) -> bool:
+        """Whether it is looked at for more than its wheels."""
+        return self.shared_objects or bool(self.sites and not self.wheels)
 
     @property
     def shared_objects(self) -> bool:
@@ -38,18 +45,12 @@ class Contents(NamedTuple):
         return any(SHARED_OBJECT.search(path) for path in self.others)
 
 
-def _refuse(error: OSError) -> None:
-    raise MuslfixError(os.fsdecode(error.filename), f"cannot be listed ({why(error)})") from error
-
-
 def look_into(directory: str) -> Contents:
-    """Find what can be checked in a directory.
-
-    :raises MuslfixError: if one below it cannot be listed
-    """
+    """Find what can be checked in a directory."""
     found: list[str] = []
     sites: list[str] = []
-    for parent, directories, names in os.walk(directory, onerror=_refuse):
+    unlisted: list[OSError] = []
+    for parent, directories, names in os.walk(directory, onerror=unlisted.append):
         if any(name.endswith(".dist-info") for name in directories):
             sites.append(parent)
         found += [
@@ -61,7 +62,7 @@ def look_into(directory: str) -> Contents:
     wheels = tuple(
         sorted(path for path in found if path.endswith(".whl") and (not others or "/" not in path))
     )
-    return Contents(wheels, others, tuple(sites))
+    return Contents(wheels, others, tuple(sites), tuple(unlisted))
 
 
 def is_shared_object(path: str) -> bool:
@@ -75,8 +76,27 @@ def is_shared_object(path: str) -> bool:
         return False
 
 
-def doubt_about_empty(directory: str) -> str:
-    """What is said of a directory that holds nothing to check: perhaps another one is meant."""
+def doubts_about(directory: str, contents: Contents) -> list[str]:
+    """What is said of a directory that was not looked at, or not as a whole, or holds nothing to check."""
+    if contents.unlisted:
+        return [doubt_about_unlisted(directory, contents.unlisted)]
+    return [] if contents.wheels or contents.is_tree else [_doubt_about_empty(directory)]
+
+
+def doubt_about_unlisted(directory: str, errors: Sequence[OSError]) -> str:
+    """What is said of a directory if it cannot be listed, or some of those below it."""
+    advice = f"; {MAY_READ}" if any(isinstance(error, PermissionError) for error in errors) else ""
+    paths = [os.fsdecode(error.filename) for error in errors]
+    if paths == [directory]:
+        return f"{directory}: cannot be listed ({why(errors[0])}), so nothing was checked there{advice}"
+    number = count(len(paths), "directory below it", "directories below it")
+    named = [f"{path} ({why(error)})" for path, error in zip(paths, errors)]
+    listed = few(named, _MOST_NAMED, "directories")
+    return f"{directory}: {number} cannot be listed, so nothing was checked there: {listed}{advice}"
+
+
+def _doubt_about_empty(directory: str) -> str:
+    """Perhaps another one is meant."""
     reason = "holds no wheel, no extension module and no shared library, so nothing was checked there"
     meant = environment_in(directory)
     return f"{directory}: {reason}" + (f"; did you mean --python {shlex.quote(meant)}?" if meant else "")

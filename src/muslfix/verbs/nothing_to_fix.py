@@ -136,8 +136,9 @@ def modules_in(
             return None
         found.append(modules)
         listed |= top_names(record)
-    suspects = find_suspects(directory, names, listed, frozenset(map(os.fsdecode, suffixes)))
-    return None if suspects else found
+    unlisted: list[OSError] = []
+    suspects = find_suspects(directory, names, listed, frozenset(map(os.fsdecode, suffixes)), unlisted)
+    return None if suspects or unlisted else found
 
 
 def _modules_of(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from muslfix.errors import InvalidProject, MuslfixError
+from muslfix.errors import InvalidProject, MuslfixError, few
 from muslfix.projects.project import InstalledProject, normalize_name, scan_projects
 from muslfix.report.report import ProjectReport
 from muslfix.targets.paths import paths_of
@@ -151,9 +151,9 @@ def _with_sources(
         for module in found
     )
     report = replace(report, modules=(*report.modules, *modules), editable=directory)
-    if sources.is_whole:
+    if sources.problem is None:
         return report
-    return _in_doubt(report, f"{directory} is too large to search", "look at its packages: muslfix check DIR")
+    return _in_doubt(report, f"{directory} {sources.problem}", "look at its packages: muslfix check DIR")
 
 
 def _in_doubt(report: ProjectReport, reason: str, tip: str) -> ProjectReport:
@@ -187,7 +187,7 @@ def notes_on_other_pythons(reports: Iterable[ProjectReport], target: Target) -> 
 
     found = {abi_of(module.path) for report in lost for module in report.modules}
     abis = sorted(abi for abi in found if abi is not None)
-    theirs = f"{', '.join(abis[:_MOST_ABIS])}{', …' if abis[_MOST_ABIS:] else ''}" or "another platform"
+    theirs = f"{few(abis, _MOST_ABIS)}" or "another platform"
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
     return (
         f"no extension module of {lost[0].label}{more} is for {target.kind}: they are for {theirs}; if that"

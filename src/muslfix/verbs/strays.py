@@ -24,7 +24,11 @@ _NOT_LOOKED_INTO = (".dist-info", ".egg-info", ".egg-link", ".libs", "__pycache_
 
 
 def find_suspects(
-    directory: str, names: Iterable[str], listed: Collection[bytes], suffixes: Collection[str]
+    directory: str,
+    names: Iterable[str],
+    listed: Collection[bytes],
+    suffixes: Collection[str],
+    unlisted: list[OSError],
 ) -> list[str]:
     """Paths of unlisted files that may be misnamed modules, as far as names tell, relative to the directory.
 
@@ -33,6 +37,7 @@ def find_suspects(
     :param names: what is in the directory
     :param listed: the :func:`top_names` of all its RECORDs
     :param suffixes: those that the target imports
+    :param unlisted: gets the errors of directories that cannot be looked into
     """
     return sorted(
         path
@@ -40,7 +45,7 @@ def find_suspects(
         if os.fsencode(name) not in listed
         and not name.startswith((".muslfix", "~"))
         and not name.endswith(_NOT_LOOKED_INTO)
-        for path in _files_below(directory, name)
+        for path in _files_below(directory, name, unlisted)
         if _may_be_misnamed(os.path.basename(path), suffixes)
     )
 
@@ -58,9 +63,19 @@ def doubt_about_strays(directory: str, target: Target) -> list[str]:
     except OSError:  # whoever scans it for projects reports that
         return []
     listed = _listed_names(directory, names)
-    suspects = [] if listed is None else find_suspects(directory, names, listed, target.extension_suffixes)
-    if not suspects:
+    if listed is None:
         return []
+    unlisted: list[OSError] = []
+    suspects = find_suspects(directory, names, listed, target.extension_suffixes, unlisted)
+    doubts = _doubts_about_misnamed(directory, suspects, target) if suspects else []
+    if unlisted:
+        from muslfix.verbs.check_paths import doubt_about_unlisted
+
+        doubts.append(doubt_about_unlisted(directory, unlisted))
+    return doubts
+
+
+def _doubts_about_misnamed(directory: str, suspects: list[str], target: Target) -> list[str]:
     from functools import partial
 
     from muslfix.modules.candidates import plan_tree
@@ -76,7 +91,7 @@ def doubt_about_strays(directory: str, target: Target) -> list[str]:
     number = count(len(found), "misnamed extension module")
     example = os.path.join(directory, found[0])
     return [
-        f"{directory}: {number} ({example}{', ...' if found[1:] else ''}) in no RECORD, so fix leaves"
+        f"{directory}: {number} ({example}{', …' if found[1:] else ''}) in no RECORD, so fix leaves"
         f" {'it' if len(found) == 1 else 'them'} alone: install the project with pip or uv, or rename the"
         f" file by hand as 'muslfix check {os.path.join(directory, found[0].partition(os.sep)[0])}' says"
     ]
@@ -99,15 +114,15 @@ def _listed_names(directory: str, names: Iterable[str]) -> set[bytes] | None:
     return listed
 
 
-def _files_below(directory: str, name: str) -> Iterator[str]:
+def _files_below(directory: str, name: str, unlisted: list[OSError]) -> Iterator[str]:
     """The paths of the shared objects in a directory, or that of a file, relative to its parent."""
     if name.endswith(".so"):
         yield name
         return
     path = os.path.join(directory, name)
-    if os.path.islink(path):
+    if os.path.islink(path) or not os.path.isdir(path):
         return
-    for parent, _, files in os.walk(path):
+    for parent, _, files in os.walk(path, onerror=unlisted.append):
         for file in files:
             if file.endswith(".so"):
                 yield os.path.relpath(os.path.join(parent, file), directory)
