@@ -6,12 +6,12 @@ import _thread
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from running_threads import count_threads, threads_left
 
-from muslfix.parallel.threads import Background, Pool, _Stopped
+from muslfix.parallel.threads import Background, Pool
 
 
 def without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,12 +55,6 @@ def test_several_threads_work_at_the_same_time() -> None:
     assert sorted(Pool(3).map(lambda _: barrier.wait(timeout=30), range(3))) == [0, 1, 2]
 
 
-def test_the_largest_come_first() -> None:
-    seen: list[int] = []
-    Pool(1).map(seen.append, range(5), sizes=[3, 9, 1, 9, 5])
-    assert seen == [1, 3, 4, 0, 2]
-
-
 @pytest.mark.parametrize("count", [1, 4])
 def test_progress_counts_up(count: int) -> None:
     told: list[tuple[str, int, int]] = []
@@ -82,16 +76,8 @@ def test_a_failure_of_progress_is_one_of_the_work() -> None:
     assert threads_left(before) == 0
 
 
-ORDERS: dict[str, Sequence[int] | None] = {
-    "as they come": None,
-    "rising": range(40),
-    "falling": range(40, 0, -1),
-}
-
-
 @pytest.mark.parametrize("count", [1, 2, 4])
-@pytest.mark.parametrize("sizes", ORDERS.values(), ids=ORDERS)
-def test_the_first_item_that_fails_is_named(count: int, sizes: Sequence[int] | None) -> None:
+def test_the_first_item_that_fails_is_named(count: int) -> None:
     before = count_threads()
     done: list[int] = []
 
@@ -101,7 +87,7 @@ def test_the_first_item_that_fails_is_named(count: int, sizes: Sequence[int] | N
         done.append(item)
 
     with pytest.raises(ValueError, match=r"^7$"):
-        Pool(count).map(work, range(40), sizes)
+        Pool(count).map(work, range(40))
     assert set(range(7)) <= set(done), "what comes before it may fail too, so it must be tried"
     assert threads_left(before) == 0
 
@@ -117,37 +103,6 @@ def test_what_comes_behind_a_failure_is_not_done() -> None:
     with pytest.raises(ValueError, match=r"^4$"):
         Pool(1).map(work, range(9))
     assert done == [0, 1, 2, 3]
-
-
-def test_an_interrupt_ends_work_that_takes_long() -> None:
-    """The caller is interrupted; the other thread, which would never end, is told so."""
-    before, begun = count_threads(), threading.Event()
-    caller = threading.get_ident()
-    ended: list[bool] = []
-    done: list[int] = []
-    pool = Pool(2)
-
-    def work(item: int) -> None:
-        if item > 1:
-            done.append(item)
-        elif threading.get_ident() == caller:
-            assert begun.wait(timeout=30)
-            os.kill(os.getpid(), signal.SIGINT)
-            threading.Event().wait(30)
-        else:
-            begun.set()
-            try:
-                while True:
-                    pool.check()
-            except _Stopped:
-                ended.append(True)
-                raise
-
-    with pytest.raises(KeyboardInterrupt):
-        pool.map(work, range(9))
-    assert ended == [True]
-    assert done == []
-    assert threads_left(before) == 0
 
 
 class Interrupt:
@@ -174,10 +129,9 @@ def interrupt() -> Iterator[Interrupt]:
     signal.signal(signal.SIGUSR1, before)
 
 
-def test_an_interrupt_of_the_one_that_waits_ends_the_others(interrupt: Interrupt) -> None:
+def test_an_interrupt_of_the_one_that_waits_leaves_no_thread(interrupt: Interrupt) -> None:
     before, begun, is_done = count_threads(), threading.Event(), threading.Event()
     caller = threading.get_ident()
-    pool = Pool(2)
 
     def work(_: int) -> None:
         if threading.get_ident() == caller:
@@ -187,11 +141,9 @@ def test_an_interrupt_of_the_one_that_waits_ends_the_others(interrupt: Interrupt
         begun.set()
         assert is_done.wait(timeout=30)
         interrupt.send()
-        while True:
-            pool.check()
 
     with pytest.raises(KeyboardInterrupt):
-        pool.map(work, range(2))
+        Pool(2).map(work, range(2))
     assert threads_left(before) == 0
 
 

@@ -17,7 +17,7 @@ from .measure import Bench, median
 HERE = Path(__file__).resolve().parent
 
 _PROJECTS = ("six", "numpy", "scipy", "sympy", "botocore")
-_SECTIONS = ("main", "bytecode", "names", "threads", "files", "bytes", "projects", "imports")
+_SECTIONS = ("main", "bytecode", "names", "cpus", "files", "bytes", "projects", "imports")
 _INTRODUCTION = """\
 # How fast muslfix installs
 
@@ -102,12 +102,12 @@ def _measure(bench: Bench, sections: list[str], options: argparse.Namespace) -> 
 
 def _growth(bench: Bench, sections: list[str], rounds: int, *, quick: bool) -> list[str]:
     parts = []
-    if "threads" in sections:
-        found = {}
+    if "cpus" in sections:
+        found, counts = {}, [count for count in (1, 2, 4) if count <= len(os.sched_getaffinity(0))]
         for project in ("numpy", "sympy"):
-            commands = {f"{n} threads": peers.with_threads(peers.wheel(project), n) for n in (1, 2, 4)}
-            found[project] = bench.compare(f"{project}, threads", commands, rounds)
-        parts += ["\n## Threads\n\n", tables.plain(found)]
+            commands = {f"CPUs: {count}": peers.on_cpus(peers.wheel(project), count) for count in counts}
+            found[project] = bench.compare(f"{project}, CPUs", commands, rounds)
+        parts += ["\n## Fewer CPUs\n\n", tables.plain(found)]
     if "files" in sections:
         counts = (10, 100, 1_000, 10_000)
         grown = growth.by_files(bench, rounds, counts)
@@ -132,7 +132,10 @@ def _imports(bench: Bench) -> str:
     """The modules that take most of the start, by ``python -X importtime``."""
     words = peers.muslfix(peers.wheel("six"), "--no-compile")(bench.fresh())
     done = subprocess.run(
-        [peers.python(), "-X", "importtime", *words], check=True, capture_output=True, text=True
+        [peers.environment("muslfix") / "bin/python", "-X", "importtime", *words],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     lines = [line.split(":", 1)[1].split("|") for line in done.stderr.splitlines() if "|" in line]
     taken = sorted(((int(own), name.strip()) for own, _, name in lines[1:]), reverse=True)

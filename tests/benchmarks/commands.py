@@ -138,6 +138,7 @@ def sets(folder: Path, rounds: int, wheels: Sequence[Path]) -> None:
     ]
     uv += ["--link-mode", "hardlink", "--python", peers.python()]
     own: peers.Words = [peers.environment("muslfix") / "bin/muslfix", "install", "-q", "--no-compile"]
+    own += ["--python", peers.python()]
     cases = {
         "muslfix": case(lambda at: [*own, "--prefix", at / "p", *wheels]),
         "uv, cold, hard links": case(

@@ -35,8 +35,9 @@ _ENVIRONMENTS = {
     "pip": ("pip",),
     "installer": ("installer",),
     "uv": ("uv",),
+    "target": (),
 }
-_SCRIPT = "#!{python}\nimport sys\n\nfrom muslfix.cli import main\n\nsys.exit(main())\n"
+_SCRIPT = "#!{python}\nfrom muslfix.__main__ import run\n\nrun()\n"
 
 
 def cache() -> Path:
@@ -88,8 +89,8 @@ def environment(name: str) -> Path:
 
 
 def python() -> Path:
-    """The interpreter that is installed for."""
-    return environment("muslfix") / "bin/python"
+    """The interpreter that is installed for: none of those that install."""
+    return environment("target") / "bin/python"
 
 
 def uv() -> Path:
@@ -98,9 +99,11 @@ def uv() -> Path:
 
 
 def muslfix(what: Path, *options: str, name: str = "muslfix") -> Command:
-    """Install a wheel by muslfix, into a prefix."""
-    program = environment(name) / "bin/muslfix"
-    return lambda folder: [program, "install", "-q", *options, "--prefix", folder / "p", what]
+    """Install a wheel by muslfix for another interpreter, into a prefix."""
+    program: Words = [environment(name) / "bin/muslfix", "install", "-q", *options]
+    if "--target-file" not in options:
+        program += ["--python", python()]
+    return lambda folder: [*program, "--prefix", folder / "p", what]
 
 
 def uv_command(what: Path, link: str, *options: str, warm: Path | None = None) -> Command:
@@ -160,12 +163,10 @@ def _installer(what: Path, *options: str) -> Command:
     return lambda folder: [*program, "--prefix", folder / "p", what]
 
 
-def with_threads(what: Path, threads: int) -> Command:
-    """Install by muslfix with another number of threads than it would take."""
-    code = f"import sys, muslfix.parallel.threads as w; w.THREADS = {threads}\n"
-    code += "from muslfix.cli import main; sys.exit(main())"
-    words = ["-c", code, "install", "-q", "--no-compile", "--prefix"]
-    return lambda folder: [python(), *words, folder / "p", what]
+def on_cpus(what: Path, count: int) -> Command:
+    """Install by muslfix on some of the CPUs."""
+    command = muslfix(what, "--no-compile")
+    return lambda folder: ["taskset", "--cpu-list", f"0-{count - 1}", *command(folder)]
 
 
 def for_target(what: Path, target: str) -> Command:

@@ -1,5 +1,8 @@
 """Threads that share the work with their caller.
 
+For what waits for the disk, or hashes: that needs no interpreter. What does, such as inflating small files,
+is for processes (:mod:`muslfix.wheels.head_start`).
+
 Not :class:`concurrent.futures.ThreadPoolExecutor`: importing it, and a future for each of some thousand small
 files, cost more than the work they stand for; the thread that waits could work; and where several items fail,
 chance decides which one is named.
@@ -8,14 +11,10 @@ chance decides which one is named.
 from __future__ import annotations
 
 import _thread
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
-
-#: How many threads are worthwhile: more only wait for the disk and for each other.
-THREADS = min(4, len(os.sched_getaffinity(0)))
 
 #: How many seconds a thread has to begin before its caller does the job; one that lacks memory never begins.
 _PATIENCE = 5.0
@@ -25,10 +24,6 @@ Tell = Callable[[str, int, int], object]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-
-
-class _Stopped(Exception):
-    """The result is no longer wanted."""
 
 
 class _Thread:
@@ -81,15 +76,13 @@ class Pool:
     :param threads: how many, including the one that calls :meth:`map`
     """
 
-    def __init__(self, threads: int = THREADS) -> None:
+    def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._is_stopped = False
 
     def map(
         self,
         work: Callable[[_Item], _Result],
         items: Sequence[_Item],
-        sizes: Sequence[int] | None = None,
         what: str = "",
         progress: Tell | None = None,
     ) -> list[_Result]:
@@ -97,15 +90,13 @@ class Pool:
 
         No thread is left when this returns or raises.
 
-        :param sizes: the effort for each item: the largest are taken first, so that at the end none waits
-            for another; without it they are taken in their order
         :param what: the name of the work, for the progress
         :param progress: called by one thread at a time
         :return: the results, in the order of the items
         :raises Exception: what the first of the items that failed has raised; items after a failed one may
             not have been tried
         """
-        turn = _Turn(work, items, sizes, what, progress)
+        turn = _Turn(work, items, what, progress)
         started: list[_Thread] = []
         try:
             started += (_Thread(turn.work_off) for _ in range(min(self._threads, len(items)) - 1))
@@ -114,20 +105,11 @@ class Pool:
                 thread.wait()
         except BaseException:
             turn.todo.clear()
-            self._is_stopped = True
             raise
         finally:
             for thread in started:
                 thread.wait()
         return turn.results()
-
-    def check(self) -> None:
-        """Let work that takes long end early.
-
-        :raises _Stopped: if :meth:`map` was interrupted
-        """
-        if self._is_stopped:
-            raise _Stopped
 
 
 class _Turn(Generic[_Item, _Result]):
@@ -137,13 +119,11 @@ class _Turn(Generic[_Item, _Result]):
         self,
         work: Callable[[_Item], _Result],
         items: Sequence[_Item],
-        sizes: Sequence[int] | None,
         what: str,
         progress: Tell | None,
     ) -> None:
-        order = range(len(items))
         #: Numbers of the items that no thread has taken yet.
-        self.todo = deque(order if sizes is None else sorted(order, key=lambda number: -sizes[number]))
+        self.todo = deque(range(len(items)))
         self._work = work
         self._items = items
         self._done: dict[int, _Result] = {}
