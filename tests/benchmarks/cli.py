@@ -103,9 +103,9 @@ def _measure(bench: Bench, sections: list[str], options: argparse.Namespace) -> 
 def _growth(bench: Bench, sections: list[str], rounds: int, *, quick: bool) -> list[str]:
     parts = []
     if "cpus" in sections:
-        found, counts = {}, [count for count in (1, 2, 4) if count <= len(os.sched_getaffinity(0))]
+        found, cpus = {}, [count for count in (1, 2, 4) if count <= len(os.sched_getaffinity(0))]
         for project in ("numpy", "sympy"):
-            commands = {f"CPUs: {count}": peers.on_cpus(peers.wheel(project), count) for count in counts}
+            commands = {f"CPUs: {count}": peers.on_cpus(peers.wheel(project), count) for count in cpus}
             found[project] = bench.compare(f"{project}, CPUs", commands, rounds)
         parts += ["\n## Fewer CPUs\n\n", tables.plain(found)]
     if "files" in sections:
