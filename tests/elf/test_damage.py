@@ -52,6 +52,7 @@ def test_each_seed_is_sound(reader: str, number: int) -> None:
     assert len({field.at for field in fields}) >= 50
 
 
+@pytest.mark.once
 @EACH_READER
 @settings(deadline=None, max_examples=500)
 @given(chance=CHANCES)
@@ -132,6 +133,7 @@ UNSECTIONED = [
 ]
 
 
+@pytest.mark.once
 @settings(deadline=None, max_examples=500)
 @given(chance=CHANCES)
 def test_where_both_read_a_damaged_file_they_read_the_same(chance: Random) -> None:

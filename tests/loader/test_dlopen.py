@@ -311,6 +311,7 @@ def test_names_times_directories_are_not_all_looked_for(system: System, runpath:
     assert f"unknown=('{MODULE} and its libraries name more than 10000 libraries and places" in said
 
 
+@pytest.mark.once
 def test_a_chain_of_libraries_is_followed_only_so_far() -> None:
     class Endless:
         def open(self, path: str) -> LoadedFile | Absence:

@@ -364,6 +364,7 @@ def test_a_small_archive_with_the_end_record_of_a_large_one(full: bool, more: by
     assert remake(new) == new
 
 
+@pytest.mark.once
 def test_a_directory_of_more_entries_than_16_bits_can_count() -> None:
     member, count = Member("00000", b"", STORED), 0xFFFE
     names = [b"%05d" % number for number in range(count)]

@@ -122,6 +122,7 @@ def test_a_disk_that_fails_is_no_reason_to_go_on(tmp_path: Path, monkeypatch: py
     assert leftovers(site) == []
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("work", [fix_all, undo_all])
 def test_a_power_cut_where_files_are_synced_side_by_side(
     tmp_path: Path, work: Callable[[Path], object]

@@ -639,6 +639,7 @@ def test_a_replacement_that_was_only_half_done(tmp_path: Path) -> None:
 # -- file systems -----------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_files_for_another_file_system_are_staged_there(tmp_path: Path, memory: Path) -> None:
     if os.stat(tmp_path).st_dev == os.stat(memory).st_dev:
         pytest.skip("this machine has no file system in memory")
@@ -817,6 +818,7 @@ def test_an_installation_into_a_new_folder_killed_at_any_step(memory: Path) -> N
             break
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("number", "stride"), [(signal.SIGTERM, 3), (signal.SIGINT, 9)], ids=["SIGTERM", "SIGINT"]
 )

@@ -343,6 +343,7 @@ def _kill_thread(thread: int, number: int) -> None:
         os.close(writer)
 
 
+@pytest.mark.once
 @of_each(("fix", "rename"), ("undo", "symlink"))
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_again_and_again_while_another_thread_lives(scene: Scene, number: signal.Signals) -> None:
@@ -374,6 +375,7 @@ def test_interrupted_again_and_again_while_another_thread_lives(scene: Scene, nu
     assert set(ends) == {0, 130}
 
 
+@pytest.mark.once
 @of_each(("fix", "copy"), ("undo", "rename"))
 def test_interrupted_at_some_instant(scene: Scene) -> None:
     """By signals that let a process tidy up; a fixed seed, so that a failure comes again."""
@@ -795,6 +797,7 @@ def looks_half_way(first: Work, pause_at: int, second: Work, until: str) -> Work
     return do_second
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("first", "second", "until"),
     [
@@ -829,6 +832,7 @@ def test_one_that_looks_while_another_is_half_way(
         assert verify_all(site).is_well
 
 
+@pytest.mark.once
 def test_a_reader_meanwhile(environment: Path, tmp_path: Path) -> None:
     """While names come and go an import finds the right file, and a Python of the old name finds its own."""
     site = lay(site_packages(environment), files=demo_files())

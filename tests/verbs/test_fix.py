@@ -1236,6 +1236,7 @@ def test_record_of_every_form(tmp_path: Path, form: str, mode: str) -> None:
     assert snapshot(site) == tree
 
 
+@pytest.mark.once
 def test_record_with_100_000_rows(tmp_path: Path) -> None:
     rows = "".join(f"demo/data/{n}.txt,{hash_of(b'')},0\r\n" for n in range(100_000))
     site = lay(tmp_path / "site", line_end="\r\n", record=lambda text: rows + text)
