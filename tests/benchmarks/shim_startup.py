@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "src"))
 
 from muslfix.targets.with_shim import PACKAGE, PTH, START  # noqa: E402 - not installed where this runs
-from muslfix.verbs.shim import shim_wheel  # noqa: E402
+from muslfix.verbs.shim_wheel import shim_wheel  # noqa: E402
 
 KINDS = {
     "without": "nothing",

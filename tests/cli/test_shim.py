@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shutil
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from commands import Cli
 from environments import Uv, find_uv, make_environment, pip, run_python, site_packages, well
+from misnamed import lay
 from trees import snapshot
 
 from muslfix import __version__
 from muslfix.targets.with_shim import PTH, START
+from muslfix.verbs.shim_wheel import shim_wheel
 
 WHEEL = f"muslfix_shim-{__version__}-py3-none-any.whl"
 
@@ -123,6 +129,77 @@ def test_the_wheel_is_made_once_and_is_the_same_everywhere(cli: Cli, tmp_path: P
     (tmp_path / "a" / WHEEL).write_bytes(b"another file")
     refused = cli("shim", "--wheel", tmp_path / "a")
     assert (refused.status, (tmp_path / "a" / WHEEL).read_bytes()) == (1, b"another file")
+
+
+def plant(
+    site: Path, version: str, changed: Mapping[str, bytes | None], after: Mapping[str, bytes] | None = None
+) -> None:
+    """A project of its name, with a true RECORD.
+
+    :param changed: contents of its files; ``None``: not this one
+    :param after: what is written then, without a word in RECORD
+    """
+    with zipfile.ZipFile(io.BytesIO(shim_wheel())) as wheel:
+        files = {name: wheel.read(name) for name in wheel.namelist() if ".dist-info" not in name}
+    kept = {name: data for name, data in {**files, **changed}.items() if data is not None}
+    lay(site, "muslfix_shim", kept, version=version)
+    for name, data in (after or {}).items():
+        (site / name).write_bytes(data)
+
+
+class Foreign(NamedTuple):
+    """A project of its name that is not its own, and what is said of that."""
+
+    version: str
+    changed: Mapping[str, bytes | None]
+    after: Mapping[str, bytes]
+    reason: str
+
+
+_RECORD = "muslfix_shim-0.9.dist-info/RECORD"
+FOREIGN = (
+    Foreign(__version__, {"mine.py": b""}, {}, "its RECORD lists mine.py"),
+    Foreign(
+        __version__,
+        {"muslfix_shim/__init__.py": b"evil = 1\n"},
+        {},
+        "/muslfix_shim/__init__.py is another file",
+    ),
+    Foreign(__version__, {PTH: None}, {}, f"/{PTH} cannot be read (No such file or directory)"),
+    Foreign("0.9", {"muslfix_shim/../mine.py": b""}, {}, "its RECORD lists muslfix_shim/../mine.py"),
+    Foreign("0.9", {}, {"muslfix_shim/notes": b""}, "its RECORD does not list muslfix_shim/notes"),
+    Foreign(
+        "0.9",
+        {},
+        {PTH: b""},
+        "is not the file that the RECORD of muslfix_shim lists: its hash differs",
+    ),
+    Foreign("0.9", {}, {_RECORD: f"{PTH},,\n".encode()}, f"its RECORD has no hash for {PTH}"),
+)
+
+
+def test_a_project_of_its_name_is_left_alone(cli: Cli, environment: Path) -> None:
+    python, site = environment / "bin" / "python", site_packages(environment)
+    for version, changed, after, reason in FOREIGN:
+        plant(site, version, changed, after)
+        before = snapshot(environment)
+        for words in ((), ("--status",), ("--remove",)):
+            result = cli("shim", *words, "--python", python)
+            assert (result.status, result.out, snapshot(environment)) == (1, "", before), reason
+            assert reason in result.err
+        for path in (*site.glob("muslfix*"), site / "mine.py"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def test_another_version_of_it_is_its_own(cli: Cli, environment: Path) -> None:
+    site, words = site_packages(environment), ("--python", environment / "bin" / "python")
+    before = snapshot(environment)
+    plant(site, "0.9", {})
+    assert cli("shim", *words).out.startswith("1 project: installed in place of 0.9.\n")
+    assert cli("shim", "--remove", *words).status == 0
+    plant(site, "0.9", {})
+    assert cli("shim", "--remove", *words).status == 0
+    assert snapshot(environment) == before
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])

@@ -28,7 +28,8 @@ from lab_modules import (
 )
 from real_pythons import HOST_PYTHONS
 
-from muslfix.verbs.shim import shim_wheel, write_shim_wheel
+from muslfix.verbs.shim import write_shim_wheel
+from muslfix.verbs.shim_wheel import shim_wheel
 
 pytestmark = [pytest.mark.lab, pytest.mark.once]
 

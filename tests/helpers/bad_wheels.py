@@ -1262,6 +1262,16 @@ ODD = [
         "has the entry point 'x' twice",
     ),
     Case(
+        "entry point that is a keyword",
+        entry_points("x = import:class"),
+        "has the entry point 'x' = import:class, which cannot run: 'import' is a keyword",
+    ),
+    Case(
+        "entry point with a keyword in it",
+        entry_points("x = demo.async.cli:run.main"),
+        "which cannot run: 'async' is a keyword",
+    ),
+    Case(
         "one content for one place",
         wheel({f"{DATA}/purelib/demo.py": CODE}),
         f"has the same content for one place in 'demo.py' and '{DATA}/purelib/demo.py'",

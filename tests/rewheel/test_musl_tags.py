@@ -192,6 +192,22 @@ def test_with_the_other_options(cli: Cli, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_how_tags_may_be_spelled(cli: Cli, tmp_path: Path, end: str) -> None:
+    """A lone CR ends a line, and tags are compared without case."""
+    lines = ("Wheel-Version: 1.0", "{}", "Root-Is-Purelib: false", "Tag: CP39-cp39-{}", "")
+    old = make_wheel(
+        tmp_path / "demo-1.0-3-cp39-cp39-MUSLLINUX_1_2_X86_64.whl",
+        PLAIN,
+        wheel=end.join(lines).format("BUILD: 3", "MUSLLINUX_1_2_X86_64").encode(),
+    )
+    made = repair(cli, old, tmp_path / "out", "--build-tag", "7")
+    assert made == ["", "demo-1.0-7-cp39-cp39-musllinux_1_1_x86_64.whl"]
+    with zipfile.ZipFile(tmp_path / "out" / made[1]) as archive:
+        text = archive.read("demo-1.0.dist-info/WHEEL").decode()
+    assert text == end.join(lines).format("Build: 7", "musllinux_1_1_x86_64")
+
+
 def test_what_does_not_go_together(cli: Cli, tmp_path: Path) -> None:
     one, two = (
         make_wheel(tmp_path / f"demo-1.0-cp39-cp39-musllinux_1_{minor}_x86_64.whl", PLAIN) for minor in (2, 3)

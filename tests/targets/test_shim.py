@@ -30,7 +30,7 @@ from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.shim import added_suffixes, proof
 from muslfix.targets.shim.elf import Elf, _Damaged
 from muslfix.targets.with_shim import names_added, shim_of
-from muslfix.verbs.shim import shim_wheel
+from muslfix.verbs.shim_wheel import shim_wheel
 from muslfix.verdicts import Verdict
 from muslfix.wheels.wheel import open_wheels
 

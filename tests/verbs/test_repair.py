@@ -504,15 +504,24 @@ def test_a_wheel_that_is_for_no_target_is_left_alone(cli: Cli, tmp_path: Path) -
 
 def test_what_is_not_known_of_the_target_is_asked_for(cli: Cli, tmp_path: Path) -> None:
     wheel = WHEELS / f"speedy-1.0-{TAGS}"
-    told = cli("repair", wheel, "--target-spec", "cp39-musl-x86_64", "-w", tmp_path / "new")
-    assert told.out.splitlines()[1:] == [
-        "speedy 1.0: left alone: it is for cp39-cp39-musllinux_1_1_x86_64, and the target is CPython 3.9 on"
-        " linux-x86_64 with musl (version unknown)",
-        "  tip: add --target-fact libc_version=1.2.5, for example",
-    ]
+    unknown = ("--target-spec", "cp39-musl-x86_64")
+    for others in ((), ("--target-file", MUSL_FILE)):
+        told = cli("repair", wheel, *unknown, *others, "--copy-unchanged", "-w", tmp_path / "new")
+        assert told.status == 1
+        assert told.out.splitlines() == [
+            "1 wheel failed.",
+            "speedy 1.0: failed: it is for cp39-cp39-musllinux_1_1_x86_64, and the target is CPython 3.9 on"
+            " linux-x86_64 with musl (version unknown); so it is not known whether the wheel is for it and"
+            " must be repaired",
+            "  tip: add --target-fact libc_version=1.2.5, for example",
+        ]
+    assert not (tmp_path / "new").exists()
     spec = ("--target-spec", "cp39-musl-x86_64", "--target-fact", "libc_version=1.2.5")
     assert cli("repair", wheel, *spec, "-w", tmp_path / "new").status == 0
-    assert (tmp_path / "new" / wheel.name).exists()
+    repaired = tmp_path / "new" / wheel.name
+    told = cli("repair", repaired, *unknown, "-w", tmp_path / "again")  # right, whether it is for it or not
+    assert told.status == 0
+    assert told.out.startswith("1 extension module in 1 wheel: nothing to fix")
 
 
 def test_the_library(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from muslfix.rewheel.wheel_plan import find_musl_floor, is_shared_object
 from muslfix.wheels.wheel import Wheel
 
 _TAG = re.compile(r"musllinux_(\d{1,4})_(\d{1,4})_(\w+)")
-_TAG_LINE = re.compile(r"^(Tag:[^\r\n]*-)([^-\s]+)[ \t]*(\r?\n|\Z)", re.MULTILINE | re.IGNORECASE)
+#: What a line of ``WHEEL`` begins behind, and what it ends with: as for :mod:`email`, a CR does by itself.
+START, END = r"(?:\A|(?<=[\r\n]))", r"(\r\n|\r|\n|\Z)"
+_TAG_LINE = re.compile(rf"{START}(Tag:[^\r\n]*-)([^-\s]+)[ \t]*{END}", re.IGNORECASE)
 
 # The oldest musl with a CPU that came later.
 _OLDEST_WITH = {"loongarch64": (1, 2)}
@@ -28,7 +30,7 @@ _OLDEST_WITH = {"loongarch64": (1, 2)}
 class NewTags:
     """Other platform tags for a wheel.
 
-    :param platforms: the new one for each old one; empty where they are right
+    :param platforms: the new one for each old one, in lower case; empty where they are right
     :param floor: what the wheel needs of musl, and what its new tags promise
     :param warning: why the right tag could not be given, a sentence, or ``None``
     """
@@ -39,7 +41,7 @@ class NewTags:
 
     def of(self, platforms: Iterable[str]) -> list[str]:
         """The new platform tags, each once."""
-        return list(dict.fromkeys(self.platforms.get(name, name) for name in platforms))
+        return list(dict.fromkeys(self.platforms.get(name.lower(), name) for name in platforms))
 
     def all_of(self, tags: Iterable[Tag]) -> frozenset[Tag]:
         """The compatibility tags with the new platforms."""

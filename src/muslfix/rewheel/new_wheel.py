@@ -21,7 +21,7 @@ from muslfix.modules.plan import Decision, Plan
 from muslfix.projects.trace import Change, apply_changes, changes_from_json, trace_to_json
 from muslfix.record.edit import RecordEdit
 from muslfix.record.rows import RecordRow
-from muslfix.rewheel.musl_tags import NewTags, with_new_tags
+from muslfix.rewheel.musl_tags import END, START, NewTags, with_new_tags
 from muslfix.rewheel.new_file import write_whole_file
 from muslfix.rewheel.new_zip import Edits, Piece, edit_zip
 from muslfix.targets.target import Target
@@ -29,7 +29,7 @@ from muslfix.verdicts import Mode
 from muslfix.wheels.archive import Archive, read_text
 from muslfix.wheels.wheel import Wheel
 
-_BUILD_LINE = re.compile(r"^Build:.*?(\r?\n|\Z)", re.MULTILINE | re.IGNORECASE)
+_BUILD_LINE = re.compile(rf"{START}Build:[^\r\n]*{END}", re.IGNORECASE)
 _CHUNK = 1024 * 1024
 
 

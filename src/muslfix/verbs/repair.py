@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, destination_errors, spelling_errors
 from muslfix.loader.check import LoadCheck
@@ -153,7 +154,7 @@ def _report_twins(paths: Sequence[str], options: RepairOptions) -> dict[str, Pro
     """
     outputs = {path: options.output_for(path, options.build_tag) for path in paths}
     if options.retag:
-        outputs = {path: _MUSL_VERSION.sub("musllinux_", output) for path, output in outputs.items()}
+        outputs = {path: _MUSL_VERSION.sub("musllinux_", output.lower()) for path, output in outputs.items()}
     first = {outputs[path]: path for path in reversed(paths)}
     return {
         path: report_lost_wheel(path, f"{path}: another wheel of this name is given: {first[output]}")
@@ -199,15 +200,19 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
     if tags.warning is not None:
         report = replace(report, warnings=(*report.warnings, tags.warning))
     misfits = [_misfit(wheel, target, tags) for target in targets]
-    fitting = [target for target, misfit in zip(targets, misfits) if misfit is None]
+    fitting = [target for target, misfit in zip(targets, misfits) if misfit is None or not misfit.is_certain]
     if not fitting:
-        problem, tip = next((misfit for misfit in misfits if misfit and misfit[1]), misfits[0] or ("", None))
-        return _pass_on(wheel, replace(report, action="left-alone", problem=problem, tip=tip), options)
+        problem = misfits[0].reason if misfits[0] else None
+        return _pass_on(wheel, replace(report, action="left-alone", problem=problem), options)
     checks = [LoadCheck(t, strict=options.strict) if options.load_check else None for t in fitting]
     promised = [_as_promised(wheel, target) for target in fitting]
     plans = plan_for_targets(wheel, promised, options.mode, checks)
     report = replace(report, modules=_report_modules(plans, promised, options))
     refused = sum(module.refused for module in report.modules)
+    unsure = next((misfit for misfit in misfits if misfit and not misfit.is_certain), None)
+    if unsure is not None and (refused or any(plan.changes for plan in plans)):
+        problem = f"{unsure.reason}; so it is not known whether the wheel is for it and must be repaired"
+        return replace(report, action="failed", modules=(), problem=problem, tip=unsure.tip)
     if refused:
         problem = f"the target cannot load {refused} of its extension module files, so it is not repaired"
         return replace(report, action="failed", problem=problem)
@@ -233,17 +238,25 @@ def _as_promised(wheel: Wheel, target: Target) -> Target:
     return replace(target, extension_suffixes=tuple(plain))
 
 
-def _misfit(wheel: Wheel, target: Target, tags: NewTags) -> tuple[str, str | None] | None:
-    """Why a wheel is not for a target with the tags that it will have, or ``None``.
+class _Misfit(NamedTuple):
+    """Why a wheel is not for a target.
 
-    The tip beside it says how to add what is not known of the target, where the wheel might be for it.
+    :param is_certain: ``False`` where too little is known of the target; the tip says how to add that
     """
+
+    reason: str
+    is_certain: bool
+    tip: str | None
+
+
+def _misfit(wheel: Wheel, target: Target, tags: NewTags) -> _Misfit | None:
+    """Why a wheel is not for a target with the tags that it will have, or ``None``."""
     try:
         check_tags(wheel.facts.path, tags.all_of(wheel.facts.tags), target)
         check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
     except IncompatibleWheel as error:
         reason = f"it {error.reason}" + (", once it has the right tag" if tags.platforms else "")
-        return reason, None if error.is_certain else error.tip
+        return _Misfit(reason, error.is_certain, error.tip)
     return None
 
 

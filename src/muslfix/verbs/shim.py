@@ -6,13 +6,8 @@ as one, and removed by its RECORD.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import pkgutil
 import tempfile
-import zipfile
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
 
 from muslfix._version import __version__
@@ -20,7 +15,6 @@ from muslfix.errors import EnvironmentRefused, UsageError, destination_errors, s
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all
-from muslfix.record.rows import RecordRow, text_of_rows
 from muslfix.report.report import ProjectReport, Report
 from muslfix.rewheel.new_file import write_whole_file
 from muslfix.staging.place import move_out
@@ -28,40 +22,12 @@ from muslfix.staging.replaced import leaving_files
 from muslfix.targets.interpreter import loaded_shim
 from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Target
-from muslfix.targets.with_shim import PACKAGE, PROJECT, PTH, START, SWITCH, about_shim, examples, names_added
+from muslfix.targets.with_shim import PROJECT, SWITCH, about_shim, examples, names_added
 from muslfix.transaction.leftovers import about_remaining
 from muslfix.transaction.transaction import Transaction
 from muslfix.verbs.install import InstallOptions, install
 from muslfix.verbs.reports import report_installed
-
-_INFO = f"{PACKAGE}-{__version__}.dist-info"
-WHEEL_NAME = f"{PACKAGE}-{__version__}-py3-none-any.whl"
-
-_METADATA = f"""\
-Metadata-Version: 2.1
-Name: {PROJECT}
-Version: {__version__}
-Summary: Lets CPython on Linux import extension modules that are named for the other libc
-License: MIT
-Requires-Python: >=3.6
-Description-Content-Type: text/plain
-
-At start-up, {PTH} (from Python 3.15 on {START}) lets Python also find extension modules whose file names
-differ from its own in the platform alone, if their ELF file shows that they fit. {SWITCH}=0 switches that off
-for a process; uninstalling this project ends it.
-"""
-
-_WHEEL = f"""\
-Wheel-Version: 1.0
-Generator: muslfix {__version__}
-Root-Is-Purelib: true
-Tag: py3-none-any
-"""
-
-_SOURCES = ("__init__.py", "elf.py", "proof.py")
-
-# The earliest that a zip archive can say: the same muslfix makes the same bytes.
-_DATE = (1980, 1, 1, 0, 0, 0)
+from muslfix.verbs.shim_wheel import INFO, WHEEL_NAME, check_own, shim_wheel
 
 
 @dataclass(frozen=True)
@@ -76,31 +42,6 @@ class ShimOptions:
     break_system_packages: bool = False
     dry_run: bool = False
     progress: Progress = field(default=silent, compare=False, repr=False)
-
-
-def shim_wheel() -> bytes:
-    """The wheel of the shim."""
-    files = _files()
-    rows = [RecordRow.of(path, hashlib.sha256(data).digest(), len(data)) for path, data in files.items()]
-    record = text_of_rows([*rows, RecordRow.listed(f"{_INFO}/RECORD")]).encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for path, data in {**files, f"{_INFO}/RECORD": record}.items():
-            member = zipfile.ZipInfo(path, _DATE)
-            member.external_attr = 0o100644 << 16
-            archive.writestr(member, data)
-    return buffer.getvalue()
-
-
-def _files() -> Mapping[str, bytes]:
-    sources = {name: pkgutil.get_data("muslfix.targets.shim", name) or b"" for name in _SOURCES}
-    return {
-        **{f"{PACKAGE}/{name}": data for name, data in sources.items()},
-        PTH: f"import {PACKAGE}; {PACKAGE}.start()\n".encode(),
-        START: f"{PACKAGE}:start\n".encode(),
-        f"{_INFO}/METADATA": _METADATA.encode(),
-        f"{_INFO}/WHEEL": _WHEEL.encode(),
-    }
 
 
 @spelling_errors()
@@ -132,10 +73,12 @@ def install_shim(target: Target, options: ShimOptions | None = None) -> Report:
     :param target: the Python that will import
     :param options: how
     :raises UsageError: if there is nothing that the shim could add
+    :raises InvalidProject: if another project has its name there
     :raises MuslfixError: as :func:`muslfix.install`
     """
     options = options or ShimOptions()
-    _layout(target)
+    for project in _sort(_layout(target))[0]:
+        check_own(project)
     if not names_added(target):
         raise UsageError(None, f"the shim has no names to add for {target.kind} on {target.machine}")
     installing = InstallOptions(
@@ -147,7 +90,7 @@ def install_shim(target: Target, options: ShimOptions | None = None) -> Report:
     with tempfile.TemporaryDirectory(prefix="muslfix-") as directory:
         report = install([write_shim_wheel(directory)], target, installing)
     projects = tuple(
-        replace(project, source=os.path.join(project.location or "", _INFO)) for project in report.projects
+        replace(project, source=os.path.join(project.location or "", INFO)) for project in report.projects
     )
     would = "would also look" if options.dry_run else "also looks, from its next start on,"
     note = (
@@ -163,7 +106,8 @@ def remove_shim(target: Target, options: ShimOptions | None = None) -> Report:
 
     :param target: the Python that has it
     :param options: how
-    :raises MuslfixError: if the environment does not allow it, or the RECORD is missing or damaged
+    :raises InvalidProject: if another project has its name, or the RECORD is missing or damaged
+    :raises MuslfixError: if the environment does not allow it
     """
     options = options or ShimOptions()
     layout = _layout(target)
@@ -172,6 +116,8 @@ def remove_shim(target: Target, options: ShimOptions | None = None) -> Report:
         going, staying = _sort(layout)
         if not options.break_system_packages:
             _check_owners(going)
+        for project in going:
+            check_own(project)
         leaving = leaving_files(going, staying, layout)
         if not options.dry_run:
             move_out(transaction, leaving, layout)
@@ -188,9 +134,12 @@ def shim_status(target: Target) -> Report:
 
     :param target: the Python in question
     :return: with a doubt if the shim is not active
+    :raises InvalidProject: if another project has its name there
     """
     layout = _layout(target)
     there, _ = _sort(layout)
+    for project in there:
+        check_own(project)
     reports = tuple(report_installed(project, "checked") for project in there)
     if not target.runs_here or target.executable is None:
         sentence = about_shim(target)

@@ -155,6 +155,11 @@ def _distinct(
         if other[1:3] != one[1:3]:
             wanted = f"{other.module}:{other.function} and {one.module}:{one.function}"
             raise InvalidWheel(path, f"has two entry points named {one.name!a:.100}: {wanted:.200}")
+        if one.keyword is not None:
+            called = f"{one.name!a:.100} = {one.module}:{one.function}"
+            warnings.append(
+                f"has the entry point {called:.300}, which cannot run: {one.keyword!r} is a keyword"
+            )
         if other is not one:
             warnings.append(f"has the entry point {one.name!a:.100} twice")
         first = alike.setdefault(place_key(one.name), one.name)

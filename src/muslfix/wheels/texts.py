@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from configparser import Error, RawConfigParser
 from email.parser import HeaderParser
+from keyword import iskeyword
 from typing import NamedTuple, NoReturn
 
 from packaging.tags import Tag, parse_tag
@@ -112,6 +113,11 @@ class EntryPoint(NamedTuple):
     module: str
     function: str
     kind: str
+
+    @property
+    def keyword(self) -> str | None:
+        """A keyword of Python in it, with which every installer makes a script that cannot run."""
+        return next(filter(iskeyword, f"{self.module}.{self.function}".split(".")), None)
 
 
 def parse_entry_points(text: str) -> tuple[EntryPoint, ...]:
