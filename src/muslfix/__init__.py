@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from muslfix.targets.target import Target
     from muslfix.verbs.check import CheckOptions, check
     from muslfix.verbs.fix import FixOptions, fix
-    from muslfix.verbs.install import InstallOptions, install
+    from muslfix.verbs.install import install
+    from muslfix.verbs.install_options import InstallOptions
     from muslfix.verbs.repair import RepairOptions, repair
     from muslfix.verbs.undo import UndoOptions, undo
     from muslfix.verbs.verify import VerifyOptions, verify
@@ -65,7 +66,7 @@ _HOMES = {
     "CheckOptions": ("verbs.check", "CheckOptions"),
     "FileReport": ("report.report", "FileReport"),
     "FixOptions": ("verbs.fix", "FixOptions"),
-    "InstallOptions": ("verbs.install", "InstallOptions"),
+    "InstallOptions": ("verbs.install_options", "InstallOptions"),
     "Limits": ("wheels.limits", "Limits"),
     "Mode": ("verdicts", "Mode"),
     "ModuleReport": ("report.report", "ModuleReport"),

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "fixtures"))
 from wheelmaker import make_wheel
 
 from muslfix import InstallOptions, install, read_target_file
-from muslfix.files import sync_file, sync_file_system
+from muslfix.files.access import sync_file, sync_file_system
 from muslfix.transaction import journal, recovery, transaction
 
 TARGET = Path(__file__).parents[2] / "fixtures" / "targets" / "lab-cpython-3.9-musl-x86_64.json"

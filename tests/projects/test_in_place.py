@@ -40,7 +40,7 @@ from misnamed import (
 from trees import leftovers, snapshot, states
 
 from muslfix.errors import DestinationError, InvalidProject
-from muslfix.files import LARGEST_HASHED, hash_file, open_regular, write_new_file
+from muslfix.files.access import LARGEST_HASHED, hash_file, open_regular, write_new_file
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import examine
 from muslfix.projects.in_place import check_in_place, fix_in_place, read_changes

@@ -30,7 +30,8 @@ from trees import snapshot
 
 from muslfix.errors import MuslfixError
 from muslfix.verbs.fix import FixOptions, fix
-from muslfix.verbs.install import InstallOptions, install
+from muslfix.verbs.install import install
+from muslfix.verbs.install_options import InstallOptions
 from muslfix.verbs.nothing_to_fix import nothing_to_fix
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verdicts import Mode

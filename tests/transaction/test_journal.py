@@ -15,7 +15,7 @@ import pytest
 from trees import snapshot
 
 from muslfix.errors import DestinationError
-from muslfix.files import STAGING_PREFIX
+from muslfix.files.access import STAGING_PREFIX
 from muslfix.transaction.journal import BELONGS_TO, JOURNAL, TAKEN_BACK, Journal, make_staging
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.steps import DONE, Step

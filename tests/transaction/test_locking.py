@@ -22,7 +22,8 @@ from muslfix.errors import DestinationError
 from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import recover_leftovers
 from muslfix.transaction.transaction import Transaction
-from muslfix.verbs.install import InstallOptions, install
+from muslfix.verbs.install import install
+from muslfix.verbs.install_options import InstallOptions
 
 
 def command(*words: str | Path) -> subprocess.Popen[str]:

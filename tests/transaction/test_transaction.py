@@ -44,7 +44,7 @@ import muslfix.transaction.recovery
 import muslfix.transaction.syncing
 from muslfix.cli import main
 from muslfix.errors import DestinationError, destination_errors
-from muslfix.files import STAGING_PREFIX
+from muslfix.files.access import STAGING_PREFIX
 from muslfix.parallel.threads import Background
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.journal import Journal, make_staging, read_journal

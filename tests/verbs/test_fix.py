@@ -60,7 +60,8 @@ from muslfix.errors import EnvironmentRefused, UsageError
 from muslfix.report.report import Report
 from muslfix.transaction.journal import make_staging
 from muslfix.verbs.fix import FixOptions, fix
-from muslfix.verbs.install import InstallOptions, install
+from muslfix.verbs.install import install
+from muslfix.verbs.install_options import InstallOptions
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verbs.verify import VerifyOptions, verify
 from muslfix.verdicts import Mode
@@ -890,7 +891,7 @@ def test_a_module_that_is_too_large_to_hash(
 ) -> None:
     """It could not be read; nothing is said about writing."""
     site = lay(tmp_path / "site")
-    monkeypatch.setattr("muslfix.files.LARGEST_HASHED", 1)
+    monkeypatch.setattr("muslfix.files.access.LARGEST_HASHED", 1)
     told = cli("fix", "--path", site)
     reason = "cannot be compared with RECORD (larger than 16 GiB, and no larger file is hashed)"
     assert told.status == 1

@@ -35,7 +35,8 @@ from trees import leftovers, snapshot, states
 
 from muslfix.report.report import Report
 from muslfix.verbs.fix import FixOptions, fix
-from muslfix.verbs.install import InstallOptions, install
+from muslfix.verbs.install import install
+from muslfix.verbs.install_options import InstallOptions
 from muslfix.verbs.undo import UndoOptions, undo
 from muslfix.verdicts import Mode
 

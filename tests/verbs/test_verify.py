@@ -37,7 +37,8 @@ from wheelmaker import make_wheel
 import muslfix
 from muslfix.report.report import Report
 from muslfix.verbs.fix import FixOptions, fix
-from muslfix.verbs.install import InstallOptions, install
+from muslfix.verbs.install import install
+from muslfix.verbs.install_options import InstallOptions
 from muslfix.verbs.verify import VerifyOptions, verify
 from muslfix.verdicts import Mode
 

@@ -69,7 +69,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
         # While these work. Not in another thread: a signal that comes while this one imports too can leave it
         # with the lock of all imports, and each would wait for the other for ever.
         from muslfix.cli.progress import show_progress
-        from muslfix.verbs.install import InstallOptions, install
+        from muslfix.verbs.install import install
+        from muslfix.verbs.install_options import InstallOptions
 
         target = asked.target()
         how = InstallOptions(

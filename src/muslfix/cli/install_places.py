@@ -18,7 +18,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from muslfix.cli.command_words import Named, is_pip, is_python, read_command
-from muslfix.files import open_regular, read_regular
+from muslfix.files.access import open_regular, read_regular
 from muslfix.targets.environments import and_above, is_environment
 
 # The tools that keep environments in a directory of their own: the words of the command that tell of them,

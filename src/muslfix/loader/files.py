@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 from muslfix.elf.dynamic import Image, read_image
 from muslfix.elf.facts import ElfFacts
 from muslfix.errors import InvalidElf, why
-from muslfix.files import open_regular
+from muslfix.files.access import open_regular
 from muslfix.loader.facts import Absence, Files, LoadedFile
 
 _MOST_REMEMBERED = 100_000

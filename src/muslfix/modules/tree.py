@@ -11,7 +11,7 @@ from typing import Protocol
 
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf, why
-from muslfix.files import hash_file, may_exist, open_regular
+from muslfix.files.access import hash_file, may_exist, open_regular
 from muslfix.loader.check import LoadCheck, Loads, Locate
 from muslfix.loader.facts import LoadResult
 

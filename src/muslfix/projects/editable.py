@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from muslfix.errors import InvalidProject, InvalidTarget, few, why
-from muslfix.files import read_regular
+from muslfix.files.access import read_regular
 from muslfix.projects.project import InstalledProject
 from muslfix.targets.paths import PathMap
 

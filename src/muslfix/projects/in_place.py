@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from muslfix.errors import InvalidProject, InvalidRecord, destination_errors, spelling_errors, why
-from muslfix.files import TRACE, hash_file, is_there, read_regular, write_new_file
+from muslfix.files.access import TRACE, hash_file, is_there, read_regular, write_new_file
 from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.ownership import Owners, check_place
 from muslfix.projects.project import MAX_OTHER, InstalledProject, tip_about
@@ -91,7 +91,7 @@ def check_in_place(
 
 
 def read_changes(project: InstalledProject) -> tuple[Change, ...]:
-    """What muslfix has changed in a project, by its :data:`~muslfix.files.TRACE`.
+    """What muslfix has changed in a project, by its :data:`~muslfix.files.access.TRACE`.
 
     :raises InvalidProject: if the file is damaged
     """

@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from muslfix.files import is_there
+from muslfix.files.access import is_there
 from muslfix.projects.trace import Change
 from muslfix.verdicts import Mode
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from muslfix.errors import MAY_READ, InvalidJson, InvalidProject, InvalidRecord, why
-from muslfix.files import JsonObject, parse_json, read_regular
+from muslfix.files.access import read_regular
+from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.record.rows import Record
 
 # What the package managers of distributions write into INSTALLER.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix._version import __version__
 from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
-from muslfix.files import JsonObject, parse_json
+from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.record.edit import RecordEdit
 from muslfix.record.rows import RecordRow
 from muslfix.suffix import ExtensionFilename

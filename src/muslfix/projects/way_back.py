@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from muslfix.errors import InvalidProject, InvalidRecord, destination_errors
-from muslfix.files import is_there, kind_of
+from muslfix.files.access import is_there, kind_of
 from muslfix.projects.in_place import (
     REINSTALL,
     check_listed,

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 
 from muslfix.errors import DestinationError, destination_errors
-from muslfix.files import is_there, open_regular, write_all
+from muslfix.files.access import is_there, open_regular, write_all
 
 _CHUNK = 1024 * 1024
 _NEW = os.O_RDWR | os.O_CLOEXEC

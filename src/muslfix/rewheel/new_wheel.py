@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from muslfix.errors import InvalidProject, InvalidWheel
-from muslfix.files import TRACE
+from muslfix.files.access import TRACE
 from muslfix.modules.plan import Decision, Plan
 from muslfix.projects.trace import Change, apply_changes, changes_from_json, trace_to_json
 from muslfix.record.edit import RecordEdit

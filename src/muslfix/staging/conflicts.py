@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from muslfix.errors import FileConflict, MuslfixError, destination_errors, why
-from muslfix.files import hash_file, is_there, kind_of
+from muslfix.files.access import hash_file, is_there, kind_of
 from muslfix.projects.project import scan_projects
 from muslfix.staging.replaced import interpreter_files, is_below, owned_files, roots_of
 from muslfix.staging.tree import StagedFile, StagedWheel

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 
 from muslfix.errors import destination_errors
-from muslfix.files import is_there
+from muslfix.files.access import is_there
 from muslfix.staging.replaced import roots_of
 from muslfix.staging.tree import StagedWheel
 from muslfix.targets.schemes import Layout

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from muslfix.errors import RefusedModules, destination_errors
-from muslfix.files import TRACE
+from muslfix.files.access import TRACE
 from muslfix.loader.check import LoadCheck
 from muslfix.modules.candidates import plan_tree
 from muslfix.modules.plan import Plan

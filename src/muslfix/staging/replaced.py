@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import astuple
 
 from muslfix.errors import InvalidProject, destination_errors, why
-from muslfix.files import configures_interpreter, is_there
+from muslfix.files.access import configures_interpreter, is_there
 from muslfix.projects.ownership import check_place
 from muslfix.projects.project import InstalledProject
 from muslfix.targets.schemes import Layout

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.errors import InvalidWheel, destination_errors
-from muslfix.files import STAGING_PREFIX, write_new_file
+from muslfix.files.access import STAGING_PREFIX, write_new_file
 from muslfix.record.rows import RecordRow, text_of_rows
 from muslfix.targets.schemes import Layout, for_project
 from muslfix.transaction.transaction import Transaction

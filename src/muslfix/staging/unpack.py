@@ -20,7 +20,7 @@ from installer.records import RecordEntry
 from installer.scripts import Script
 
 from muslfix.errors import destination_errors
-from muslfix.files import write_new_file
+from muslfix.files.access import write_new_file
 from muslfix.progress import Progress, silent
 from muslfix.record.rows import RecordRow
 from muslfix.staging.tree import NewTree, StagedFile, StagedWheel, twins

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from muslfix.errors import InvalidTarget, InvalidWheel
-from muslfix.files import write_new_file
+from muslfix.files.access import write_new_file
 from muslfix.record.rows import RecordRow
 from muslfix.staging.tree import StagedFile
 from muslfix.wheels.archive import STANDARD, Codec

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget
-from muslfix.files import JsonObject
+from muslfix.files.untrusted_json import JsonObject
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.cpython import ALSO_RUN, CPUS, cpu_named, directories_of, own_suffixes, scheme_at
 from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from muslfix.errors import InterpreterError, MuslfixError, spelling_errors
-from muslfix.files import path_of
+from muslfix.files.access import path_of
 from muslfix.targets.environments import named_environments, select_environment
 from muslfix.targets.interpreter import probe_interpreter
 from muslfix.targets.target import Choice, Target

@@ -29,7 +29,8 @@ from muslfix.errors import (
     spelling_errors,
     why,
 )
-from muslfix.files import JsonObject, open_regular, parse_json, path_of
+from muslfix.files.access import open_regular, path_of
+from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.suffix import Libc, libc_of_loader
 from muslfix.targets._probe import MARK, facts
 from muslfix.targets.target import FORMAT, OLDEST, OLDEST_VERSION, Choice, Source, Target

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget, spelling_errors
-from muslfix.files import parse_json, path_of
+from muslfix.files.access import path_of
+from muslfix.files.untrusted_json import parse_json
 from muslfix.targets.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.targets.cpython import ALSO_RUN, Cpu, cpu_named, cpu_of_apk, cpus_of
 from muslfix.targets.few_facts import FACTS, FewFacts, check_given, found_or_given, target_of, version_of

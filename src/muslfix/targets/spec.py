@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping
 
 from muslfix.errors import InvalidTarget
-from muslfix.files import path_of
+from muslfix.files.access import path_of
 from muslfix.suffix import Libc
 from muslfix.targets.cpython import ALIASES, CPUS, Cpu, cpu_named, directories_of, scheme_at, suffixes_of
 from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of, version_of

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget
-from muslfix.files import JsonObject
+from muslfix.files.untrusted_json import JsonObject
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import ENVIRONMENTS, FORMAT, OLDEST, OLDEST_VERSION, Scheme, Target
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from muslfix.errors import DestinationError
-from muslfix.files import configures_interpreter
+from muslfix.files.access import configures_interpreter
 
 # Patterns, compiled when something is changed: most runs change nothing.
 _SITE_DIRECTORY = r"(?P<prefix>.+)/lib[^/]*/(python[^/]*/)?(site|dist)-packages"

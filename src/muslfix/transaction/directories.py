@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from muslfix.errors import DestinationError, destination_errors
-from muslfix.files import kind_of
+from muslfix.files.access import kind_of
 
 # FS_IOC_GETFLAGS, and the flags by which not even root deletes a file: ioctl_iflags(2).
 _GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | ord("f") << 8 | 1

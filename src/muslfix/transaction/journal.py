@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from muslfix.errors import DestinationError, why
-from muslfix.files import is_there, open_regular, sync_file, write_all
+from muslfix.files.access import is_there, open_regular, sync_file, write_all
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.steps import KINDS, Step
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from muslfix.errors import destination_errors
-from muslfix.files import STAGING_PREFIX
+from muslfix.files.access import STAGING_PREFIX
 
 
 def recover_leftovers(directory: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from muslfix.errors import DestinationError
-from muslfix.files import STAGING_PREFIX, is_there, sync_file_system
+from muslfix.files.access import STAGING_PREFIX, is_there, sync_file_system
 from muslfix.parallel.interrupts import uninterrupted
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.directories import (

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from muslfix.files import is_there
+from muslfix.files.access import is_there
 from muslfix.transaction.directories import is_directory, remove_directories
 
 #: The kinds of steps, and how many paths each has.

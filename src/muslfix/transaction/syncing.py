@@ -16,7 +16,7 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
 
-from muslfix.files import sync_file, sync_file_system
+from muslfix.files.access import sync_file, sync_file_system
 from muslfix.transaction.directories import leads_to_directory
 from muslfix.transaction.steps import Step
 

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
 from muslfix.errors import DestinationError, destination_errors
-from muslfix.files import STAGING_PREFIX
+from muslfix.files.access import STAGING_PREFIX
 from muslfix.parallel.interrupts import CHANGED, uninterrupted
 from muslfix.transaction.bounds import Bounds
 from muslfix.transaction.directories import check_deletable, discard, is_directory, remove_directories

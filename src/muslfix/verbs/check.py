@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.errors import InvalidProject, spelling_errors
-from muslfix.files import words_of
+from muslfix.files.access import words_of
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
 from muslfix.report.report import ProjectReport, Report

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from muslfix.errors import MAY_READ, few, why
-from muslfix.files import open_regular
+from muslfix.files.access import open_regular
 from muslfix.report.places import count
 from muslfix.targets.environments import environment_in
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import astuple, replace
 
-from muslfix.errors import EnvironmentRefused, InvalidWheel, destination_errors, spelling_errors
-from muslfix.progress import Progress, silent
+from muslfix.errors import InvalidWheel, destination_errors, spelling_errors
 from muslfix.projects.environment import check_not_managed, versions_beside
-from muslfix.projects.project import InstalledProject, scan_all, scan_legacy, scan_projects
+from muslfix.projects.project import InstalledProject
 from muslfix.report.report import ModuleReport, ProjectReport, Report
 from muslfix.staging.conflicts import find_conflicts
 from muslfix.staging.place import move_out, place
-from muslfix.staging.replaced import leaving_files
 from muslfix.staging.tree import StagedWheel, write_record
 from muslfix.staging.unpack import unpack
 from muslfix.targets.compatibility import check_requires_python, check_tags, unmet_requirements
@@ -23,53 +20,11 @@ from muslfix.targets.schemes import Layout, layout_of
 from muslfix.targets.target import Target
 from muslfix.transaction.leftovers import about_remaining
 from muslfix.transaction.transaction import Transaction
-from muslfix.verbs.subjects import convert_options, wheels_to_install
-from muslfix.verdicts import Mode
+from muslfix.verbs.install_options import InstallOptions
+from muslfix.verbs.judgement import Judged, judge
+from muslfix.verbs.subjects import wheels_to_install
 from muslfix.wheels.head_start import HeadStart
-from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheels
-
-if TYPE_CHECKING:  # most installations find nothing there
-    from muslfix.verbs.kept import Kept
-
-
-@dataclass(frozen=True)
-class InstallOptions:
-    """How to install.
-
-    :param mode: how misnamed modules get their new name
-    :param folder: pip's ``--target``: one flat directory
-    :param prefix: another prefix
-    :param root: a directory that the target will see as ``/``
-    :param force_reinstall: install although the same version is there
-    :param compile: let the target compile bytecode, where it runs here
-    :param break_system_packages: install although another tool owns the environment (:pep:`668`)
-    :param dry_run: only report what would be done
-    :param limits: how large a wheel may become
-    :param ignore_record: install wheels even if RECORD does not match their files; the installed RECORD does
-    :param progress: is told of each step
-    :param load_check: ask what the target's loader will do with each module
-    :param strict: refuse a module that needs a missing library or symbol
-    :param note_origin: say in ``direct_url.json`` where the wheels were; not of those that will be gone
-    """
-
-    mode: Mode = Mode.SYMLINK
-    folder: str | None = None
-    prefix: str | None = None
-    root: str | None = None
-    force_reinstall: bool = False
-    compile: bool = True
-    break_system_packages: bool = False
-    dry_run: bool = False
-    limits: Limits = DEFAULT_LIMITS
-    ignore_record: bool = False
-    progress: Progress = field(default=silent, compare=False, repr=False)
-    load_check: bool = True
-    strict: bool = False
-    note_origin: bool = True
-
-    def __post_init__(self) -> None:
-        convert_options(self)
 
 
 @spelling_errors()
@@ -100,7 +55,7 @@ def install(
     with open_wheels(paths, options.limits, archives, ignore_record=options.ignore_record) as opened:
         _check_wheels(opened, target)
         with _transaction(layout, options) as transaction:
-            judged = _judge(opened, layout, target, options)
+            judged = judge(opened, layout, target, options)
             unpacked = _unpack(judged, layout, target, transaction, options, head_start)
             renamed = _rename(unpacked, judged, target, options)
             checked = find_conflicts(renamed, judged.leaving, layout, compiles=_compiles(target, options))
@@ -163,85 +118,8 @@ def _transaction(layout: Layout, options: InstallOptions) -> Iterator[Transactio
         yield stack.enter_context(_Rehearsal(directory))
 
 
-class _Judged(NamedTuple):
-    """What will be done.
-
-    :param opened: all the wheels
-    :param coming: those that will be installed; the others are there already
-    :param installed: the projects that are there, by normalised name
-    :param leaving: the files that go first
-    :param kept: what is wrong with those that are there already; ``None``: nothing
-    """
-
-    opened: Sequence[Wheel]
-    coming: Sequence[Wheel]
-    installed: dict[str, InstalledProject]
-    leaving: Collection[str]
-    kept: Kept | None
-
-
-def _judge(opened: Sequence[Wheel], layout: Layout, target: Target, options: InstallOptions) -> _Judged:
-    """Compare wheels with what is installed."""
-    installed = scan_projects(layout.site_directories)
-    there = {w.facts.key for w in opened if not options.force_reinstall and _is_there(w, installed)}
-    kept = _judge_kept([installed[key] for key in sorted(there)], layout, target, options)
-    misnamed, broken = (kept.misnamed.keys(), kept.broken) if kept else (set(), set())
-    coming = [wheel for wheel in opened if wheel.facts.key not in there or wheel.facts.key in broken]
-    _check_legacy(coming, installed, layout)
-    _check_owners([*coming, *(w for w in opened if w.facts.key in misnamed)], installed, options)
-    keys = {wheel.facts.key for wheel in coming}
-    everything = scan_all(layout.site_directories)
-    replaced = [project for project in everything if project.key in keys]
-    staying = [project for project in everything if project.key not in keys]
-    return _Judged(opened, coming, installed, leaving_files(replaced, staying, layout), kept)
-
-
-def _judge_kept(
-    projects: Sequence[InstalledProject], layout: Layout, target: Target, options: InstallOptions
-) -> Kept | None:
-    """Judge the projects that are there by their extension modules; what does that is loaded if need be."""
-    may_be_broken = [project for project in projects if project.may_have_modules]
-    if not may_be_broken:
-        return None
-    from muslfix.loader.check import LoadCheck
-    from muslfix.verbs.kept import judge_kept
-
-    check = LoadCheck(target, options.root, layout.site_directories, strict=options.strict)
-    return judge_kept(may_be_broken, target, options.mode, check if options.load_check else None)
-
-
-def _is_there(wheel: Wheel, installed: dict[str, InstalledProject]) -> bool:
-    project = installed.get(wheel.facts.key)
-    return project is not None and project.is_whole and wheel.facts.has_version(project.version)
-
-
-def _check_legacy(coming: Sequence[Wheel], installed: dict[str, InstalledProject], layout: Layout) -> None:
-    legacy = scan_legacy(layout.site_directories)
-    for wheel in coming:
-        if wheel.facts.key in legacy and wheel.facts.key not in installed:
-            raise EnvironmentRefused(
-                legacy[wheel.facts.key],
-                f"is an installation of {wheel.facts.name} without RECORD, so its files are not known",
-                tip="remove it with the tool that installed it",
-            )
-
-
-def _check_owners(
-    coming: Sequence[Wheel], installed: dict[str, InstalledProject], options: InstallOptions
-) -> None:
-    """Leave to a distribution's package manager what belongs to it."""
-    for wheel in coming:
-        previous = installed.get(wheel.facts.key)
-        if previous is not None and previous.package_manager and not options.break_system_packages:
-            raise EnvironmentRefused(
-                os.path.join(previous.root, previous.dist_info),
-                f"belongs to the package manager {previous.package_manager}",
-                tip="change it with that, or use --break-system-packages if you accept the risk",
-            )
-
-
 def _unpack(  # noqa: PLR0913 - all that the wheels come together with
-    judged: _Judged,
+    judged: Judged,
     layout: Layout,
     target: Target,
     transaction: Transaction,
@@ -264,7 +142,7 @@ def _unpack(  # noqa: PLR0913 - all that the wheels come together with
 
 
 def _rename(
-    wheels: list[StagedWheel], judged: _Judged, target: Target, options: InstallOptions
+    wheels: list[StagedWheel], judged: Judged, target: Target, options: InstallOptions
 ) -> list[StagedWheel]:
     """Give extension modules their names; what judges them is loaded only where there may be one."""
     if not any(path.endswith(".so") for wheel in wheels for path in wheel.files):
@@ -297,7 +175,7 @@ def _compile(wheels: list[StagedWheel], target: Target, options: InstallOptions)
 
 
 def _report(  # noqa: PLR0913 - all that is known at the end
-    judged: _Judged,
+    judged: Judged,
     complete: Sequence[StagedWheel],
     fixed: Mapping[str, tuple[ModuleReport, ...]],
     layout: Layout,

@@ -17,7 +17,7 @@ import stat
 from collections.abc import Collection, Iterator, Sequence
 
 from muslfix.errors import InvalidProject, MuslfixError, UsageError, why
-from muslfix.files import kind_of
+from muslfix.files.access import kind_of
 from muslfix.progress import Progress, silent
 from muslfix.projects.environment import check_not_managed
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy

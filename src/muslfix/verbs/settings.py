@@ -21,7 +21,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from muslfix.files import read_regular
+from muslfix.files.access import read_regular
 from muslfix.verbs.nothing_to_fix import PREFIX, is_variable
 from muslfix.verdicts import Mode
 

@@ -25,7 +25,8 @@ from muslfix.targets.target import Target
 from muslfix.targets.with_shim import PROJECT, SWITCH, about_shim, examples, names_added
 from muslfix.transaction.leftovers import about_remaining
 from muslfix.transaction.transaction import Transaction
-from muslfix.verbs.install import InstallOptions, install
+from muslfix.verbs.install import install
+from muslfix.verbs.install_options import InstallOptions
 from muslfix.verbs.reports import report_installed
 from muslfix.verbs.shim_wheel import INFO, WHEEL_NAME, check_own, shim_wheel
 

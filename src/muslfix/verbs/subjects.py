@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from muslfix.errors import UsageError
-from muslfix.files import path_of, words_of
+from muslfix.files.access import path_of, words_of
 from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from muslfix.errors import InvalidRecord, InvalidTarget, MuslfixError, spelling_errors, why
-from muslfix.files import LARGEST_HASHED, configures_interpreter, hash_file, may_exist
+from muslfix.files.access import LARGEST_HASHED, configures_interpreter, hash_file, may_exist
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, scan_projects
 from muslfix.record.rows import RecordRow

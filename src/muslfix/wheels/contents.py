@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from muslfix.errors import InvalidRecord, InvalidWheel
-from muslfix.files import STAGING_PREFIX, configures_interpreter
+from muslfix.files.access import STAGING_PREFIX, configures_interpreter
 from muslfix.record.rows import Record, RecordRow
 from muslfix.wheels.archive import Archive, Member, read_text
 from muslfix.wheels.texts import EntryPoint, parse_entry_points

@@ -22,7 +22,7 @@ from itertools import islice, takewhile
 from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel
-from muslfix.files import write_all, write_and_hash
+from muslfix.files.access import write_all, write_and_hash
 from muslfix.parallel.forks import fork
 from muslfix.parallel.interrupts import uninterrupted
 from muslfix.wheels.archive import Archive, Member, fastest, open_archive

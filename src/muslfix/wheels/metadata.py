@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from muslfix.errors import InvalidWheel
-from muslfix.files import STAGING_PREFIX, TRACE
+from muslfix.files.access import STAGING_PREFIX, TRACE
 from muslfix.record.rows import Record
 from muslfix.wheels.archive import Archive, read_text
 from muslfix.wheels.contents import SIGNATURES, Scripts, judge_record, judge_scripts
