@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from muslfix._version import __version__
 from muslfix.errors import InvalidProject, why
-from muslfix.files import read_regular
+from muslfix.files.access import read_regular
 from muslfix.projects.in_place import check_listed
 from muslfix.projects.project import InstalledProject
 from muslfix.record.rows import RecordRow, text_of_rows
