@@ -198,7 +198,10 @@ def _others(
 ) -> Iterator[HeadStart | None]:
     """The processes that inflate too; they end with the block."""
     others = given
-    if not (given and any(map(given.serves, layout.site_directories))):
+    if given and not (claimed and any(map(given.serves, layout.site_directories))):
+        given.close()  # in vain; its files would take space that is needed now
+        others = None
+    if others is None:
         staging = {key: place for one in claimed for key, place in one.tree.directories.items()}
         site = next(filter(staging.__contains__, layout.site_directories), None)
         archives = [one.wheel.archive for one in claimed]

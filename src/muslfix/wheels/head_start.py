@@ -13,6 +13,7 @@ that. Where there can be no head start, one process does all.
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found,unused-ignore]  # the module signal takes longer
+import gc
 import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,13 +103,15 @@ def open_head_start(paths: Sequence[str], destination: str, limits: Limits) -> I
     """
     with ExitStack() as stack:
         head_start = None
-        with suppress(InvalidWheel, OSError, ValueError):  # the one who judges says what is wrong
+        # The one who judges says what is wrong, and needs the descriptors that are closed here then.
+        with suppress(InvalidWheel, OSError, ValueError), ExitStack() as opening:
             if _WORKERS > 0 and sum(os.stat(path).st_size for path in paths) >= _WORTHWHILE:
-                archives = [stack.enter_context(open_archive(path, limits)) for path in paths]
+                archives = [opening.enter_context(open_archive(path, limits)) for path in paths]
                 directory = next(filter(os.path.isdir, _and_above(destination)))
                 head_start = begin(archives, directory, destination)
-        if head_start is not None:
-            stack.callback(head_start.close)
+            if head_start is not None:
+                stack.enter_context(opening.pop_all())
+                stack.callback(head_start.close)
         yield head_start
 
 
@@ -120,7 +123,12 @@ def begin(archives: Sequence[Archive], directory: str, destination: str) -> Head
     :param destination: the directory that they are for; what they inherit in ``directory`` (a group, an
         access control list) is what they would inherit there
     """
-    items = [Item(archive, member) for archive in archives for member in (None, *archive.members.values())]
+    items = [
+        Item(archive, member)
+        for archive in archives
+        for member in (None, *archive.members.values())
+        if member is None or _is_for_site_packages(member.name)
+    ]
     if _WORKERS < 1 or sum(item.effort for item in items if item.member is None) < _WORTHWHILE:
         return None
     try:
@@ -180,10 +188,6 @@ class HeadStart:
         while number := os.read(self._descriptors[_QUEUE], _NUMBER):
             yield int.from_bytes(number, "little")
 
-    def begun(self) -> int:
-        """How many items have been taken by now."""
-        return os.lseek(self._descriptors[_QUEUE], 0, os.SEEK_CUR) // _NUMBER
-
     def give_up(self) -> None:
         """Let nobody take items any more."""
         os.lseek(self._descriptors[_QUEUE], 0, os.SEEK_END)
@@ -197,9 +201,10 @@ class HeadStart:
         for worker in self._workers:
             with suppress(OSError, struct.error):  # it has been killed
                 answers = _read_all(worker.answers)
-                descriptors = os.open(f"/proc/{worker.pid}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                process = int.from_bytes(answers[:_NUMBER], "little")
+                descriptors = os.open(f"/proc/{process}/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 self._descriptors.append(descriptors)
-                for number, descriptor, size, sha256 in _RESULT.iter_unpack(answers):
+                for number, descriptor, size, sha256 in _RESULT.iter_unpack(answers[_NUMBER:]):
                     found[self.items[number].key] = Inflated(sha256, size, descriptors, descriptor)
         return found
 
@@ -219,6 +224,20 @@ class HeadStart:
     def _nameless(self, mode: int = 0o600) -> int:
         return os.open(self._directory, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, mode)
 
+    def _has_usual_modes(self) -> bool:
+        """Whether files without names get the modes that others get there.
+
+        Before Linux 6.0 the umask is not applied to them on file systems without access control lists. Those
+        that another list than the umask makes right go the plain way too.
+        """
+        umask = os.umask(0)
+        os.umask(umask)
+        descriptor = self._nameless(0o777)
+        try:
+            return os.fstat(descriptor).st_mode & 0o777 == 0o777 & ~umask
+        finally:
+            os.close(descriptor)
+
     def _begin(self) -> None:
         """Start a worker."""
         answers, far_end = os.pipe()
@@ -233,14 +252,21 @@ class HeadStart:
     def _work(self, answers: int, parent: int) -> None:
         """Be a worker."""
         os.close(self._descriptors[_FAR_END])
+        # What is garbage belongs to the parent: a finalizer that runs here too removes or closes twice.
+        gc.disable()
+        # In another PID namespace than that of /proc, its number there is not the one that fork has returned,
+        # which would lead to the files of a stranger.
+        process = int(os.readlink("/proc/self")).to_bytes(_NUMBER, "little")
         results = b"".join(self._inflate_all(parent))
-        write_all(answers, results)
+        write_all(answers, process + results)
         os.close(answers)
         os.read(self._descriptors[_IS_OVER], 1)  # the files are there as long as this process is
 
     def _inflate_all(self, parent: int) -> Iterator[bytes]:
         """Do items as long as there are some, and descriptors; yield the result of each that succeeds."""
-        codec, room = fastest(), _most_descriptors() - _SPARE
+        if not self._has_usual_modes():
+            return
+        codec, room = fastest(), max(_most_descriptors() - _SPARE, 0)
         for number in islice(self._numbers(), room):
             archive, member = self.items[number]
             if os.getppid() != parent:
@@ -257,6 +283,12 @@ class HeadStart:
                 continue
             except OSError:  # the disk is full
                 return
+
+
+def _is_for_site_packages(name: str) -> bool:
+    """Whether a member can go there; files in vain would take space that the others need."""
+    data, _, path = name.partition("/")
+    return not data.endswith(".data") or path.startswith(("purelib/", "platlib/"))
 
 
 def _and_above(path: str) -> Iterator[str]:
