@@ -38,6 +38,15 @@ def test_without_a_word_it_lists_them_all(cli: Cli) -> None:
     assert sorted(heads) == sorted(WORDS)
 
 
+def test_how_much_is_said(cli: Cli) -> None:
+    """It was asked for, so quiet or not; before the command as behind it."""
+    for words in (("explain", "misnamed"), ("explain",)):
+        assert cli("-q", *words) == cli(*words, "-q") == cli(*words)
+    every = cli("-v", "explain")
+    assert (every.status, every.err) == (0, "")
+    assert all(cli("explain", word).out in every.out for word in ("misnamed", "other-libc"))
+
+
 def test_an_unknown_word(cli: Cli) -> None:
     wrong = cli("explain", "hope")
     assert (wrong.status, wrong.out) == (2, "")

@@ -245,7 +245,9 @@ def test_what_is_nothing_of_the_kind(cli: Cli, environment: Path, tmp_path: Path
     assert result.status == 1
     assert f"{missing}: failed: it does not exist\n" in result.out
     assert "tip: name wheels, shared libraries, directories, or installed projects\n" in result.out
-    assert "absent: failed: it is not installed\n" in result.out
+    place = site_packages(environment)
+    reason = f"no project of this name is installed in {place}, and no file or directory has it"
+    assert f"absent: failed: {reason}\n" in result.out
 
 
 @pytest.mark.parametrize("kind", ["directory", "file"])

@@ -583,7 +583,9 @@ def test_a_read_only_tree(scene: Scene) -> None:
             said, _, document = out.read_text().partition("{")
             reason = "cannot be written: the file system is read-only"
             assert re.fullmatch(
-                rf"error: {re.escape(str(site))}[^:]*: {reason}\ntip: make it writable.*\n", said
+                rf"error: {re.escape(str(site))}[^:]*: {reason}\n"
+                rf"tip: make it writable.*{'muslfix shim --wheel DIR' if words[0] == 'fix' else ''}.*\n",
+                said,
             )
             assert json.loads("{" + document)["error"]["reason"] == reason
             assert ".muslfix-" not in said + document

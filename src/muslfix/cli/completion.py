@@ -49,7 +49,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=f"one of {', '.join(SHELLS)}")
-    parser.set_defaults(run=run, verbose=False, quiet=False)
+    for short, long in (("-q", "--quiet"), ("-v", "--verbose")):  # each command takes them
+        parser.add_argument(short, long, action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:

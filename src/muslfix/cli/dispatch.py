@@ -163,7 +163,7 @@ def _what_is_left() -> str:
 
 def _parser(words: Sequence[str]) -> Parser:
     """The parser. If the first word is a command, it has only that one: each takes time to define."""
-    parser = Parser(prog="muslfix")
+    parser = Parser(prog="muslfix", allow_abbrev=False)
     parser.add_argument("-V", "--version", action="version", version=f"muslfix {__version__}")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=CommandParser

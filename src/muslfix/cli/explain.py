@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from importlib.resources import files
 
-from muslfix.cli.options import add_command
+from muslfix.cli.options import add_command, add_output_options
 from muslfix.cli.output import Output
 from muslfix.cli.parser import did_you_mean
 from muslfix.errors import UsageError
@@ -40,16 +40,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         _EPILOG,
     )
     parser.add_argument("word", metavar="VERDICT", nargs="?", help=f"one of {', '.join(sorted(WORDS))}")
-    parser.add_argument("--json", action="store_true", help="print the texts as JSON, by their words")
-    parser.set_defaults(run=run, verbose=False, quiet=False)
+    add_output_options(parser)
+    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Print one section, or the first sentence of each.
 
+    It was asked for, so ``-q`` leaves nothing of it out; with ``-v`` each section is printed as a whole.
+
     :return: the exit status
     :raises UsageError: if there is no section on the word
     """
+    output.quiet = False
     sections = dict(_SECTION.findall(_texts()))
     if options.word is not None and options.word not in sections:
         known = f"use one of {', '.join(sections)}"
@@ -59,6 +62,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
         words = [options.word] if options.word else list(sections)
         texts = {word: list(map(_plain, _paragraphs(sections[word]))) for word in words}
         output.data(json.dumps({"format": FORMAT, "command": "explain", "words": texts}, indent=2) + "\n")
+        return 0
+    if options.word is None and options.verbose:
+        for word, text in sections.items():
+            output.tell([*_lines(word, text), Line()])
         return 0
     if options.word is None:
         for word, text in sections.items():

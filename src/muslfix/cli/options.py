@@ -36,6 +36,7 @@ def add_command(
         description=description,
         epilog=epilog,
         formatter_class=_Help,
+        allow_abbrev=False,  # what is typed today would be ambiguous with an option of tomorrow
     )
 
 

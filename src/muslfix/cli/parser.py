@@ -75,8 +75,6 @@ class CommandParser(argparse.ArgumentParser):
 
     def _error(self, message: str) -> UsageError:
         see = f"see '{self.prog} --help'"
-        if message.startswith("ambiguous option: --target could match"):
-            return UsageError(None, message, "use --path for a directory made by 'pip install --target'")
         of_pip = self._option_of_pip()
         if of_pip is not None:
             reason = f"{of_pip} is an option of pip, and muslfix downloads nothing"
@@ -85,6 +83,11 @@ class CommandParser(argparse.ArgumentParser):
         if about != "unrecognized arguments":
             return UsageError(None, message, see)
         option = unknown.split()[0].partition("=")[0]
+        if option == "--target":
+            return UsageError(None, message, "use --path for a directory made by 'pip install --target'")
+        begun = [name for name in self._option_string_actions if name.startswith(option) and len(option) > 2]
+        if begun:  # argparse would take it for the only one
+            return UsageError(None, message, f"did you mean {' or '.join(map(repr, begun))}?")
         return UsageError(None, message, did_you_mean(option, self._option_string_actions) or see)
 
     def _option_of_pip(self) -> str | None:

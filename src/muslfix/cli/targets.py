@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from muslfix.errors import UsageError
 
 if TYPE_CHECKING:
-    from muslfix.targets.target import Choice, Target
+    from muslfix.targets import choice
+    from muslfix.targets.target import Target
 
 
 def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -95,32 +96,26 @@ class Asked:
             check_paths(path=path)
         self._options = options
         self._given = _given_facts(options)
-        self._choice: Choice | None = None
+        self._python: choice.Asked | None = None
         if options.target_python is None and names_foreign_target(options) is None and not self._given:
-            from muslfix.targets.choice import choose_python
-            from muslfix.targets.interpreter import Probe
+            from muslfix.targets.choice import Asked as AskedPython
 
-            self._choice = choose_python(options.python, os.environ, working_directory())
-            self._probe = Probe(self._choice.python)
+            self._python = AskedPython(options.python, os.environ, working_directory())
 
     def close(self) -> None:
         """Stop the interpreter, if it has not ended."""
-        if self._choice is not None:
-            self._probe.close()
+        if self._python is not None:
+            self._python.close()
 
     def target(self) -> Target:
         """The target.
 
         :raises MuslfixError: as :func:`find_target`
         """
-        if self._choice is None:
+        if self._python is None:
             return _described_target(self._options, self._given)
-        from muslfix.targets.choice import check_directory
-
-        target = self._probe.target()
-        if self._options.python is not None:
-            check_directory(os.path.join(working_directory(), self._options.python), target)
-        return replace(target, source=target.source and replace(target.source, choice=self._choice))
+        target = self._python.target()
+        return replace(target, source=target.source and replace(target.source, choice=self._python.choice))
 
 
 def _described_target(options: argparse.Namespace, given: dict[str, str]) -> Target:

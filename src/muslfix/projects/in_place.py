@@ -85,7 +85,7 @@ def check_in_place(
         new = decision.new_path or ""
         if record.get(new) is not None and new not in {change.new for change in before}:
             raise InvalidProject(
-                project.locate(new), f"does not exist, but the RECORD of {project.name} lists it", REINSTALL
+                project.locate(new), f"does not exist, but the RECORD of {project.title} lists it", REINSTALL
             )
     return before
 
@@ -193,7 +193,7 @@ def check_listed(
     if digest != actual:
         raise InvalidProject(
             project.locate(path),
-            f"is not the file that the RECORD of {project.name} lists: its hash differs",
+            f"is not the file that the RECORD of {project.title} lists: its hash differs",
             REINSTALL,
         )
 

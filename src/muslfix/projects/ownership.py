@@ -22,7 +22,7 @@ def check_place(project: InstalledProject) -> None:
     if os.path.islink(path):
         raise InvalidProject(
             path,
-            f"is a symlink, so the RECORD of {project.name} is not in {project.root}",
+            f"is a symlink, so the RECORD of {project.title} is not in {project.root}",
             tip="install the project again with pip or uv",
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from muslfix.errors import MAY_READ, InvalidJson, InvalidProject, InvalidRecord, why
-from muslfix.files.access import read_regular
+from muslfix.files.access import open_regular, read_regular
 from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.record.rows import Record
 
@@ -37,8 +37,11 @@ _PACKAGE_MANAGERS = frozenset(
 #: The largest RECORD that is read, in MiB: some 500 000 files; and the largest other file beside it.
 MAX_RECORD = 64
 MAX_OTHER = 4
+# In bytes: the name is one of the first headers of METADATA.
+_FIRST_HEADERS = 1024
 
 # Specification: https://packaging.python.org/en/latest/specifications/name-normalization/
+_NAME_LINE = re.compile(rb"^Name:[ \t]*([A-Za-z0-9._-]+)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -60,6 +63,17 @@ class InstalledProject(NamedTuple):
     def key(self) -> str:
         """The normalised name."""
         return normalize_name(self.name)
+
+    @property
+    def title(self) -> str:
+        """Its name as its METADATA spells it, for people; a ``.dist-info`` may spell it in another way."""
+        try:
+            with open_regular(os.path.join(self.root, self.dist_info, "METADATA")) as file:
+                named = _NAME_LINE.search(file.read(_FIRST_HEADERS))
+        except OSError:
+            return self.name
+        title = named[1].decode() if named else self.name
+        return title if normalize_name(title) == self.key else self.name
 
     @property
     def record_path(self) -> str:
@@ -137,7 +151,7 @@ class InstalledProject(NamedTuple):
         except OSError as error:
             raise InvalidProject(
                 self.record_path,
-                f"cannot be read ({why(error)}), so muslfix cannot tell which files belong to {self.name}",
+                f"cannot be read ({why(error)}), so muslfix cannot tell which files belong to {self.title}",
                 tip_about(error) or "install the project again with pip or uv",
             ) from error
 

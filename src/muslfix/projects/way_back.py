@@ -147,7 +147,7 @@ class _Retrace:
         project = self._project
         place = project.locate(path)
         if not self._inside.holds(path):
-            raise InvalidProject(place, f"leads out of the directory of {project.name}")
+            raise InvalidProject(place, f"leads out of the directory of {project.title}")
         if path in self._going or not _is_file(place):
             raise InvalidProject(place, "is missing, so the change cannot be undone", REINSTALL)
         check_listed(project, self._record, path, self._known)

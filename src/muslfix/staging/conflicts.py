@@ -89,7 +89,7 @@ def _owner(path: str, layout: Layout) -> str:
     for project in scan_projects(layout.site_directories).values():
         with suppress(MuslfixError):
             if path in owned_files(project, layout):
-                return f"{project.name} {project.version}"
+                return f"{project.title} {project.version}"
     return "no installed project"
 
 

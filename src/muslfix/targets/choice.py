@@ -11,13 +11,14 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import NamedTuple
 
 from muslfix.errors import InterpreterError, MuslfixError, spelling_errors
 from muslfix.files.access import path_of
 from muslfix.targets.environments import named_environments, select_environment
-from muslfix.targets.interpreter import probe_interpreter
-from muslfix.targets.target import Choice, Target
+from muslfix.targets.interpreter import Probe, probe_interpreter
+from muslfix.targets.target import OLDEST, OLDEST_VERSION, Choice, Target
 
 _PROGRAMS = ("python", "python3")
 _TIP = "name an interpreter, a version, or the directory of a virtual environment"
@@ -26,6 +27,7 @@ _TIP = "name an interpreter, a version, or the directory of a virtual environmen
 _VERSION = re.compile(
     r"(?:cpython|python)?[@-]?(?P<numbers>3(?:\.\d{1,3}){0,2})(?P<t>t?)|cp3(?P<minor>\d{1,3})(?P<cpt>t?)"
 )
+_PYTHON_2 = re.compile(r"(?:(?:cpython|python)[@-]?)?2(?:\.\d{1,3}){0,2}|cp2\d{0,3}")
 
 
 @spelling_errors()
@@ -93,13 +95,44 @@ def probe(python: str | os.PathLike[str], *, timeout: float = 30) -> Target:
         directory = os.getcwd()
     except OSError as error:
         raise InterpreterError(name, "cannot be found: the working directory is gone") from error
-    with spelling_errors():
-        target = probe_interpreter(find_python(name, os.environ, directory), timeout=timeout)
-        check_directory(os.path.join(directory, name), target)
+    with closing(Asked(name, os.environ, directory, timeout=timeout)) as asked:
+        return asked.target()
+
+
+class Asked:
+    """A Python that a user means, which answers while its caller does something else.
+
+    Whoever asks closes it. Parameters and errors are those of :func:`choose_python`.
+
+    :param timeout: how long it may take to answer, in seconds
+    """
+
+    def __init__(
+        self, name: str | None, environ: Mapping[str, str], directory: str, *, timeout: float = 30
+    ) -> None:
+        #: Which one it is.
+        self.choice = choose_python(name, environ, directory)
+        self._named = None if name is None else os.path.join(directory, name)
+        self._probe = Probe(self.choice.python, timeout=timeout)
+
+    def close(self) -> None:
+        """Stop the interpreter, if it has not ended."""
+        self._probe.close()
+
+    @spelling_errors()
+    def target(self) -> Target:
+        """A target of its answer.
+
+        :raises InterpreterError: if it does not answer, is not supported, or is not that of the directory
+            that was named
+        """
+        target = self._probe.target()
+        if self._named is not None:
+            _check_directory(self._named, target)
         return target
 
 
-def check_directory(path: str, target: Target) -> None:
+def _check_directory(path: str, target: Target) -> None:
     """Refuse a directory whose Python is at home elsewhere: an environment that has lost its ``pyvenv.cfg``.
 
     :param path: what was named; where it is no directory, it was no environment that was meant
@@ -140,6 +173,8 @@ def find_python(name: str, environ: Mapping[str, str], directory: str) -> str:
         return os.path.abspath(program)
     if os.path.lexists(path):
         return interpreter_in(path) if is_directory else path
+    if _PYTHON_2.fullmatch(name):
+        raise InterpreterError(None, f"{name!r} is a version that muslfix does not support", OLDEST)
     raise InterpreterError(None, f"{name!r} was not found on PATH", _TIP)
 
 
@@ -163,6 +198,8 @@ def _version_of(match: re.Match[str]) -> _Version:
 
 def _find_version(name: str, wanted: _Version, environ: Mapping[str, str], directory: str) -> str:
     """The first of a version: of the environment that is meant anyway, on PATH, kept by uv or pyenv."""
+    if len(wanted.numbers) > 1 and tuple(map(int, wanted.numbers[:2])) < OLDEST_VERSION:
+        raise InterpreterError(None, f"{name!r} is a version that muslfix does not support", OLDEST)
     tried: dict[tuple[str, str], str] = {}  # python and python3 beside it are named once
     for path in dict.fromkeys(_pythons(wanted, environ, directory)):
         try:

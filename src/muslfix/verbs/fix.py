@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from muslfix.errors import spelling_errors
+from muslfix.errors import DestinationError, spelling_errors
 from muslfix.progress import Progress, silent
 from muslfix.projects.ownership import Owners
 from muslfix.projects.project import InstalledProject
@@ -74,8 +75,20 @@ def fix(projects: Sequence[str], target: Target, options: FixOptions | None = No
     work = _Fix(target, options, selection.directories)
     for site in selection.sites():
         needy = site.look("reading modules", work.look)
-        site.change("fixing projects", needy, work.change)
+        try:
+            site.change("fixing projects", needy, work.change)
+        except DestinationError as error:
+            raise _with_shim(error) from error
     return selection.report("fix", dry_run=options.dry_run)
+
+
+def _with_shim(error: DestinationError) -> DestinationError:
+    """The error with what helps where the file system is read-only and stays so."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError) or cause.errno != errno.EROFS:
+        return error
+    way = "'muslfix shim --wheel DIR' writes a wheel with which Python imports the modules as they are"
+    return DestinationError(error.path, error.reason, f"{error.tip}; if it must stay read-only, {way}")
 
 
 class _Fix:

@@ -40,7 +40,7 @@ def judge(opened: Sequence[Wheel], layout: Layout, target: Target, options: Inst
     installed = scan_projects(layout.site_directories)
     there = {w.facts.key for w in opened if not options.force_reinstall and _is_there(w, installed)}
     kept = _judge_kept([installed[key] for key in sorted(there)], layout, target, options)
-    misnamed, broken = (kept.misnamed.keys(), kept.broken) if kept else (set(), set())
+    misnamed, broken = (kept.misnamed.keys(), kept.broken.keys()) if kept else (set(), set())
     coming = [wheel for wheel in opened if wheel.facts.key not in there or wheel.facts.key in broken]
     _check_legacy(coming, installed, layout)
     _check_owners([*coming, *(w for w in opened if w.facts.key in misnamed)], installed, options)

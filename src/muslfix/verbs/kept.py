@@ -53,20 +53,21 @@ class Kept(NamedTuple):
     """What is wrong with projects that are there already, by their normalised names.
 
     :param misnamed: those whose misnamed modules get their names, and are kept
-    :param broken: those that have to be installed again: a module is missing, damaged or foreign
+    :param broken: the names, as users know them, of those that have to be installed again: a module is
+        missing, damaged or foreign
     :param unknown: why a project could not be looked at
     """
 
     misnamed: dict[str, Misnamed]
-    broken: frozenset[str]
+    broken: dict[str, str]
     unknown: dict[str, InvalidProject]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Why projects are replaced that are there already."""
         return tuple(
-            f"{key} was there in this version, with extension modules that the target cannot load"
-            for key in sorted(self.broken)
+            f"{title} was there in this version, with extension modules that the target cannot load"
+            for _, title in sorted(self.broken.items())
         )
 
     def fix(
@@ -85,7 +86,7 @@ def judge_kept(
     :param mode: how misnamed modules get their new name
     :param check: the load check; ``None``: there is none
     """
-    kept = Kept({}, frozenset(), {})
+    kept = Kept({}, {}, {})
     for project in projects:
         try:
             misnamed = _judge(project, target, mode, check)
@@ -93,7 +94,7 @@ def judge_kept(
             kept.unknown[project.key] = error
             continue
         if misnamed is None:
-            kept = kept._replace(broken=kept.broken | {project.key})
+            kept.broken[project.key] = project.title
         elif misnamed.plan.changes:
             kept.misnamed[project.key] = misnamed
     return kept

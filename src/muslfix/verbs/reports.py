@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # So many are named in a note; a project can have modules for more.
 _MOST_ABIS = 5
+_MOST_DIRECTORIES = 3
+
+NOT_INSTALLED = "it is not installed"
 
 
 def report_installed(
@@ -33,7 +36,7 @@ def report_installed(
     :param tip: what the user can do about it
     """
     return ProjectReport(
-        name=project.name,
+        name=project.title,
         version=project.version,
         source=os.path.join(project.root, project.dist_info),
         location=project.root,
@@ -202,19 +205,24 @@ def _is_for_other_pythons(report: ProjectReport) -> bool:
     )
 
 
-def report_missing(name: str, problem: str = "it is not installed", tip: str | None = None) -> ProjectReport:
+def report_missing(name: str, problem: str = NOT_INSTALLED, tip: str | None = None) -> ProjectReport:
     """A report on something that the user named and that was not found."""
     return ProjectReport(name, None, None, None, "failed", None, problem=problem, tip=tip)
 
 
 def reports_on_missing(
-    names: Mapping[str, str], reports: Iterable[ProjectReport], directories: Iterable[str]
+    names: Mapping[str, str],
+    reports: Iterable[ProjectReport],
+    directories: Sequence[str],
+    *,
+    may_be_path: bool,
 ) -> list[ProjectReport]:
     """Reports on the projects that the user named and that no other report is about.
 
     :param names: normalised names, and how the user has spelled each
     :param reports: on all projects that were found
     :param directories: where they were looked for
+    :param may_be_path: whether the user could also have named files and directories
     """
     lost = sorted(names.keys() - {normalize_name(report.name) for report in reports})
     if not lost:
@@ -223,7 +231,11 @@ def reports_on_missing(
 
     installed = scan_projects(directories)
     alike = {key: get_close_matches(key, installed, 1) for key in lost}
+    problem = NOT_INSTALLED
+    if may_be_path:
+        where = few(directories, _MOST_DIRECTORIES)
+        problem = f"no project of this name is installed in {where}, and no file or directory has it"
     return [
-        report_missing(names[key], tip=f"did you mean {installed[near[0]].name}?" if near else None)
+        report_missing(names[key], problem, f"did you mean {installed[near[0]].title}?" if near else None)
         for key, near in alike.items()
     ]

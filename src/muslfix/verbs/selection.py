@@ -110,7 +110,7 @@ class Selection:
         :param dry_run: whether nothing was changed
         """
         reports = [report for site in self._sites for report in site.reports()]
-        reports += reports_on_missing(self._keys, reports, self.directories)
+        reports += reports_on_missing(self._keys, reports, self.directories, may_be_path=command == "check")
         others = notes_on_other_pythons(reports, self._target) if command == "fix" else ()
         return Report(
             command,
