@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import select
 import struct
 import subprocess
@@ -204,12 +205,10 @@ def alone(archive: Archive, folder: Path) -> HeadStart:
 
 
 def test_a_worker_takes_as_many_files_as_it_may_open(wheel: Path, tmp_path: Path) -> None:
-    import resource
-
     def work(most: int, expected: int) -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         with open_archive(str(wheel)) as archive:
             others = alone(archive, tmp_path)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
             assert len(list(others._inflate_all(os.getppid()))) == expected
             others.close()
 
@@ -218,8 +217,6 @@ def test_a_worker_takes_as_many_files_as_it_may_open(wheel: Path, tmp_path: Path
 
 
 def test_a_worker_keeps_what_it_has_when_the_disk_is_full(wheel: Path, tmp_path: Path) -> None:
-    import resource
-
     def work() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (59_000, 59_000))
         with open_archive(str(wheel)) as archive:
@@ -265,7 +262,8 @@ def test_where_proc_is_of_other_processes_numbers_are_its_own(wheel: Path, tmp_p
     if not _works([*namespace, "true"]):
         pytest.skip("no PID namespaces here")
     command = [*namespace, sys.executable, "-c", code, str(wheel), str(tmp_path)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    here = {**os.environ, "PYTHONPATH": str(Path(head_start.__file__).parents[2])}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=here)
     assert done.stdout.strip().isdigit(), done.stderr
     assert int(done.stdout) >= len(SITE)
 
@@ -297,11 +295,21 @@ def test_where_there_can_be_none_there_is_none_and_nothing_is_left_open(wheel: P
         assert not tried(wheel, tmp_path / "missing.whl")
         assert not tried(wheel, folder=Path("/proc"))
         with_thread(lambda: tried(wheel))
+        with few_descriptors():
+            assert not tried(wheel)
         head_start._WORKERS = 0
         assert not tried(wheel)
         assert descriptors() == before[0]
 
     well(work, tmp_path)
+
+
+@contextmanager
+def few_descriptors() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (65, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def with_thread(tried: Callable[[], bool]) -> None:

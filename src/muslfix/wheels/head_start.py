@@ -35,7 +35,7 @@ _WORTHWHILE = 256 * 1024
 # More than three only wait for the disk.
 _WORKERS = min(3, len(os.sched_getaffinity(0)) - 1)
 
-# How many descriptors a worker uses at most, and how many it leaves free.
+# How many descriptors a worker uses at most, and how many are left free, here and there.
 _MANY, _SPARE = 65536, 64
 
 # The first of the descriptors: the queue, and a pipe.
@@ -159,6 +159,8 @@ class HeadStart:
             write_all(queue, b"".join(n.to_bytes(_NUMBER, "little") for n in range(len(self.items))))
             os.lseek(queue, 0, os.SEEK_SET)
             self._descriptors += os.pipe()  # nothing is written into it: it ends when this process does
+            if max(self._descriptors) > os.sysconf("SC_OPEN_MAX") - _SPARE:
+                raise OSError("the installation needs the few descriptors that are left")
             for _ in range(_WORKERS):
                 self._begin()
         except BaseException:
