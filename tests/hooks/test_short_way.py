@@ -18,7 +18,8 @@ from muslfix.hooks.short_way import has_nothing_to_fix
 
 #: What a hook loads where there is nothing to fix; the tools have loaded the standard library's part.
 LOADED = {
-    "_version", "errors", "files", "hooks", "hooks.common", "hooks.short_way", "report", "report.places",
+    "_version", "errors", "files", "files.access", "hooks",
+    "hooks.common", "hooks.short_way", "report", "report.places",
     "targets", "targets._probe", "targets.environments",
     "verbs", "verbs.nothing_to_fix", "verbs.settings", "verbs.strays", "verdicts",
 }  # fmt: skip
