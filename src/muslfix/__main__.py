@@ -16,11 +16,14 @@ def run() -> None:
     time of a small installation.
     """
     status = main()
+    threading = sys.modules.get("threading")
+    if threading is not None and threading.active_count() > 1:
+        sys.exit(status)  # which waits for them: they may be of others, whom sitecustomize has started
     try:
         atexit._run_exitfuncs()  # noqa: SLF001 - as multiprocessing ends its processes
         sys.stdout.flush()
         sys.stderr.flush()
-    except (AttributeError, OSError, ValueError):  # closed, or a terminal that is gone
+    except BaseException:  # noqa: BLE001 - output that is closed; what functions of others raise before 3.10
         sys.exit(status)
     os._exit(status)
 
