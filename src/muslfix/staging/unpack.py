@@ -21,6 +21,7 @@ from installer.scripts import Script
 
 from muslfix.errors import destination_errors
 from muslfix.files.access import write_new_file
+from muslfix.parallel.interrupts import uninterrupted
 from muslfix.progress import Progress, silent
 from muslfix.record.rows import RecordRow
 from muslfix.staging.tree import NewTree, StagedFile, StagedWheel, twins
@@ -198,15 +199,16 @@ def _others(
 ) -> Iterator[HeadStart | None]:
     """The processes that inflate too; they end with the block."""
     others = given
-    if given and not (claimed and any(map(given.serves, layout.site_directories))):
-        given.close()  # in vain; its files would take space that is needed now
-        others = None
-    if others is None:
-        staging = {key: place for one in claimed for key, place in one.tree.directories.items()}
-        site = next(filter(staging.__contains__, layout.site_directories), None)
-        archives = [one.wheel.archive for one in claimed]
-        others = None if site is None else begin(archives, staging[site], site)
     try:
+        if given and not (claimed and any(map(given.serves, layout.site_directories))):
+            given.close()  # in vain; its files would take space that is needed now
+            others = None
+        if others is None:
+            staging = {key: place for one in claimed for key, place in one.tree.directories.items()}
+            site = next(filter(staging.__contains__, layout.site_directories), None)
+            archives = [one.wheel.archive for one in claimed]
+            with uninterrupted():  # until it is sure that it will be closed
+                others = None if site is None else begin(archives, staging[site], site)
         yield others
     finally:
         if others is not None:

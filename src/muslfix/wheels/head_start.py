@@ -108,10 +108,11 @@ def open_head_start(paths: Sequence[str], destination: str, limits: Limits) -> I
             if _WORKERS > 0 and sum(os.stat(path).st_size for path in paths) >= _WORTHWHILE:
                 archives = [opening.enter_context(open_archive(path, limits)) for path in paths]
                 directory = next(filter(os.path.isdir, _and_above(destination)))
-                head_start = begin(archives, directory, destination)
-            if head_start is not None:
-                stack.enter_context(opening.pop_all())
-                stack.callback(head_start.close)
+                with uninterrupted():  # until it is sure that it will be closed
+                    head_start = begin(archives, directory, destination)
+                    if head_start is not None:
+                        stack.enter_context(opening.pop_all())
+                        stack.callback(head_start.close)
         yield head_start
 
 
