@@ -90,22 +90,25 @@ def check(
         installed = _check_installed(projects_named("check", names), judging, options)
         reports = [*_without(reports, installed.projects), *installed.projects]
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
-    notes = (
-        *notes_on_editable(reports),
-        *notes_on_other_pythons(reports, target),
-        *_notes_on_environment(target, options, reports),
-        *_notes_on_shim(target),
-        *(f"{word} is here a path too: to check that, say ./{word}" for word in shadowed),
-    )
     return Report(
         "check",
         dry_run=True,
         projects=tuple(reports),
-        notes=notes,
+        notes=(
+            *_notes(target, options, reports),
+            *(f"{word} is here a path too: to check that, say ./{word}" for word in shadowed),
+        ),
         source=target.source,
         directories=installed.directories if installed else (),
         doubts=(*doubts, *(installed.doubts if installed else ())),
     )
+
+
+def _notes(target: Target, options: CheckOptions, reports: Sequence[ProjectReport]) -> Iterator[str]:
+    yield from notes_on_editable(reports)
+    yield from notes_on_other_pythons(reports, target)
+    yield from _notes_on_environment(target, options, reports)
+    yield from _notes_on_shim(target)
 
 
 def _without(reports: Sequence[ProjectReport], installed: Sequence[ProjectReport]) -> Iterator[ProjectReport]:
