@@ -25,7 +25,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), *(str(TESTS / name) for name in ("helpers", "hooks"))]
-sys.path.append(str(TESTS.parent / "fixtures"))
+sys.path += [str(TESTS.parent / "fixtures"), str(TESTS.parent / "src")]
 
 from lab import layout  # noqa: E402
 
@@ -43,7 +43,7 @@ _WHEELS = 20
 
 
 def run(case: Case) -> Sample:
-    """Run a case to its end. An exit status of 1 is an answer: ``check`` finds misnamed modules."""
+    """Run a case to its end. Status 1 is an answer: something was found, or nothing is there."""
     words, folder, more = case()
     line = [os.fspath(word) for word in words]
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -87,13 +87,13 @@ def compare(title: str, cases: Mapping[str, Case], rounds: int, base: str) -> No
 
 
 def muslfix(*words: str | os.PathLike[str]) -> list[str | os.PathLike[str]]:
-    """The words that run muslfix as it is in this checkout."""
-    return [sys.executable, "-m", "muslfix", *words]
+    """A command line of muslfix, as it is here now."""
+    return [peers.environment("muslfix") / "bin/muslfix", *words]
 
 
 def starts(folder: Path, rounds: int) -> None:
     """The start of each command, in a directory without projects."""
-    cases: dict[str, Case] = {"python -c pass": lambda: ([sys.executable, "-c", "pass"], folder, {})}
+    cases: dict[str, Case] = {"python -c pass": lambda: ([peers.python(), "-c", "pass"], folder, {})}
     for name in _COMMANDS:
         where: list[str | os.PathLike[str]] = ["--path", folder] if name in _OF_PROJECTS else []
         words = muslfix(name, *where)
@@ -211,13 +211,13 @@ def main() -> None:
     rounds, only = (3 if options.quick else options.rounds), options.only.split(",")
     folder = Path(tempfile.mkdtemp(dir=options.folder, prefix="muslfix-commands-"))
     try:
+        peers.fetch()
         if "starts" in only:
             starts(folder, rounds)
         for count in (10, 100, 400)[: 2 if options.quick else 3]:
             if "changes" in only:
                 changes(folder, rounds, count)
         if "sets" in only:
-            peers.fetch()
             sets(folder, rounds, wheels_of_lab())
         for name in ("pdm", "poetry", "tox"):
             if "hooks" in only:

@@ -16,7 +16,7 @@ from muslfix.cli.options import (
     find_limits,
 )
 from muslfix.cli.output import Output
-from muslfix.cli.targets import Asked, check_paths, working_directory
+from muslfix.cli.targets import Asked, check_paths, names_foreign_target, working_directory
 from muslfix.targets.environments import select_environment
 from muslfix.verdicts import Mode
 
@@ -96,7 +96,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def _head_start(options: argparse.Namespace) -> AbstractContextManager[HeadStart | None]:
     """Let others begin with the wheels, if it is clear enough where they will go."""
     destination = options.target or _site_packages(options)
-    if destination is None or options.root is not None or options.dry_run:
+    is_foreign = names_foreign_target(options) and not options.target
+    if destination is None or is_foreign or options.root is not None or options.dry_run:
         return nullcontext()
     from muslfix.wheels.head_start import open_head_start
 
