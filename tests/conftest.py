@@ -22,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--without-once", action="store_true", help="leave out the tests that are marked 'once'")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Most examples of properties are tried where all tests run."""
+    if config.getoption("--without-once"):
+        settings.load_profile("few")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """``-m "not lab"`` is the inner loop: it leaves out what needs an index or qemu, too."""
     for item in items:
@@ -52,6 +58,7 @@ def _measured() -> coverage.Coverage | None:
 
 # A slow machine is no fault of the code: no test has a deadline.
 settings.register_profile("muslfix", deadline=None)
+settings.register_profile("few", deadline=None, max_examples=25)
 settings.load_profile("muslfix")
 
 

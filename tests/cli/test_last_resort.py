@@ -104,6 +104,7 @@ def test_no_files_are_left_to_load_modules(tmp_path: Path, free: int) -> None:
     assert result.err.startswith("" if free else "error: ")
 
 
+@pytest.mark.once
 def test_no_memory_is_left(tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()

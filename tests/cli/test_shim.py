@@ -202,6 +202,7 @@ def test_another_version_of_it_is_its_own(cli: Cli, environment: Path) -> None:
     assert snapshot(environment) == before
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("tool", ["pip", "uv"])
 def test_others_install_and_uninstall_it(cli: Cli, environment: Path, tmp_path: Path, tool: str) -> None:
     """What muslfix has installed, they uninstall; and the other way round. Nothing is left."""
