@@ -15,15 +15,13 @@ ROOT = Path(muslfix.__file__).parent
 FLOORS = (
     "_version errors suffix progress verdicts",
     "files elf record parallel",
-    "targets transaction",
-    "wheels loader",
+    "targets transaction wheels",
+    "loader",
     "modules",
     "projects report",
     "staging rewheel",
     "verbs",
-    "__init__",
-    "hooks",
-    "cli",
+    "__init__ hooks cli",
     "__main__",
 )
 
