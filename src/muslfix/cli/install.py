@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from muslfix.cli.options import (
@@ -73,22 +72,23 @@ def run(options: argparse.Namespace, output: Output) -> int:
         from muslfix.verbs.install_options import InstallOptions
 
         target = asked.target()
-        how = InstallOptions(
-            mode=Mode(options.mode),
-            folder=options.target,
-            prefix=options.prefix,
-            root=options.root,
-            force_reinstall=options.force_reinstall,
-            compile=not options.no_compile,
-            break_system_packages=options.break_system_packages,
-            dry_run=options.dry_run,
-            limits=find_limits(options),
-            ignore_record=options.ignore_record,
-            load_check=options.load_check,
-            strict=options.strict,
-        )
         with show_progress(output) as progress:
-            report = install(options.wheels, target, replace(how, progress=progress), head_start=head_start)
+            how = InstallOptions(
+                mode=Mode(options.mode),
+                folder=options.target,
+                prefix=options.prefix,
+                root=options.root,
+                force_reinstall=options.force_reinstall,
+                compile=not options.no_compile,
+                break_system_packages=options.break_system_packages,
+                dry_run=options.dry_run,
+                limits=find_limits(options),
+                ignore_record=options.ignore_record,
+                load_check=options.load_check,
+                strict=options.strict,
+                progress=progress,
+            )
+            report = install(options.wheels, target, how, head_start=head_start)
     output.report(report, as_json=options.json)
     return int(any(project.action == "skipped" for project in report.projects))
 
@@ -96,8 +96,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def _head_start(options: argparse.Namespace) -> AbstractContextManager[HeadStart | None]:
     """Let others begin with the wheels, if it is clear enough where they will go."""
     destination = options.target or _site_packages(options)
-    is_foreign = names_foreign_target(options) and not options.target
-    if destination is None or is_foreign or options.root is not None or options.dry_run:
+    if destination is None or options.root is not None or options.dry_run:
         return nullcontext()
     from muslfix.wheels.head_start import open_head_start
 
@@ -106,6 +105,8 @@ def _head_start(options: argparse.Namespace) -> AbstractContextManager[HeadStart
 
 def _site_packages(options: argparse.Namespace) -> str | None:
     """Where the interpreter that is meant probably imports from; a wrong guess only costs time."""
+    if names_foreign_target(options):
+        return None
     own = options.python
     if own is None:
         own = select_environment(os.environ, working_directory())[0] or sys.prefix

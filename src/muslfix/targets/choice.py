@@ -174,7 +174,7 @@ def find_python(name: str, environ: Mapping[str, str], directory: str) -> str:
     if os.path.lexists(path):
         return interpreter_in(path) if is_directory else path
     if _PYTHON_2.fullmatch(name):
-        raise InterpreterError(None, f"{name!r} is a version that muslfix does not support", OLDEST)
+        raise _unsupported(name)
     raise InterpreterError(None, f"{name!r} was not found on PATH", _TIP)
 
 
@@ -196,10 +196,14 @@ def _version_of(match: re.Match[str]) -> _Version:
     return _Version(tuple(match["numbers"].split(".")), bool(match["t"]))
 
 
+def _unsupported(name: str) -> InterpreterError:
+    return InterpreterError(None, f"{name!r} is a version that muslfix does not support", OLDEST)
+
+
 def _find_version(name: str, wanted: _Version, environ: Mapping[str, str], directory: str) -> str:
     """The first of a version: of the environment that is meant anyway, on PATH, kept by uv or pyenv."""
     if len(wanted.numbers) > 1 and tuple(map(int, wanted.numbers[:2])) < OLDEST_VERSION:
-        raise InterpreterError(None, f"{name!r} is a version that muslfix does not support", OLDEST)
+        raise _unsupported(name)
     tried: dict[tuple[str, str], str] = {}  # python and python3 beside it are named once
     for path in dict.fromkeys(_pythons(wanted, environ, directory)):
         try:

@@ -190,7 +190,7 @@ def notes_on_other_pythons(reports: Iterable[ProjectReport], target: Target) -> 
 
     found = {abi_of(module.path) for report in lost for module in report.modules}
     abis = sorted(abi for abi in found if abi is not None)
-    theirs = f"{few(abis, _MOST_ABIS)}" or "another platform"
+    theirs = few(abis, _MOST_ABIS) or "another platform"
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
     return (
         f"no extension module of {lost[0].label}{more} is for {target.kind}: they are for {theirs}; if that"
