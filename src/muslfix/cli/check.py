@@ -14,13 +14,13 @@ from muslfix.cli.options import (
     add_scheduler_option,
     executor_for,
     find_limits,
+    library_options,
     mode_words,
     paths_for,
 )
 from muslfix.cli.output import Output
 from muslfix.cli.targets import find_target, target_words
 from muslfix.errors import UsageError
-from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="report which musl each WHEEL needs, and whether its tags promise an older one; no target is"
         " probed",
     )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -85,15 +84,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     target, subjects = find_target(options), paths_for(options.scheduler, options.subjects)
     with executor_for(options.scheduler) as executor, show_progress(output) as progress:
-        checked = CheckOptions(
-            mode=Mode(options.mode),
-            paths=tuple(options.path),
-            limits=find_limits(options),
-            progress=progress,
-            load_check=options.load_check,
-            strict=options.strict,
+        checking = library_options(
+            CheckOptions, options, paths=options.path, limits=find_limits(options), progress=progress
         )
-        report = check(subjects, target, checked, executor=executor)
+        report = check(subjects, target, checking, executor=executor)
     output.report(report, as_json=options.json, command=_remedy(report, options, target))
     return 0 if report.is_well and not report.changes and not report.has_problems else 1
 

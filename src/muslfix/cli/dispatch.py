@@ -171,7 +171,9 @@ def _parser(words: Sequence[str]) -> Parser:
     named = [name for name in _COMMANDS if words[:1] == [name]]
     needs_all = named in ([], ["completion"]) and words not in (["-V"], ["--version"])
     for name in _COMMANDS if needs_all else named:  # completion tells about all
-        import_module(f"muslfix.cli.{name}").add_parser(commands)
+        module = import_module(f"muslfix.cli.{name}")
+        module.add_parser(commands)
+        commands.choices[name].set_defaults(run=module.run)
     parser.commands = commands
     return parser
 

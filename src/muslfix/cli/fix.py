@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from muslfix.cli.options import add_command, add_common_options, add_projects
+from muslfix.cli.options import add_command, add_common_options, add_projects, library_options
 from muslfix.cli.output import Output
 from muslfix.cli.targets import find_target
-from muslfix.verdicts import Mode
-
-if TYPE_CHECKING:
-    from muslfix.progress import Progress
-    from muslfix.verbs.fix import FixOptions
 
 _EPILOG = """\
 examples:
@@ -34,7 +28,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_projects(parser)
     add_common_options(parser, mode=True, changes=True)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -43,25 +36,11 @@ def run(options: argparse.Namespace, output: Output) -> int:
     :return: the exit status
     """
     from muslfix.cli.progress import show_progress
-    from muslfix.verbs.fix import fix
+    from muslfix.verbs.fix import FixOptions, fix
 
     target = find_target(options)
     with show_progress(output) as progress:
-        report = fix(options.projects, target, fix_options(options, progress))
+        fixing = library_options(FixOptions, options, paths=options.path, progress=progress)
+        report = fix(options.projects, target, fixing)
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1
-
-
-def fix_options(options: argparse.Namespace, progress: Progress) -> FixOptions:
-    """The options of the library, from those of the command line."""
-    from muslfix.verbs.fix import FixOptions
-
-    return FixOptions(
-        mode=Mode(options.mode),
-        paths=tuple(options.path),
-        break_system_packages=options.break_system_packages,
-        dry_run=options.dry_run,
-        load_check=options.load_check,
-        strict=options.strict,
-        progress=progress,
-    )

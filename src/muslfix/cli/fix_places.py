@@ -8,9 +8,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from muslfix.cli.fix import fix_options
 from muslfix.cli.install_places import Place, Tie
-from muslfix.cli.options import mode_words
+from muslfix.cli.options import library_options, mode_words
 from muslfix.cli.output import Output
 from muslfix.cli.progress import show_progress
 from muslfix.cli.site_python import find_site_python
@@ -31,7 +30,7 @@ from muslfix.report.report import Report
 from muslfix.report.sentences import needs_attention
 from muslfix.targets.schemes import layout_of
 from muslfix.targets.target import Target
-from muslfix.verbs.fix import fix
+from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.selection import site_directories
 
 _NAME_IT = "name the environment with --python, or a directory of modules with --path"
@@ -175,19 +174,19 @@ class FixPlaces:
     def _fix(
         self, target: Target, paths: Sequence[str], directories: Sequence[str], state: str = "changed"
     ) -> None:
-        options = self._options
-        with show_progress(self._output) as progress:
-            report = fix((), target, replace(fix_options(options, progress), paths=tuple(paths)))
+        report = self._run(target, paths)
         if state == "changed" and self._emptied.issuperset(directories):
             report = replace(report, doubts=())  # the last project was uninstalled
         self._say(report, target, paths, is_said=state == "changed")
         self._note(directories, target, state)
 
     def _look(self, target: Target, paths: Sequence[str]) -> Report:
+        return self._run(target, paths, dry_run=True, break_system_packages=True)
+
+    def _run(self, target: Target, paths: Sequence[str], **others: bool) -> Report:
         with show_progress(self._output) as progress:
-            options = fix_options(self._options, progress)
-            changed = replace(options, paths=tuple(paths), dry_run=True, break_system_packages=True)
-            return fix((), target, changed)
+            options = library_options(FixOptions, self._options, paths=paths, progress=progress, **others)
+            return fix((), target, options)
 
     # -- nothing has changed ------------------------------------------------------------------------
 

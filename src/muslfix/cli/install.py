@@ -13,11 +13,11 @@ from muslfix.cli.options import (
     add_common_options,
     add_limit_options,
     find_limits,
+    library_options,
 )
 from muslfix.cli.output import Output
 from muslfix.cli.targets import Asked, check_paths, names_foreign_target, working_directory
 from muslfix.targets.environments import select_environment
-from muslfix.verdicts import Mode
 
 if TYPE_CHECKING:
     from muslfix.wheels.head_start import HeadStart
@@ -42,20 +42,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("wheels", metavar="WHEEL", nargs="+", help="path of a wheel file")
     add_common_options(parser, path=False, mode=True, changes=True)
     layout = parser.add_argument_group("where to", "Without these: the target's own environment.")
-    layout.add_argument("--target", metavar="DIR", help="one flat directory, as with pip")
+    layout.add_argument("--target", dest="folder", metavar="DIR", help="one flat directory, as with pip")
     layout.add_argument("--prefix", metavar="DIR", help="another prefix, laid out like the target's")
     layout.add_argument("--root", metavar="DIR", help="a directory that the target will see as /")
     parser.add_argument(
         "--force-reinstall", action="store_true", help="install even if the same version is there"
     )
-    parser.add_argument("--no-compile", action="store_true", help="do not compile bytecode")
+    parser.add_argument("--no-compile", dest="compile", action="store_false", help="do not compile bytecode")
     parser.add_argument(
         "--ignore-record",
         action="store_true",
         help="install even if RECORD does not match the files; the installed RECORD does",
     )
     add_limit_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -63,7 +62,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    check_paths(target=options.target, prefix=options.prefix, root=options.root)
+    check_paths(target=options.folder, prefix=options.prefix, root=options.root)
     with _head_start(options) as head_start, closing(Asked(options)) as asked:
         # While these work. Not in another thread: a signal that comes while this one imports too can leave it
         # with the lock of all imports, and each would wait for the other for ever.
@@ -73,29 +72,17 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
         target = asked.target()
         with show_progress(output) as progress:
-            how = InstallOptions(
-                mode=Mode(options.mode),
-                folder=options.target,
-                prefix=options.prefix,
-                root=options.root,
-                force_reinstall=options.force_reinstall,
-                compile=not options.no_compile,
-                break_system_packages=options.break_system_packages,
-                dry_run=options.dry_run,
-                limits=find_limits(options),
-                ignore_record=options.ignore_record,
-                load_check=options.load_check,
-                strict=options.strict,
-                progress=progress,
+            installing = library_options(
+                InstallOptions, options, limits=find_limits(options), progress=progress
             )
-            report = install(options.wheels, target, how, head_start=head_start)
+            report = install(options.wheels, target, installing, head_start=head_start)
     output.report(report, as_json=options.json)
     return int(any(project.action == "skipped" for project in report.projects))
 
 
 def _head_start(options: argparse.Namespace) -> AbstractContextManager[HeadStart | None]:
     """Let others begin with the wheels, if it is clear enough where they will go."""
-    destination = options.target or _site_packages(options)
+    destination = options.folder or _site_packages(options)
     if destination is None or options.root is not None or options.dry_run:
         return nullcontext()
     from muslfix.wheels.head_start import open_head_start

@@ -6,7 +6,8 @@ import argparse
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from muslfix.cli.targets import add_target_options
 from muslfix.verdicts import Mode
@@ -64,31 +65,10 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     volume.add_argument("-q", "--quiet", action="store_true", help="print only what needs attention")
 
 
-def add_mode_option(parser: argparse.ArgumentParser) -> None:
-    """``--mode``: how a module gets its new name."""
-    parser.add_argument(
-        "--mode",
-        choices=[mode.value for mode in Mode],
-        help=f"how a misnamed module gets its new name (default: {Mode.SYMLINK})",
-    )
-
-
 def add_projects(parser: argparse.ArgumentParser) -> None:
     """The names of installed projects."""
     parser.add_argument(
         "projects", metavar="PROJECT", nargs="*", help="name of an installed project (default: all)"
-    )
-
-
-def add_path_option(parser: argparse.ArgumentParser) -> None:
-    """``--path``: directories of installed projects other than the target's own."""
-    parser.add_argument(
-        "--path",
-        metavar="DIR",
-        action="append",
-        default=[],
-        help="a directory of installed projects, such as one made by 'pip install --target'; repeatable"
-        " (default: the target's own environment)",
     )
 
 
@@ -112,15 +92,6 @@ def add_load_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_break_option(parser: argparse.ArgumentParser) -> None:
-    """``--break-system-packages``."""
-    parser.add_argument(
-        "--break-system-packages",
-        action=argparse.BooleanOptionalAction,
-        help="change an environment or project that another tool manages (default: no)",
-    )
-
-
 def add_common_options(
     parser: argparse.ArgumentParser, *, path: bool = True, mode: bool = False, changes: bool = False
 ) -> None:
@@ -132,13 +103,28 @@ def add_common_options(
     """
     add_target_options(parser)
     if path:
-        add_path_option(parser)
+        parser.add_argument(
+            "--path",
+            metavar="DIR",
+            action="append",
+            default=[],
+            help="a directory of installed projects, such as one made by 'pip install --target'; repeatable"
+            " (default: the target's own environment)",
+        )
     if mode:
-        add_mode_option(parser)
+        parser.add_argument(
+            "--mode",
+            choices=[mode.value for mode in Mode],
+            help=f"how a misnamed module gets its new name (default: {Mode.SYMLINK})",
+        )
         add_load_options(parser)
     if changes:
         add_dry_run_option(parser)
-        add_break_option(parser)
+        parser.add_argument(
+            "--break-system-packages",
+            action=argparse.BooleanOptionalAction,
+            help="change an environment or project that another tool manages (default: no)",
+        )
     add_output_options(parser)
 
 
@@ -163,6 +149,17 @@ def _natural_number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number")
     return int(text[:19])
+
+
+def library_options(kind: type[Any], options: argparse.Namespace, **others: object) -> Any:
+    """The options of a function of the library: those of the command line that have the same names.
+
+    :param kind: their class
+    :param others: those that have not
+    """
+    given = vars(options)
+    same = {field.name: given[field.name] for field in fields(kind) if field.name in given}
+    return kind(**{**same, **others})
 
 
 def find_limits(options: argparse.Namespace) -> Limits:

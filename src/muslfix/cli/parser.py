@@ -98,11 +98,11 @@ class CommandParser(argparse.ArgumentParser):
 
     def _for_pip(self) -> str:
         """The tip to let pip install the same into the same environment."""
-        from muslfix.cli.targets import find_target
+        from muslfix.cli.targets import TARGETS, find_target
         from muslfix.verbs.subjects import let_pip_install
 
         for_pip: list[str] = []
-        given: dict[str, object] = dict.fromkeys(("python", "target_file", "target_root", "target_spec"))
+        given: dict[str, object] = dict.fromkeys(TARGETS)
         words = iter(self.words)
         for word in words:
             option, equals, value = word.partition("=")

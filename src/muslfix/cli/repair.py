@@ -16,6 +16,7 @@ from muslfix.cli.options import (
     add_scheduler_option,
     executor_for,
     find_limits,
+    library_options,
     paths_for,
 )
 from muslfix.cli.output import Output
@@ -78,7 +79,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_limit_options(parser)
     add_scheduler_option(parser)
     add_output_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -90,20 +90,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
     from muslfix.verbs.repair import RepairOptions, check_repair_options, repair
 
     directory = options.wheel_dir
-    wanted = RepairOptions(
-        folder=os.path.abspath(directory) if directory and options.scheduler else directory,
-        in_place=options.in_place,
-        mode=Mode(options.mode),
-        force=options.force,
-        copy_unchanged=options.copy_unchanged,
-        build_tag=options.build_tag,
-        retag=options.retag,
-        dry_run=options.dry_run,
-        limits=find_limits(options),
-        load_check=options.load_check,
-        strict=options.strict,
-    )
-    check_repair_options(wanted)
+    if directory and options.scheduler:  # whose workers have another working directory
+        directory = os.path.abspath(directory)
+    repairing = library_options(RepairOptions, options, folder=directory, limits=find_limits(options))
+    check_repair_options(repairing)
     targets, wheels = find_targets(options), paths_for(options.scheduler, options.wheels)
     finished = count(1)
     with executor_for(options.scheduler) as executor, show_progress(output) as progress:
@@ -111,6 +101,6 @@ def run(options: argparse.Namespace, output: Output) -> int:
         def tell(_: ProjectReport) -> None:
             progress("repairing wheels", next(finished), len(wheels))
 
-        report = repair(wheels, targets, wanted, executor=executor, on_finished=tell)
+        report = repair(wheels, targets, repairing, executor=executor, on_finished=tell)
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1

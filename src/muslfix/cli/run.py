@@ -47,7 +47,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="the installer")
     add_common_options(parser, mode=True, changes=True)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from muslfix.cli.options import add_command, add_common_options
+from muslfix.cli.options import add_command, add_common_options, library_options
 from muslfix.cli.output import Output
 from muslfix.cli.targets import check_paths, find_target
 
@@ -38,7 +38,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--wheel", metavar="DIR", help="write it as a wheel into a directory, for an index or 'uvx --with'"
     )
     add_common_options(parser, path=False, changes=True)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -62,5 +61,5 @@ def _report(options: argparse.Namespace, output: Output) -> Report:
     if options.status:
         return shim_status(target)
     with show_progress(output) as progress:
-        wanted = ShimOptions(options.break_system_packages, options.dry_run, progress)
-        return (remove_shim if options.remove else install_shim)(target, wanted)
+        how = library_options(ShimOptions, options, progress=progress)
+        return (remove_shim if options.remove else install_shim)(target, how)

@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from muslfix.targets.target import Target
 
 
+#: The options of which each names a target, and one of them is enough: what it takes, and the help.
+TARGETS = {
+    "python": (
+        "EXECUTABLE",
+        "the interpreter: its path, its name, a version such as 3.12, or a virtual environment",
+    ),
+    "target_file": (
+        "FILE",
+        "a file with its facts, from 'muslfix interpreter --json', or its build-details.json",
+    ),
+    "target_root": ("DIR", "a root file system, or the prefix of an installation, that contains it"),
+    "target_spec": ("SPEC", "its specification, such as cp310-musl-x86_64 or alpine-3.14-armv7l"),
+}
+
+
 def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Which Python will import: one that runs here, or one that is only described.
 
@@ -31,30 +46,8 @@ def add_target_options(parser: argparse.ArgumentParser, *, several: bool = False
     )
     one = group if several else group.add_mutually_exclusive_group()
     again, action = ("; repeatable", "append") if several else ("", "store")
-    one.add_argument(
-        "--python",
-        metavar="EXECUTABLE",
-        action=action,
-        help="the interpreter: its path, its name, a version such as 3.12, or a virtual environment" + again,
-    )
-    one.add_argument(
-        "--target-file",
-        metavar="FILE",
-        action=action,
-        help="a file with its facts, from 'muslfix interpreter --json', or its build-details.json" + again,
-    )
-    one.add_argument(
-        "--target-root",
-        metavar="DIR",
-        action=action,
-        help="a root file system, or the prefix of an installation, that contains it" + again,
-    )
-    one.add_argument(
-        "--target-spec",
-        metavar="SPEC",
-        action=action,
-        help="its specification, such as cp310-musl-x86_64 or alpine-3.14-armv7l" + again,
-    )
+    for name, (metavar, words) in TARGETS.items():
+        one.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, action=action, help=words + again)
     group.add_argument(
         "--target-python",
         metavar="VERSION|PATH",
@@ -90,8 +83,7 @@ class Asked:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        named = ("python", "target_file", "target_root", "target_spec")
-        check_paths(**{name.replace("_", "-"): getattr(options, name) for name in named})
+        check_paths(**{name.replace("_", "-"): getattr(options, name) for name in TARGETS})
         for path in getattr(options, "path", ()):
             check_paths(path=path)
         self._options = options
@@ -151,7 +143,7 @@ def find_targets(options: argparse.Namespace) -> list[Target]:
 
     :raises MuslfixError: as :func:`find_target`
     """
-    alone = dict.fromkeys(("python", "target_file", "target_root", "target_spec"))
+    alone = dict.fromkeys(TARGETS)
     named = [{**alone, name: value} for name in alone for value in getattr(options, name) or ()]
     detail = {"target_python": options.target_python, "target_fact": options.target_fact}
     targets = [find_target(argparse.Namespace(**one, **detail)) for one in named or [alone]]

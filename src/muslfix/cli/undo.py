@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from muslfix.cli.options import add_command, add_common_options, add_projects
+from muslfix.cli.options import add_command, add_common_options, add_projects, library_options
 from muslfix.cli.output import Output
 from muslfix.cli.targets import find_target
 
@@ -26,7 +26,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_projects(parser)
     add_common_options(parser, changes=True)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -39,12 +38,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     target = find_target(options)
     with show_progress(output) as progress:
-        undoing = UndoOptions(
-            paths=tuple(options.path),
-            break_system_packages=options.break_system_packages,
-            dry_run=options.dry_run,
-            progress=progress,
-        )
+        undoing = library_options(UndoOptions, options, paths=options.path, progress=progress)
         report = undo(options.projects, target, undoing)
     output.report(report, as_json=options.json)
     return 0 if report.is_well else 1
