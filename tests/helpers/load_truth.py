@@ -21,8 +21,8 @@ from muslfix.targets.interpreter import probe_interpreter
 LOADS, REFUSED, DIES, UNKNOWN = "loads", "refused", "dies", "not known"
 
 # One interpreter forks for each file: what one loads must not be there for the next, and a crash ends only
-# a child. A relocation that writes where nothing was promised may hit what the loader itself needs, so a child
-# that hangs dies by its alarm. ctypes is imported before, and needs no other library.
+# a child. A relocation that writes where nothing was promised may hit what the loader itself needs, so a
+# child that hangs dies by its alarm. ctypes is imported before, and needs no other library.
 _DLOPEN = """\
 import ctypes, json, os, signal, struct, sys
 
