@@ -302,7 +302,9 @@ from contextlib import suppress
 from muslfix.cli import progress
 from muslfix.cli.output import Output
 progress._BLINK = progress._LINE_EVERY = 0
-with progress.show_progress(Output({quiet})) as told:
+output = Output()
+output.quiet = {quiet}
+with progress.show_progress(output) as told:
     for done in range(3):
         told("unpacking \\x1b[31mx", done, 2)
 """
@@ -329,13 +331,13 @@ def _show(code: str, *, terminal: bool = True) -> str:
 
 def test_progress_without_rich_is_lines() -> None:
     without = "import importlib.util; importlib.util.find_spec = lambda name: None"
-    shown = _show(SHOW.format(without=without, quiet=""))
+    shown = _show(SHOW.format(without=without, quiet=False))
     assert shown.replace("\r\n", "\n") == "".join(f"unpacking \\x1b[31mx: {n} of 2\n" for n in range(3))
 
 
 def test_progress_with_rich_is_a_bar_that_goes_away() -> None:
     pytest.importorskip("rich")
-    shown = _show(SHOW.format(without="", quiet=""))
+    shown = _show(SHOW.format(without="", quiet=False))
     assert "2/2" in shown
     assert "\\x1b[31mx" in COLOUR.sub("", shown)
     assert shown.endswith("\x1b[2K")
@@ -344,17 +346,15 @@ def test_progress_with_rich_is_a_bar_that_goes_away() -> None:
 def test_the_bar_has_colours_where_words_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("rich")
     coloured = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
-    assert coloured.search(_show(SHOW.format(without="", quiet="")))
+    assert coloured.search(_show(SHOW.format(without="", quiet=False)))
     monkeypatch.setenv("NO_COLOR", "1")
-    plain = _show(SHOW.format(without="", quiet=""))
+    plain = _show(SHOW.format(without="", quiet=False))
     assert "2/2" in plain
     assert not coloured.search(plain)
 
 
-@pytest.mark.parametrize(
-    ("quiet", "terminal"), [("quiet=True", True), ("", False)], ids=["quiet", "no terminal"]
-)
-def test_progress_is_for_a_person_who_wants_it(quiet: str, terminal: bool) -> None:
+@pytest.mark.parametrize(("quiet", "terminal"), [(True, True), (False, False)], ids=["quiet", "no terminal"])
+def test_progress_is_for_a_person_who_wants_it(quiet: bool, terminal: bool) -> None:
     assert _show(SHOW.format(without="", quiet=quiet), terminal=terminal) == ""
 
 

@@ -31,12 +31,11 @@ from muslfix.report.report import (
     ModuleReport,
     ProjectReport,
     Report,
-    report_lost_wheel,
 )
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.interpreter import read_target_file
 from muslfix.targets.target import Choice, Source, Target
-from muslfix.verbs.reports import report_missing
+from muslfix.verbs.reports import report_lost_wheel, report_missing
 from muslfix.verdicts import LOADER_VERDICTS, Mode, Verdict
 
 SCHEMA = json.loads(files("muslfix").joinpath("report.schema.json").read_text(encoding="utf-8"))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from muslfix.cli.options import add_command, add_common_options, add_projects, library_options
+from muslfix.cli.options import add_command, add_common_options, add_projects, run_on_projects
 from muslfix.cli.output import Output
-from muslfix.cli.targets import find_target
 
 _EPILOG = """\
 examples:
@@ -35,12 +34,6 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.cli.progress import show_progress
     from muslfix.verbs.fix import FixOptions, fix
 
-    target = find_target(options)
-    with show_progress(output) as progress:
-        fixing = library_options(FixOptions, options, paths=options.path, progress=progress)
-        report = fix(options.projects, target, fixing)
-    output.report(report, as_json=options.json)
-    return 0 if report.is_well else 1
+    return run_on_projects(fix, FixOptions, options, output)

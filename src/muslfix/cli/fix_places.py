@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from muslfix.cli.install_places import Place, Tie
 from muslfix.cli.options import library_options, mode_words
@@ -99,14 +100,14 @@ class FixPlaces:
             reports = [_as_refused(each) if each.dry_run and not dry_run else each for each in self._reports]
             merged = Report(
                 "run",
-                dry_run=dry_run,
-                projects=tuple(project for report in reports for project in report.projects),
-                warnings=tuple(text for report in reports for text in report.warnings),
-                notes=(*(text for report in reports for text in report.notes), *self._notes),
+                dry_run,
+                projects=tuple(chain.from_iterable(report.projects for report in reports)),
+                warnings=tuple(chain.from_iterable(report.warnings for report in reports)),
+                notes=tuple(chain(*(report.notes for report in reports), self._notes)),
                 source=reports[0].source if len(reports) == 1 else None,
                 places=tuple(self._noted),
                 directories=tuple(self._directories),
-                doubts=(*(text for report in reports for text in report.doubts), *self._doubts),
+                doubts=tuple(chain(*(report.doubts for report in reports), self._doubts)),
             )
             self._output.data(merged.to_json())
         return 0 if self._is_well else 1
@@ -152,24 +153,22 @@ class FixPlaces:
         try:
             target = find_site_python(sites[0], self._places, os.environ)
             self._tell("changed:", f"{' '.join(directories)} of {target.executable}")
-            if self._may_change(target, directories):
-                self._fix(target, directories, directories)
+            self._check_managed(target, directories)
+            self._fix(target, directories, directories)
         except MuslfixError as error:
             self._fail(error, directories, "changed")
 
-    def _may_change(self, target: Target, directories: Sequence[str]) -> bool:
-        """Whether no other tool manages the directories (:pep:`668`), or there is nothing to fix in them.
+    def _check_managed(self, target: Target, directories: Sequence[str]) -> None:
+        """Refuse to fix anything in directories that another tool manages (:pep:`668`).
 
-        :raises EnvironmentRefused: if there is, after it has been said what
+        :raises EnvironmentRefused: if there is something to fix, after it has been said what
         """
         is_own = not set(layout_of(target).site_directories).isdisjoint(directories)
-        if not is_own or not target.externally_managed or self._options.break_system_packages:
-            return True
-        report = self._look(target, directories)
-        if report.changes:
-            self._say(report)
-            site_directories(target, (), break_system_packages=False)
-        return True
+        if is_own and target.externally_managed and not self._options.break_system_packages:
+            report = self._look(target, directories)
+            if report.changes:
+                self._say(report)
+                site_directories(target, (), break_system_packages=False)
 
     def _fix(
         self, target: Target, paths: Sequence[str], directories: Sequence[str], state: str = "changed"
@@ -248,9 +247,8 @@ class FixPlaces:
         """
         report = replace(report, command="run")
         if not self._options.json:
-            needs_command = target is not None and report.dry_run and report.changes
             shown = replace(report, directories=()) if is_said and not self._output.quiet else report
-            command = self._command(target, paths) if target is not None and needs_command else None
+            command = self._command(target, paths) if target and report.dry_run and report.changes else None
             self._output.report(shown, as_json=False, command=command)
         self._reports.append(report)
         self._is_well &= report.is_well
@@ -279,21 +277,12 @@ class FixPlaces:
         self._notes.append(sentence)
 
     def _note(
-        self,
-        directories: Sequence[str],
-        target: Target | None,
-        state: str,
-        error: MuslfixError | None = None,
+        self, directories: Sequence[str], target: Target | None, state: str, error: MuslfixError | None = None
     ) -> None:
-        place = PlaceReport(
-            state,
-            tuple(directories),
-            interpreter=None if target is None else target.executable,
-            problem=None if error is None else str(error),
-            tip=None if error is None else error.tip,
-        )
-        self._noted.append(place)
-        self._directories += directories if target is not None else ()
+        interpreter = target.executable if target else None
+        problem, tip = (str(error), error.tip) if error else (None, None)
+        self._noted.append(PlaceReport(state, tuple(directories), interpreter, problem, tip))
+        self._directories += directories if target else ()
 
 
 def _as_refused(report: Report) -> Report:

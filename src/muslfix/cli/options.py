@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from muslfix.cli.targets import add_target_options
+from muslfix.cli.output import Output
+from muslfix.cli.targets import add_target_options, find_target
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from muslfix.report.report import Report
 
 
 def add_command(
@@ -160,6 +163,25 @@ def library_options(kind: type[Any], options: argparse.Namespace, **others: obje
     given = vars(options)
     same = {field.name: given[field.name] for field in fields(kind) if field.name in given}
     return kind(**{**same, **others})
+
+
+def run_on_projects(
+    verb: Callable[..., Report], kind: type[Any], options: argparse.Namespace, output: Output
+) -> int:
+    """Run a command that takes names of installed projects, and report what was found or done.
+
+    :param verb: the function of the library
+    :param kind: the class of its options
+    :return: the exit status
+    """
+    from muslfix.cli.progress import show_progress
+
+    target = find_target(options)
+    with show_progress(output) as progress:
+        wanted = library_options(kind, options, paths=options.path, progress=progress)
+        report = verb(options.projects, target, wanted)
+    output.report(report, as_json=options.json)
+    return 0 if report.is_well else 1
 
 
 def find_limits(options: argparse.Namespace) -> Limits:

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
 
 class Output:
-    """The two streams, and how much to print.
+    """The two streams, and how much to print."""
 
-    :param verbose: whether to name every project and file
-    :param quiet: whether to print only what needs attention
-    """
-
-    def __init__(self, *, verbose: bool = False, quiet: bool = False) -> None:
-        self.verbose = verbose
-        self.quiet = quiet
+    def __init__(self) -> None:
+        #: Whether to name every project and file.
+        self.verbose = False
+        #: Whether to print only what needs attention.
+        self.quiet = False
         #: Whether data was printed, such as a JSON document.
         self.has_data = False
         #: Warnings about the settings, which were printed already: for the JSON document.
@@ -44,7 +42,10 @@ class Output:
         :param command: the command that fixes what was found, for the user to copy
         """
         if as_json:
-            self.data(report.after(self.about_settings).to_json())
+            from dataclasses import replace  # not for --version; a report has loaded it
+
+            warnings = (*self.about_settings, *report.warnings)
+            self.data(replace(report, warnings=warnings).to_json())
         else:
             from muslfix.report.sentences import tell  # not for --json, nor for commands without a report
 

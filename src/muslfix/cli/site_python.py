@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from muslfix.cli.install_places import Place, Tie
 from muslfix.cli.snapshots import Site
@@ -15,9 +14,7 @@ from muslfix.errors import InterpreterError, MuslfixError
 from muslfix.targets.choice import programs_in
 from muslfix.targets.environments import is_environment
 from muslfix.targets.interpreter import probe_interpreter
-
-if TYPE_CHECKING:
-    from muslfix.targets.target import Target
+from muslfix.targets.target import Target
 
 _TIP = "run 'muslfix fix --python PYTHON --path {}' with the Python that will import from it"
 

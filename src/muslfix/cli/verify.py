@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from muslfix.cli.options import add_command, add_common_options, add_projects
+from muslfix.cli.options import add_command, add_common_options, add_projects, run_on_projects
 from muslfix.cli.output import Output
-from muslfix.cli.targets import find_target
 
 _EPILOG = """\
 example:
@@ -33,11 +32,6 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
     :return: the exit status
     """
-    from muslfix.cli.progress import show_progress
     from muslfix.verbs.verify import VerifyOptions, verify
 
-    target = find_target(options)
-    with show_progress(output) as progress:
-        report = verify(options.projects, target, VerifyOptions(tuple(options.path), progress))
-    output.report(report, as_json=options.json)
-    return 0 if report.is_well else 1
+    return run_on_projects(verify, VerifyOptions, options, output)

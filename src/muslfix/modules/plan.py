@@ -119,7 +119,7 @@ def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Cand
     """
     by_module: dict[str, list[Candidate]] = {}
     for candidate in candidates:
-        if _abi_fits(candidate, target):
+        if is_judged(candidate, target):
             by_module.setdefault(candidate.module, []).append(candidate)
     # Beside another file m.so may be a shared library and no module. Only its bytes tell.
     return frozenset(
@@ -132,7 +132,7 @@ def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Cand
 
 def is_judged(candidate: Candidate, target: Target) -> bool:
     """Whether the bytes of a file can matter: its ABI part is one of the target's."""
-    return _abi_fits(candidate, target)
+    return candidate.name.is_for_linux and target.suffix_for(candidate.name.abi) is not None
 
 
 def is_loadable(candidate: Candidate, target: Target) -> bool:
@@ -144,7 +144,7 @@ def is_loadable(candidate: Candidate, target: Target) -> bool:
     return (
         isinstance(elf, ElfFacts)
         and not _is_plain_library(candidate)
-        and _abi_fits(candidate, target)
+        and is_judged(candidate, target)
         and not candidate.is_missing
         and _foreign_verdict(elf, target) is None
     )
@@ -259,7 +259,7 @@ def _unless_served(decision: Decision, server: Candidate, target: Target) -> Dec
 
 def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
     """What a file is to the target by itself, without the other files of its module."""
-    if not _abi_fits(candidate, target):
+    if not is_judged(candidate, target):
         return Verdict.OTHER_ABI
     if candidate.is_missing:
         return Verdict.MISSING
@@ -325,10 +325,6 @@ def _lacks_init_function(candidate: Candidate, target: Target) -> bool:
             return False  # it could define the function
     found = load.init_functions.union(candidate.elf.init_functions)
     return found.isdisjoint(init_functions(candidate.name, target))
-
-
-def _abi_fits(candidate: Candidate, target: Target) -> bool:
-    return candidate.name.is_for_linux and target.suffix_for(candidate.name.abi) is not None
 
 
 def _name_fits(candidate: Candidate, target: Target) -> bool:

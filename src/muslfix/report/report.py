@@ -8,8 +8,7 @@ command that fails has a report too, with a :class:`Failure`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from os.path import basename, dirname, join
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +61,6 @@ WORDS = frozenset({*(verdict.value for verdict in Verdict), *FINDINGS})
 # Fields that are no part of the JSON form.
 _NOT_IN_JSON = frozenset({"was_slow", "choice"})
 
-# A module with one of these verdicts has a tip where an import would come to it and fail.
-_STOPS_NOTHING = (Verdict.NO_INIT, Verdict.OTHER_ABI)
-
 # Commands that compare files with RECORD, whether these are modules or not.
 _COUNT_NO_MODULES = frozenset({"undo", "verify"})
 
@@ -106,7 +102,7 @@ class ModuleReport:
     @property
     def is_doubtful(self) -> bool:
         """Whether it should be looked at, although it stops nothing."""
-        return bool(self.problems) or (self.tip is not None and self.verdict in _STOPS_NOTHING)
+        return bool(self.problems) or (self.tip is not None and not self.refused)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.verdict}: {self.sentence}"
@@ -284,10 +280,6 @@ class Report:
         """How many modules were, or would be, given a new name."""
         return sum(project.changes for project in self.projects)
 
-    def after(self, warnings: Iterable[str]) -> Report:
-        """The same report with warnings that come before its own."""
-        return replace(self, warnings=(*warnings, *self.warnings))
-
     def to_json(self) -> str:
         """The report as JSON text, of the form in ``report.schema.json``."""
         facts = asdict(self, dict_factory=_for_json)
@@ -303,13 +295,3 @@ def _for_json(fields: list[tuple[str, Any]]) -> dict[str, Any]:
 def module_of(path: str) -> str:
     """The path of a module's file without its suffix, which all its files share."""
     return join(dirname(path), basename(path).partition(".")[0])
-
-
-def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> ProjectReport:
-    """The report on a wheel that could not be worked on.
-
-    :param path: of the wheel
-    :param reason: a sentence
-    :param tip: what the user can do, or ``None``
-    """
-    return ProjectReport(basename(path), None, path, None, "failed", None, problem=reason, tip=tip)

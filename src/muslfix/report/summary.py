@@ -13,6 +13,16 @@ from muslfix.verdicts import LOADER_VERDICTS, Verdict
 # Refused modules with one of these have a count of their own.
 _COUNTED_APART = (Verdict.MISSING, Verdict.MISNAMED)
 
+# What modules are counted for, by the words behind their number.
+_COUNTED: dict[str, Callable[[ModuleReport], bool]] = {
+    "refused": lambda m: m.refused and m.verdict not in _COUNTED_APART,
+    "missing": lambda m: m.verdict is Verdict.MISSING,
+    "misnamed in source trees": lambda m: m.refused and m.verdict is Verdict.MISNAMED,
+    "missing a library or symbol": lambda m: m.verdict in LOADER_VERDICTS and not m.refused,
+    "without an init function": lambda m: m.verdict is Verdict.NO_INIT,
+    "for an ABI that the target cannot load": lambda m: m.verdict is Verdict.OTHER_ABI and m.is_doubtful,
+}
+
 # How modules are described in whose place Python imports a .py: of wheels or not, in a dry run or not.
 _FALLS_BACK = {
     (False, True): "falling back",
@@ -71,25 +81,16 @@ def what_was_found(projects: Sequence[ProjectReport], report: Report) -> list[st
     modules = [module for project in projects for module in project.modules]
     named = [module for module in modules if module.new_path is not None]
     slow = sum(module.was_slow for module in named)
-    missing = _modules_where(projects, lambda module: module.verdict is Verdict.MISSING)
-    unbuilt = _modules_where(projects, lambda m: m.refused and m.verdict is Verdict.MISNAMED)
-    refused = _modules_where(projects, lambda m: m.refused and m.verdict not in _COUNTED_APART)
-    lacking = _modules_where(projects, lambda m: m.verdict in LOADER_VERDICTS and not m.refused)
-    uncalled = _modules_where(projects, lambda module: module.verdict is Verdict.NO_INIT)
-    unusable = _modules_where(projects, lambda m: m.verdict is Verdict.OTHER_ABI and m.is_doubtful)
-    unknown = _modules_where(projects, lambda module: bool(module.not_known))
     parts = []
     if named:
         are_wheels = all((project.source or "").endswith(".whl") for project in projects)
         falls_back = _FALLS_BACK[are_wheels, report.dry_run]
         aside = f" ({slow} {falls_back} to slower pure Python)" if slow else ""
         parts.append(f"{len(named)} {'misnamed' if report.dry_run else 'fixed'}{aside}")
-    parts += [f"{refused} refused"] if refused else []
-    parts += [f"{missing} missing"] if missing else []
-    parts += [f"{unbuilt} misnamed in source trees"] if unbuilt else []
-    parts += [f"{lacking} missing a library or symbol"] if lacking else []
-    parts += [f"{uncalled} without an init function"] if uncalled else []
-    parts += [f"{unusable} for an ABI that the target cannot load"] if unusable else []
+    for words, is_counted in _COUNTED.items():
+        number = _modules_where(projects, is_counted)
+        parts += [f"{number} {words}"] if number else []
+    unknown = _modules_where(projects, lambda module: bool(module.not_known))
     if unknown:
         found = [] if parts else ["nothing to fix"]
         parts = [*parts, *found, f"{unknown} could not be checked for loading"]

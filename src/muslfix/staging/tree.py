@@ -11,18 +11,16 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from muslfix.errors import InvalidWheel, destination_errors
 from muslfix.files.access import STAGING_PREFIX, write_new_file
 from muslfix.record.rows import RecordRow, text_of_rows
+from muslfix.report.report import ModuleReport
 from muslfix.targets.schemes import Layout, for_project
 from muslfix.transaction.transaction import Transaction
 from muslfix.wheels.metadata import WheelFacts
 from muslfix.wheels.zip_names import ALIKE, about_alike, place_key
-
-if TYPE_CHECKING:
-    from muslfix.report.report import ModuleReport
 
 
 class StagedFile(NamedTuple):
@@ -105,11 +103,6 @@ class StagedWheel:
         return {
             os.path.dirname(path): os.path.dirname(self._place(file)) for path, file in self.files.items()
         }
-
-    @property
-    def has_sources(self) -> bool:
-        """Whether it has modules that can be compiled."""
-        return any(file.is_source for file in self.files.values())
 
     def sources(self) -> list[StagedFile]:
         """Its modules that can be compiled."""

@@ -107,8 +107,14 @@ def check(
 def _notes(target: Target, options: CheckOptions, reports: Sequence[ProjectReport]) -> Iterator[str]:
     yield from notes_on_editable(reports)
     yield from notes_on_other_pythons(reports, target)
-    yield from _notes_on_environment(target, options, reports)
-    yield from _notes_on_shim(target)
+    if target.externally_managed and not options.paths and any(report.changes for report in reports):
+        yield (
+            f"{target.externally_managed} says that another tool manages the environment: fix and install"
+            " change it with --break-system-packages only"
+        )
+    shim = about_shim(target)
+    if shim:  # the verdicts do not count on it
+        yield f"{shim}; what is misnamed still gets a name by 'muslfix fix'"
 
 
 def _without(reports: Sequence[ProjectReport], installed: Sequence[ProjectReport]) -> Iterator[ProjectReport]:
@@ -124,24 +130,6 @@ def _paths_of(report: ProjectReport) -> list[str]:
     """The paths of its modules on disk."""
     root = os.path.realpath(report.location or "")
     return [os.path.join(root, module.path) for module in report.modules]
-
-
-def _notes_on_environment(
-    target: Target, options: CheckOptions, reports: Sequence[ProjectReport]
-) -> tuple[str, ...]:
-    """What else keeps ``fix`` and ``install`` from doing what was found (:pep:`668`)."""
-    if not target.externally_managed or options.paths or not any(report.changes for report in reports):
-        return ()
-    return (
-        f"{target.externally_managed} says that another tool manages the environment: fix and install change"
-        " it with --break-system-packages only",
-    )
-
-
-def _notes_on_shim(target: Target) -> tuple[str, ...]:
-    """What the target imports beside the names that are right: the verdicts do not count on it."""
-    about = about_shim(target)
-    return (f"{about}; what is misnamed still gets a name by 'muslfix fix'",) if about else ()
 
 
 class _Subjects(NamedTuple):

@@ -16,12 +16,13 @@ from muslfix.modules.tree import DiskTree
 from muslfix.parallel.executors import for_each
 from muslfix.progress import Progress, silent
 from muslfix.report.modules import about_foreign, report_module, with_times
-from muslfix.report.report import ProjectReport, Report, report_lost_wheel
+from muslfix.report.report import ProjectReport, Report
 from muslfix.rewheel.wheel_plan import find_musl_floor, plan_wheel
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.verbs.check_paths import SHARED_OBJECT, Contents
 from muslfix.verbs.planning import Judging
+from muslfix.verbs.reports import report_lost_wheel
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from muslfix.errors import DestinationError, spelling_errors
@@ -103,7 +104,7 @@ class _Fix:
         judging = Judging(target, options.mode, options.load_check, options.strict)
         self._planner = Planner(judging, directories)
         self._plans = Findings(self._planner.plan)
-        self._owners: dict[str, Owners] = {}
+        self._owners_in = cache(Owners)
 
     def look(self, project: InstalledProject) -> ProjectReport | None:
         """The report on a project, or ``None`` if it must be changed."""
@@ -115,7 +116,7 @@ class _Fix:
         if plan.changes:
             from muslfix.projects.in_place import check_in_place  # only where there is something to change
 
-            check_in_place(project, record, plan, self._owners_beside(project))
+            check_in_place(project, record, plan, self._owners_in(project.root))
         return self._report(project, plan)
 
     def change(self, project: InstalledProject, transaction: Transaction) -> ProjectReport:
@@ -125,13 +126,10 @@ class _Fix:
         record, plan = self._plans.again(project)
         done: dict[str, Mode] = {}
         if plan.changes:
-            owners = self._owners_beside(project)
+            owners = self._owners_in(project.root)
             changes = fix_in_place(project, record, plan, self._target, transaction, owners)
             done = {change.old: change.mode for change in changes}
         return self._report(project, plan, done)
-
-    def _owners_beside(self, project: InstalledProject) -> Owners:
-        return self._owners.setdefault(project.root, Owners(project.root))
 
     def _report(
         self, project: InstalledProject, plan: Plan | None, done: Mapping[str, Mode] | None = None

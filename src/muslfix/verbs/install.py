@@ -167,7 +167,7 @@ def _compile(wheels: list[StagedWheel], target: Target, options: InstallOptions)
     """Let the target compile modules; what does that is loaded only where there are some."""
     if target.executable is None or not _compiles(target, options):
         return wheels
-    if not any(wheel.has_sources for wheel in wheels):
+    if not any(wheel.sources() for wheel in wheels):
         return wheels
     from muslfix.staging.bytecode import compile_wheels
 
@@ -199,7 +199,7 @@ def _report(  # noqa: PLR0913 - all that is known at the end
             report = replace(report, action="skipped", problem=problem, tip=unknown[key].tip)
         projects.append(report)
     notes = judged.kept.notes if judged.kept else ()
-    if _wants_bytecode(options) and not target.runs_here and any(wheel.has_sources for wheel in complete):
+    if _wants_bytecode(options) and not target.runs_here and any(wheel.sources() for wheel in complete):
         notes += ("bytecode is left out: only the target could compile it, and that cannot run here",)
     return Report(
         "install",

@@ -16,13 +16,14 @@ from muslfix.loader.check import LoadCheck
 from muslfix.modules.plan import Plan
 from muslfix.parallel.executors import for_each
 from muslfix.report.modules import report_module
-from muslfix.report.report import ModuleReport, ProjectReport, Report, report_lost_wheel
+from muslfix.report.report import ModuleReport, ProjectReport, Report
 from muslfix.rewheel.musl_tags import NewTags, find_new_tags
 from muslfix.rewheel.new_wheel import NewWheel, copy_wheel, dropped_signatures, file_name, write_wheel
 from muslfix.rewheel.wheel_plan import plan_for_targets
 from muslfix.targets.compatibility import check_requires_python, check_tags
 from muslfix.targets.target import Target
 from muslfix.transaction.directories import make_directories, remove_directories
+from muslfix.verbs.reports import report_lost_wheel
 from muslfix.verbs.subjects import convert_options, wheels_to_repair
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits

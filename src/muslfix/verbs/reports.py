@@ -1,4 +1,4 @@
-"""Reports on installed projects: what a command says of one before, or instead of, working on it."""
+"""Reports on projects and wheels: what a command says of one before, or instead of, working on it."""
 
 from __future__ import annotations
 
@@ -208,6 +208,14 @@ def _is_for_other_pythons(report: ProjectReport) -> bool:
 def report_missing(name: str, problem: str = NOT_INSTALLED, tip: str | None = None) -> ProjectReport:
     """A report on something that the user named and that was not found."""
     return ProjectReport(name, None, None, None, "failed", None, problem=problem, tip=tip)
+
+
+def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> ProjectReport:
+    """A report on a wheel that could not be worked on.
+
+    :param reason: a sentence
+    """
+    return ProjectReport(os.path.basename(path), None, path, None, "failed", None, problem=reason, tip=tip)
 
 
 def reports_on_missing(

@@ -9,14 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from muslfix.errors import UsageError
 from muslfix.files.access import path_of, words_of
+from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
-
-if TYPE_CHECKING:
-    from muslfix.targets.target import Target
 
 _SOURCE_ARCHIVES = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")

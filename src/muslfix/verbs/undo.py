@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from muslfix.errors import spelling_errors
 from muslfix.progress import Progress, silent
@@ -67,21 +68,18 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
     )
 
     findings = Findings(find_way_back)
-    owners: dict[str, Owners] = {}
-
-    def owners_beside(project: InstalledProject) -> Owners:
-        return owners.setdefault(project.root, Owners(project.root))
+    owners_in = cache(Owners)
 
     def look(project: InstalledProject) -> ProjectReport | None:
         back = findings.first(project)
         if back.changes and not options.dry_run:
             return None
-        back.check_alone(project, owners_beside(project))
+        back.check_alone(project, owners_in(project.root))
         return _report(project, back.changes, dry_run=True)
 
     def change(project: InstalledProject, transaction: Transaction) -> ProjectReport:
         back = findings.again(project)
-        undo_in_place(project, back, owners_beside(project), transaction)
+        undo_in_place(project, back, owners_in(project.root), transaction)
         return _report(project, back.changes, dry_run=False)
 
     for site in selection.sites():
