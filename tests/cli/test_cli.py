@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from checkout import FIXTURES
 from commands import NO_BYTECODE, Cli
 from environments import make_environment
+from misnamed import lay
 from wheelmaker import make_wheel
 
 import muslfix
@@ -321,6 +323,33 @@ def test_nothing_more_is_said_at_the_end_of_python(
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.partition("tip: ")[0] == said
+
+
+def _without_a_reader() -> int:
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+@pytest.mark.parametrize(
+    ("stdout", "said"), [(lambda: os.open("/dev/full", os.O_WRONLY), FULL), (_without_a_reader, "")]
+)
+def test_a_fix_with_nothing_to_do_that_cannot_say_so(
+    stdout: Callable[[], int], said: str, tmp_path: Path
+) -> None:
+    """It takes a shorter way than other commands, and ends as they do."""
+    lay(tmp_path, files={"demo/__init__.py": b""})
+    opened = stdout()
+    done = subprocess.run(
+        [sys.executable, "-m", "muslfix", "fix", "--path", tmp_path],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        stdout=opened,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(opened)
+    assert (done.returncode, done.stderr) == (1, said)
 
 
 # -- exit statuses ----------------------------------------------------------------------------------

@@ -50,9 +50,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         from muslfix.verbs.nothing_to_fix import nothing_to_fix
 
         found = nothing_to_fix(words)
-        if found is not None:
-            if "-q" not in words:
-                _say(*found)
+        if found is not None and ("-q" in words or _say(*found)):
             return 0
     if arguments is None and words[:1] == ["install"]:
         # The process ends soon, and what it makes has next to no cycles. Looking for some takes a twentieth
@@ -72,14 +70,20 @@ def _command_first(words: Sequence[str]) -> Sequence[str]:
     return [rest[0], *words[:before], *rest[1:]] if before and rest else words
 
 
-def _say(summary: str, label: str, words: str) -> None:
+def _say(summary: str, label: str, words: str) -> bool:
+    """Print what a fix with nothing to do says.
+
+    :return: whether that could be; if not, the full command finds out why, and says so
+    """
+    if sys.stdout is None:  # closed by the parent process
+        return True
     try:
         if _is_plain(summary + label + words):
             sys.stdout.write(f"{summary}\n{label} {words}\n")
             sys.stdout.flush()
-            return
-    except (AttributeError, OSError, ValueError):  # no stdout, or a terminal that is gone
-        return
+            return True
+    except (OSError, ValueError):  # a full disk, a terminal or a reader that is gone
+        return False
     from muslfix.cli.output import Output
     from muslfix.errors import MuslfixError
     from muslfix.report.lines import Line
@@ -89,7 +93,8 @@ def _say(summary: str, label: str, words: str) -> None:
         output.tell([Line(head=summary, kind="good"), Line(words, head=label, kind="strong")])
         output.flush()
     except (BrokenPipeError, MuslfixError):
-        return
+        return False
+    return True
 
 
 def _is_plain(text: str) -> bool:
