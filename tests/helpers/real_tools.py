@@ -47,9 +47,6 @@ PIPS = ("21.3.1" if sys.version_info < (3, 12) else "23.2.1", "")
 # Without an index a test shall not take minutes to find out.
 _PATIENCE = ("--retries", "1")
 
-# Set by coverage in the process that it measures. Before 3.11 coverage needs tomli in each environment.
-_MEASURED = "COVERAGE_RUN" in os.environ and sys.version_info >= (3, 11)
-
 
 def process_environment(**more: str) -> dict[str, str]:
     """Environment variables for processes of the tests: nothing of the user's settings, and no index.
@@ -57,22 +54,12 @@ def process_environment(**more: str) -> dict[str, str]:
     :param more: further ones
     """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    measured = {}
-    if _MEASURED:
-        measured = {
-            "COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"),
-            "COVERAGE_FILE": os.environ.get("COVERAGE_FILE") or str(Path.cwd() / ".coverage"),
-        }
     quiet = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1"}
-    return {**kept, **quiet, **measured, "NO_COLOR": "1", "COLUMNS": "200", **more}
+    return {**kept, **quiet, "NO_COLOR": "1", "COLUMNS": "200", **more}
 
 
 def muslfix_command() -> list[str]:
-    """The words that run muslfix in a process of its own.
-
-    Where this one is measured that one is too, by :func:`process_environment`. It must not be by ``coverage
-    run`` as well: two measurements get into each other's way, and one may then warn that it has no data.
-    """
+    """The words that run muslfix in a process of its own."""
     return [sys.executable, "-m", "muslfix"]
 
 
@@ -178,10 +165,6 @@ def wheels() -> Path:
 def _fetch_wheels() -> Path | str:
     (listed,) = re.findall(r"^dependencies = \[\n((?:.+\n)+?)\]", _pyproject(), re.MULTILINE)
     needed = [*re.findall(r'"(.+)"', listed), "tomli"]
-    if _MEASURED:
-        import coverage
-
-        needed.append(f"coverage =={coverage.__version__}")
     old, new = (f"pip =={version}" if version else "pip" for version in PIPS)
     try:
         with _complete("wheels", [old, new, *needed]) as (folder, is_there):
@@ -235,17 +218,13 @@ def _version(wheel: Path) -> tuple[int, ...]:
 def environment_with_muslfix(folder: Path, version: str = "") -> Path:
     """The same with muslfix, as users have it."""
     environment = make_pip_environment(folder, version)
-    _add_muslfix(environment, [environment / "bin" / "python", "-m", "pip"])
+    _add_muslfix([environment / "bin" / "python", "-m", "pip"])
     return environment
 
 
-def _add_muslfix(environment: Path, pip: Sequence[str | os.PathLike[str]]) -> None:
-    more = ["coverage"] if _MEASURED else []
-    done = run([*pip, "install", "--no-index", "--find-links", wheels(), muslfix_wheel(), "tomli", *more])
+def _add_muslfix(pip: Sequence[str | os.PathLike[str]]) -> None:
+    done = run([*pip, "install", "--no-index", "--find-links", wheels(), muslfix_wheel(), "tomli"])
     assert done.status == 0, done.out + done.err
-    if _MEASURED:
-        start = "import coverage; coverage.process_startup()\n"
-        (site_packages(environment) / "measure.pth").write_text(start, encoding="ascii")
 
 
 @dataclass(frozen=True)
@@ -283,7 +262,7 @@ def make_tool(name: str, folder: Path) -> Tool:
     base = tool_environment(name)
     path_file = site_packages(environment) / "tool.pth"
     path_file.write_text(f"{site_packages(base)}\n", encoding="utf-8")
-    _add_muslfix(environment, [environment / "bin" / "python", "-m", "pip"])
+    _add_muslfix([environment / "bin" / "python", "-m", "pip"])
     kinds = ("CACHE", "CONFIG", "DATA", "STATE")
     return Tool(name, environment, {f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in kinds})
 
