@@ -61,17 +61,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
         words = [options.word] if options.word else list(sections)
         texts = {word: list(map(_plain, _paragraphs(sections[word]))) for word in words}
         output.data(json.dumps({"format": FORMAT, "command": "explain", "words": texts}, indent=2) + "\n")
-        return 0
-    if options.word is None and options.verbose:
-        for word, text in sections.items():
-            output.tell([*_lines(word, text), Line()])
-        return 0
-    if options.word is None:
+    elif options.word is not None:
+        output.tell(_lines(options.word, sections[options.word]))
+    else:
         for word, text in sections.items():
             when = _plain(_paragraphs(text)[0]).partition("When: ")[2]
-            output.tell([Line(when, head=f"{word}:", kind=kind_of(word))])
-        return 0
-    output.tell(_lines(options.word, sections[options.word]))
+            first = Line(when, head=f"{word}:", kind=kind_of(word))
+            output.tell([*_lines(word, text), Line()] if options.verbose else [first])
     return 0
 
 

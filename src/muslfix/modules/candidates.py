@@ -61,23 +61,15 @@ def scan_candidates(
         )
         for candidate in candidates
     ]
-    return [
-        _completed(candidate, tree, target, listed)
-        if asks_all or must_be_asked_about(candidate, target)
-        else _unless_missing(candidate, tree)
-        for candidate in read
-    ]
+    return [_completed(candidate, tree, target, listed, asks_all=asks_all) for candidate in read]
 
 
-def _completed(candidate: Candidate, tree: Tree, target: Target, listed: Collection[str]) -> Candidate:
+def _completed(
+    candidate: Candidate, tree: Tree, target: Target, listed: Collection[str], *, asks_all: bool
+) -> Candidate:
     """A candidate that was read, with what else is to be known: the load check, or that there is no file."""
-    if is_loadable(candidate, target):
+    if is_loadable(candidate, target) and (asks_all or must_be_asked_about(candidate, target)):
         return replace(candidate, load=_with_places(tree.load(candidate.path), listed))
-    return _unless_missing(candidate, tree)
-
-
-def _unless_missing(candidate: Candidate, tree: Tree) -> Candidate:
-    """A candidate that was read, with whether there is such a file."""
     if isinstance(candidate.elf, str) and not tree.exists(candidate.path):
         return replace(candidate, is_missing=True)
     return candidate

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 import installer
 from installer.destinations import WheelDestination
@@ -30,7 +30,6 @@ from muslfix.targets.schemes import Layout
 from muslfix.transaction.transaction import Transaction
 from muslfix.wheels.archive import STANDARD, fastest
 from muslfix.wheels.head_start import HeadStart, begin
-from muslfix.wheels.metadata import WheelFacts
 from muslfix.wheels.wheel import MemberStream, Wheel
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def unpack(  # noqa: PLR0913 - as many as there are to say
     """
     with destination_errors(layout.scheme.purelib):
         claimed = [_claim(wheel, layout, executable, transaction) for wheel in wheels]
-        members = [member for one in claimed for member in one.destination.members]
+        members = [member for one in claimed for member in one.members]
         writer = Writer(STANDARD if all(wheel.is_small for wheel in wheels) else fastest(), executable)
         tell = partial(progress, f"unpacking {', '.join(wheel.facts.name for wheel in wheels)}")
         with _others(head_start, claimed, layout) as others:
@@ -76,9 +75,9 @@ def unpack(  # noqa: PLR0913 - as many as there are to say
         return [_finish(one, written, note_origin=note_origin) for one in claimed]
 
 
-def _finish(one: _Claimed, written: Written, *, note_origin: bool) -> StagedWheel:
-    files = [written.files[member.key] for member in one.destination.members]
-    staged = one.tree.finish([*files, *one.destination.written])
+def _finish(one: _Destination, written: Written, *, note_origin: bool) -> StagedWheel:
+    files = [written.files[member.key] for member in one.members]
+    staged = one.tree.finish([*files, *one.written])
     if not note_origin:
         return staged
     archive = one.wheel.archive
@@ -89,15 +88,17 @@ def _finish(one: _Claimed, written: Written, *, note_origin: bool) -> StagedWhee
 class _Destination(WheelDestination):
     """What ``installer`` hands the files of a wheel to.
 
+    :param wheel: the open wheel
     :param tree: gives each file its place
     :param executable: path of the interpreter that scripts shall call, or ``None`` where it is not known
-    :param facts: what the wheel is
     """
 
-    def __init__(self, tree: NewTree, executable: str | None, facts: WheelFacts) -> None:
-        self._tree = tree
+    def __init__(self, wheel: Wheel, tree: NewTree, executable: str | None) -> None:
+        #: See the class.
+        self.wheel = wheel
+        #: See the class.
+        self.tree = tree
         self._executable = executable
-        self._facts = facts
         #: The members of the archive, still to be written, in the archive's order.
         self.members: list[Member] = []
         #: The files that the archive does not have, written already.
@@ -105,7 +106,7 @@ class _Destination(WheelDestination):
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the script of an entry point."""
-        executable = needed_by_scripts(self._executable, self._facts.path)
+        executable = needed_by_scripts(self._executable, self.wheel.facts.path)
         name, content = Script(name, module, attr, section).generate(executable, "posix")
         return self._write("scripts", name, content, executable=True)
 
@@ -119,7 +120,7 @@ class _Destination(WheelDestination):
         relative = os.fspath(path)
         if not isinstance(stream, MemberStream):
             return self._write(scheme, relative, stream.read(), executable=is_executable)
-        place, in_record = self._tree.claim(scheme, relative)
+        place, in_record = self.tree.claim(scheme, relative)
         member = Member(stream, scheme, relative, place or "", in_record, is_executable)
         if place is None:
             self._join(member)
@@ -136,9 +137,9 @@ class _Destination(WheelDestination):
             if other.path == member.path and _have_same_content(other, member):
                 self.members[at] = other._replace(executable=other.executable or member.executable)
                 names = f"{other.stream.member.name!r:.200} and {member.stream.member.name!r:.200}"
-                self._tree.warnings.append(f"has the same content for one place in {names}")
+                self.tree.warnings.append(f"has the same content for one place in {names}")
                 return
-        raise twins(self._facts, member.path)
+        raise twins(self.wheel.facts, member.path)
 
     def finalize_installation(
         self,
@@ -149,9 +150,9 @@ class _Destination(WheelDestination):
         """Write no RECORD yet: muslfix has more to add."""
 
     def _write(self, scheme: str, relative: str, content: bytes, *, executable: bool) -> RecordEntry:
-        place, path = self._tree.claim(scheme, relative)
+        place, path = self.tree.claim(scheme, relative)
         if place is None:
-            raise twins(self._facts, path)
+            raise twins(self.wheel.facts, path)
         row = RecordRow.of(path, *write_new_file(place, [content], executable=executable))
         self.written.append(StagedFile(scheme, relative, row))
         return RecordEntry(relative, None, None)
@@ -172,30 +173,16 @@ def _have_same_content(one: Member, other: Member) -> bool:
     return len(digests) == 1
 
 
-class _Claimed(NamedTuple):
-    """A wheel whose files have their places.
-
-    :param wheel: the open wheel
-    :param tree: where the places are
-    :param destination: what is to be written there
-    """
-
-    wheel: Wheel
-    tree: NewTree
-    destination: _Destination
-
-
-def _claim(wheel: Wheel, layout: Layout, executable: str | None, transaction: Transaction) -> _Claimed:
+def _claim(wheel: Wheel, layout: Layout, executable: str | None, transaction: Transaction) -> _Destination:
     """Give each file of a wheel its place."""
-    tree = NewTree(wheel.facts, layout, transaction)
-    destination = _Destination(tree, executable, wheel.facts)
+    destination = _Destination(wheel, NewTree(wheel.facts, layout, transaction), executable)
     installer.install(wheel, destination, dict(METADATA))
-    return _Claimed(wheel, tree, destination)
+    return destination
 
 
 @contextmanager
 def _others(
-    given: HeadStart | None, claimed: Sequence[_Claimed], layout: Layout
+    given: HeadStart | None, claimed: Sequence[_Destination], layout: Layout
 ) -> Iterator[HeadStart | None]:
     """The processes that inflate too; they end with the block."""
     others = given

@@ -9,7 +9,6 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 from muslfix.errors import IncompatibleWheel, MuslfixError, UsageError, destination_errors, spelling_errors
 from muslfix.loader.check import LoadCheck
@@ -239,25 +238,14 @@ def _as_promised(wheel: Wheel, target: Target) -> Target:
     return replace(target, extension_suffixes=tuple(plain))
 
 
-class _Misfit(NamedTuple):
-    """Why a wheel is not for a target.
-
-    :param is_certain: ``False`` where too little is known of the target; the tip says how to add that
-    """
-
-    reason: str
-    is_certain: bool
-    tip: str | None
-
-
-def _misfit(wheel: Wheel, target: Target, tags: NewTags) -> _Misfit | None:
+def _misfit(wheel: Wheel, target: Target, tags: NewTags) -> IncompatibleWheel | None:
     """Why a wheel is not for a target with the tags that it will have, or ``None``."""
     try:
         check_tags(wheel.facts.path, tags.all_of(wheel.facts.tags), target)
         check_requires_python(wheel.facts.path, wheel.facts.requires_python, target)
     except IncompatibleWheel as error:
         reason = f"it {error.reason}" + (", once it has the right tag" if tags.platforms else "")
-        return _Misfit(reason, error.is_certain, error.tip)
+        return IncompatibleWheel(None, reason, error.tip, error.is_certain)
     return None
 
 

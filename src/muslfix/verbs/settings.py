@@ -80,23 +80,23 @@ def read_settings(pyproject: str | None, environ: Mapping[str, str]) -> Found:
     """
     found = Found(Settings(), {}, [], [])
     if pyproject is not None:
+        table: dict[str, Any] = {}
         try:
             content = read_regular(pyproject, _MAX_SETTINGS)
-            table = _table(content) if b"muslfix" in content else {}
+            if b"muslfix" in content:
+                table = _table(content)
         except FileNotFoundError:
-            table = {}
+            pass  # there are none
         except (OSError, ValueError, RecursionError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
             found.unknown.append(
                 f"{pyproject}: cannot be read, so the settings of muslfix are ignored ({reason})"
             )
-            table = {}
         except ModuleNotFoundError:
             found.unknown.append(
                 f"{pyproject}: the settings of muslfix are ignored: this Python needs tomli to read them"
                 " (tip: install tomli beside muslfix)"
             )
-            table = {}
         for key, value in table.items():
             found = _with(found, key, value, pyproject, f"{pyproject}: tool.muslfix.{key:.40}")
     for key, name, value in _variables(environ):

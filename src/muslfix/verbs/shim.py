@@ -126,7 +126,8 @@ def remove_shim(target: Target, options: ShimOptions | None = None) -> Report:
     warnings = (about_remaining(transaction.remaining),) if transaction.remaining else ()
     reports = tuple(report_installed(project, "removed") for project in going)
     notes = () if going else (_not_there(layout),)
-    return _report(target, layout, reports, notes=notes, warnings=warnings, dry_run=options.dry_run)
+    sites = layout.site_directories
+    return Report("shim", options.dry_run, reports, warnings, notes, target.source, directories=sites)
 
 
 @spelling_errors()
@@ -141,18 +142,23 @@ def shim_status(target: Target) -> Report:
     there, _ = _sort(layout)
     for project in there:
         check_own(project)
-    reports = tuple(report_installed(project, "checked") for project in there)
-    if not target.runs_here or target.executable is None:
-        sentence = about_shim(target)
-        doubts = () if sentence else (_not_there(layout),)
-        return _report(target, layout, reports, notes=(sentence,) if sentence else (), doubts=doubts)
-    file, suffixes = loaded_shim(target.executable)
-    if suffixes:
+    if target.runs_here and target.executable is not None:
+        file, suffixes = loaded_shim(target.executable)
         names = ", ".join(f"demo{suffix}" for suffix in suffixes)
         looks = f"for 'import demo', this Python also looks for {names}, behind its own names"
-        note = f"active, from {file}: {looks}"
-        return _report(target, layout, reports, notes=(note,))
-    return _report(target, layout, reports, doubts=(_why_not(layout, there),))
+        note = f"active, from {file}: {looks}" if suffixes else None
+        doubt = _why_not(layout, there)
+    else:
+        note, doubt = about_shim(target), _not_there(layout)
+    return Report(
+        "shim",
+        dry_run=False,
+        projects=tuple(report_installed(project, "checked") for project in there),
+        notes=(note,) if note else (),
+        source=target.source,
+        directories=layout.site_directories,
+        doubts=() if note else (doubt,),
+    )
 
 
 def _layout(target: Target) -> Layout:
@@ -198,25 +204,3 @@ def _check_owners(going: list[InstalledProject]) -> None:
                 f"belongs to the package manager {project.package_manager}",
                 tip="remove it with that, or use --break-system-packages if you accept the risk",
             )
-
-
-def _report(  # noqa: PLR0913 - all that the report says
-    target: Target,
-    layout: Layout,
-    projects: tuple[ProjectReport, ...],
-    *,
-    notes: tuple[str, ...] = (),
-    warnings: tuple[str, ...] = (),
-    doubts: tuple[str, ...] = (),
-    dry_run: bool = False,
-) -> Report:
-    return Report(
-        "shim",
-        dry_run,
-        projects,
-        notes=notes,
-        warnings=warnings,
-        doubts=doubts,
-        source=target.source,
-        directories=layout.site_directories,
-    )
