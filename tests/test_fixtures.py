@@ -18,7 +18,8 @@ import pytest
 
 from muslfix.elf.facts import ElfFacts, read_elf
 from muslfix.errors import InvalidElf
-from muslfix.modules.plan import Candidate, Decision, plan
+from muslfix.modules.candidate import Candidate
+from muslfix.modules.plan import Decision, plan
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.untrusted_facts import target_from_facts
 from muslfix.verdicts import Mode

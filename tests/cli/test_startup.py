@@ -14,8 +14,9 @@ from wheelmaker import make_wheel
 #: What judges extension modules and gives them names. Names of packages stand for all that is in them.
 OF_MODULES = frozenset(
     {
-        "elf.dynamic", "elf.symbols", "loader", "modules.candidates", "modules.plan", "modules.tree",
-        "projects.names", "projects.trace", "report.modules", "rewheel.wheel_plan", "staging.rename",
+        "elf.dynamic", "elf.symbols", "loader", "modules.candidate", "modules.candidates", "modules.plan",
+        "modules.tree", "projects.names", "projects.trace", "report.modules", "rewheel.wheel_plan",
+        "staging.rename",
     }
 )  # fmt: skip
 

@@ -13,8 +13,9 @@ from trees import snapshot
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.loader.check import LoadCheck
+from muslfix.modules.candidate import Candidate
 from muslfix.modules.candidates import plan_tree, scan_candidates
-from muslfix.modules.plan import Candidate, Decision, Plan
+from muslfix.modules.plan import Decision, Plan
 from muslfix.modules.tree import DiskTree, examine
 from muslfix.projects.names import apply_names, give_name
 from muslfix.projects.trace import Change

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from muslfix.elf.facts import ElfFacts, Machine
 from muslfix.loader.facts import LoadResult, Problem
-from muslfix.modules.plan import Candidate, Decision, Plan, is_judged, is_loadable, plan, undecided
+from muslfix.modules.candidate import Candidate, abi_fits
+from muslfix.modules.candidates import is_loadable, undecided
+from muslfix.modules.plan import Decision, Plan, plan
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import Scheme, Target
 from muslfix.verdicts import LOADER_VERDICTS, Mode, Verdict
@@ -526,7 +528,7 @@ def test_no_file_gets_a_name_unread(others: list[tuple[str, str]]) -> None:
 )  # fmt: skip
 def test_whose_bytes_can_matter(suffix: str, judged: bool) -> None:
     file = candidate(f(suffix, "", None).path, "unread")
-    assert is_judged(file, ON_MUSL) is judged
+    assert abi_fits(file, ON_MUSL) is judged
     plans = [plan([replace(file, elf=elf)], ON_MUSL) for elf in ELVES.values() if elf is not None]
     verdicts = {decision.verdict for made in plans for decision in made.decisions}
     assert judged is (verdicts != {Verdict.OTHER_ABI})

@@ -10,7 +10,8 @@ from rootmaker import ELF, known_target
 from wheelmaker import make_wheel
 
 from muslfix.elf.facts import read_elf
-from muslfix.modules.plan import Candidate, plan
+from muslfix.modules.candidate import Candidate
+from muslfix.modules.plan import plan
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.spec import parse_target_spec
 from muslfix.targets.target import Target

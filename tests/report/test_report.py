@@ -19,7 +19,8 @@ from muslfix.errors import InvalidElf
 from muslfix.loader.facts import LoadResult, Problem
 from muslfix.loader.musl_floor import MuslFloor
 from muslfix.loader.time_t import TimeT
-from muslfix.modules.plan import Candidate, Decision, judge_library, plan
+from muslfix.modules.candidate import Candidate
+from muslfix.modules.plan import Decision, judge_library, plan
 from muslfix.report.looked_at import LookedAt, PlaceReport
 from muslfix.report.modules import report_module, with_times
 from muslfix.report.report import (

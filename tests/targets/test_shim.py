@@ -22,7 +22,8 @@ from environments import make_environment, site_packages
 
 from muslfix.elf.dynamic import DynamicFacts, read_image
 from muslfix.elf.facts import ElfFacts, read_elf
-from muslfix.modules.plan import Candidate, _foreign_verdict, plan
+from muslfix.modules.candidate import Candidate, foreign_verdict
+from muslfix.modules.plan import plan
 from muslfix.suffix import SPELLINGS, ExtensionFilename, Libc
 from muslfix.targets import shim
 from muslfix.targets.cpython import CPUS, suffixes_of
@@ -130,7 +131,7 @@ def test_the_proof_agrees_with_the_planner(program: str, monkeypatch: pytest.Mon
         assert isinstance(image.dynamic, DynamicFacts)
         (function, *_) = [*image.facts.init_functions, "PyInit_nothing"]
         reason = proof.why_not(str(path), "p." + function[len("PyInit_") :])
-        wrong = _foreign_verdict(image.facts, target) is not None
+        wrong = foreign_verdict(image.facts, target) is not None
         assert bool(reason) is (wrong or function not in image.dynamic.exports.names), (path.name, reason)
         assert "\n" not in reason
         fits |= set() if reason else {path.name}

@@ -14,17 +14,8 @@ from dataclasses import replace
 
 from muslfix.elf.facts import ElfFacts
 from muslfix.loader.facts import LoadResult, Problem
-from muslfix.modules.plan import (
-    Candidate,
-    Decision,
-    Plan,
-    is_judged,
-    is_loadable,
-    judge_library,
-    must_be_asked_about,
-    plan,
-    undecided,
-)
+from muslfix.modules.candidate import Candidate, abi_fits, foreign_verdict, is_plain_library, name_fits
+from muslfix.modules.plan import Decision, Plan, judge_library, plan
 from muslfix.modules.tree import Tree
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.target import Target
@@ -42,8 +33,8 @@ def scan_candidates(
     :param tree: the files
     :param target: decides which files must be read
     :param thorough: read also those with a right name, to find foreign ones among them
-    :param asks_all: do the load check for all that are read, and not only for those that
-        :func:`~muslfix.modules.plan.must_be_asked_about`
+    :param asks_all: do the load check for all that are read, and not only for those that have no right name
+        yet, or whose headers raise doubts
     """
     listed = set(paths)
     named = [(path, ExtensionFilename.parse(path)) for path in sorted(listed)]
@@ -56,7 +47,7 @@ def scan_candidates(
             candidate,
             has_source=candidate.module + ".py" in listed,
             elf=tree.examine(candidate.path)
-            if candidate in unread or (thorough and is_judged(candidate, target))
+            if candidate in unread or (thorough and abi_fits(candidate, target))
             else None,
         )
         for candidate in candidates
@@ -64,15 +55,60 @@ def scan_candidates(
     return [_completed(candidate, tree, target, listed, asks_all=asks_all) for candidate in read]
 
 
+def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Candidate]:
+    """The candidates whose verdict depends on their bytes, which must be read before :func:`plan`.
+
+    The others can be read too, and are then judged by their bytes: a file with the right name may be foreign.
+
+    :param candidates: the files of one tree
+    """
+    by_module: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        if abi_fits(candidate, target):
+            by_module.setdefault(candidate.module, []).append(candidate)
+    # Beside another file m.so may be a shared library and no module. Only its bytes tell.
+    return frozenset(
+        candidate
+        for files in by_module.values()
+        if not any(name_fits(file, target) and (file.name.abi or len(files) == 1) for file in files)
+        for candidate in files
+    )
+
+
 def _completed(
     candidate: Candidate, tree: Tree, target: Target, listed: Collection[str], *, asks_all: bool
 ) -> Candidate:
     """A candidate that was read, with what else is to be known: the load check, or that there is no file."""
-    if is_loadable(candidate, target) and (asks_all or must_be_asked_about(candidate, target)):
+    if is_loadable(candidate, target) and (asks_all or _must_be_asked_about(candidate, target)):
         return replace(candidate, load=_with_places(tree.load(candidate.path), listed))
     if isinstance(candidate.elf, str) and not tree.exists(candidate.path):
         return replace(candidate, is_missing=True)
     return candidate
+
+
+def is_loadable(candidate: Candidate, target: Target) -> bool:
+    """Whether the load check applies: the file is for the target's libc and machine.
+
+    :param candidate: with its ELF facts
+    """
+    elf = candidate.elf
+    return (
+        isinstance(elf, ElfFacts)
+        and not is_plain_library(candidate)
+        and abi_fits(candidate, target)
+        and not candidate.is_missing
+        and foreign_verdict(elf, target) is None
+    )
+
+
+def _must_be_asked_about(candidate: Candidate, target: Target) -> bool:
+    """Whether the load check cannot be left out: the file has no right name yet, or its headers raise doubts.
+
+    :param candidate: one that :func:`is_loadable`
+    """
+    elf = candidate.elf
+    is_plain = isinstance(elf, ElfFacts) and elf.init_functions and not elf.is_delicate
+    return not (is_plain and name_fits(candidate, target))
 
 
 def _with_places(load: LoadResult | None, listed: Collection[str]) -> LoadResult | None:

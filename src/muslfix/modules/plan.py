@@ -1,66 +1,32 @@
 """The planner: from the facts of files and of a target to the changes that are needed. It touches nothing.
 
-Each file that is named like an extension module gets one :class:`~muslfix.verdicts.Verdict`. File names and
-ELF bytes decide. Whether an import happens to work does not, because musl's loader accepts some glibc modules
-that crash later. The plan of a tree that has been fixed is empty.
+Each file that is named like an extension module gets one :class:`~muslfix.verdicts.Verdict`: first each by
+itself (:mod:`~muslfix.modules.candidate`), then with the other files of its module. The plan of a tree that
+has been fixed is empty.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from muslfix.elf.facts import ElfFacts
-from muslfix.loader.facts import LoadResult
+from muslfix.modules.candidate import (
+    HOPELESS,
+    Candidate,
+    foreign_verdict,
+    is_plain_library,
+    name_fits,
+    trouble_of,
+    verdict_alone,
+)
 from muslfix.suffix import ExtensionFilename
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode, Verdict
 
-# The target cannot load a file with one of these. For the first two no library that is added later helps.
-_HOPELESS = (Verdict.CRASHES, Verdict.FOREIGN_LIBRARY)
-_FOREIGN = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF, *_HOPELESS)
+# The target cannot load a file with one of these.
+_FOREIGN = (Verdict.OTHER_LIBC, Verdict.OTHER_MACHINE, Verdict.NOT_ELF, *HOPELESS)
 _MISSING = (Verdict.MISSING_LIBRARY, Verdict.MISSING_SYMBOL)
-
-# Libraries of the system that have no init function.
-_WITHOUT_MODULES = re.compile(
-    r"lib(?:c|m|dl|rt|util|pthread|gcc_s|stdc\+\+)(?:-[0-9a-f]{8})?\.(?:so|musl)|ld-(?:linux|musl)|ld(?:64)?\.so"
-)
-
-# The CPython that first starts a module by PyModExport_m: https://peps.python.org/pep-0793/
-_FIRST_WITH_EXPORTS = (3, 15)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A file that may be an extension module.
-
-    :param path: relative to the root of its tree, with ``/`` as separator
-    :param name: the base name, taken apart
-    :param elf: its ELF facts; a sentence if it is not a readable ELF file; ``None`` if it was not read
-    :param has_source: whether a ``.py`` of the same module is beside it
-    :param load: what the target's loader will do with it; ``None`` if that was not checked
-    :param is_library: whether it is no module but a shared library, which a program loads by its path
-    :param is_missing: whether it was to be read and does not exist
-    """
-
-    path: str
-    name: ExtensionFilename
-    elf: ElfFacts | str | None = None
-    has_source: bool = False
-    load: LoadResult | None = None
-    is_library: bool = False
-    is_missing: bool = False
-
-    @property
-    def directory(self) -> str:
-        """The directory with a trailing ``/``; empty at the root of the tree."""
-        return self.path[: len(self.path) - len(str(self.name))]
-
-    @property
-    def module(self) -> str:
-        """The directory and the name of the module, which identify it for an import."""
-        return self.directory + self.name.module
 
 
 @dataclass(frozen=True)
@@ -110,56 +76,6 @@ class Plan:
         return tuple(decision for decision in self.decisions if decision.refused)
 
 
-def undecided(candidates: Iterable[Candidate], target: Target) -> frozenset[Candidate]:
-    """The candidates whose verdict depends on their bytes, which must be read before :func:`plan`.
-
-    The others can be read too, and are then judged by their bytes: a file with the right name may be foreign.
-
-    :param candidates: the files of one tree
-    """
-    by_module: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        if is_judged(candidate, target):
-            by_module.setdefault(candidate.module, []).append(candidate)
-    # Beside another file m.so may be a shared library and no module. Only its bytes tell.
-    return frozenset(
-        candidate
-        for files in by_module.values()
-        if not any(_name_fits(file, target) and (file.name.abi or len(files) == 1) for file in files)
-        for candidate in files
-    )
-
-
-def is_judged(candidate: Candidate, target: Target) -> bool:
-    """Whether the bytes of a file can matter: its ABI part is one of the target's."""
-    return candidate.name.is_for_linux and target.suffix_for(candidate.name.abi) is not None
-
-
-def is_loadable(candidate: Candidate, target: Target) -> bool:
-    """Whether the load check applies: the file is for the target's libc and machine.
-
-    :param candidate: with its ELF facts
-    """
-    elf = candidate.elf
-    return (
-        isinstance(elf, ElfFacts)
-        and not _is_plain_library(candidate)
-        and is_judged(candidate, target)
-        and not candidate.is_missing
-        and _foreign_verdict(elf, target) is None
-    )
-
-
-def must_be_asked_about(candidate: Candidate, target: Target) -> bool:
-    """Whether the load check cannot be left out: the file has no right name yet, or its headers raise doubts.
-
-    :param candidate: one that :func:`is_loadable`
-    """
-    elf = candidate.elf
-    is_plain = isinstance(elf, ElfFacts) and elf.init_functions and not elf.is_delicate
-    return not (is_plain and _name_fits(candidate, target))
-
-
 def plan(
     candidates: Iterable[Candidate],
     target: Target,
@@ -175,11 +91,12 @@ def plan(
     :param mode: how modules get their names
     :param taken: paths that exist in the tree; it need not contain those of the candidates
     :param needed: names in ``DT_NEEDED`` of all ELF files of the tree; read for ``RENAME`` only
-    :raises ValueError: if a file would get a name and was not read, which :func:`undecided` prevents
+    :raises ValueError: if a file would get a name and was not read, which
+        :func:`~muslfix.modules.candidates.undecided` prevents
     """
     modules: dict[str, list[Candidate]] = {}
     for candidate in sorted(candidates, key=lambda candidate: candidate.path):
-        if not _is_plain_library(candidate):
+        if not is_plain_library(candidate):
             modules.setdefault(candidate.module, []).append(candidate)
     occupied = {*taken, *(c.path for files in modules.values() for c in files if not c.is_missing)}
     decisions = []
@@ -198,15 +115,15 @@ def judge_library(library: Candidate, target: Target) -> Decision:
 
     :param library: with its ELF facts, and what the loader will do with it if that is known
     """
-    foreign = None if library.elf is None else _foreign_verdict(library.elf, target)
-    verdict = foreign or _trouble_of(library) or Verdict.LIBRARY
+    foreign = None if library.elf is None else foreign_verdict(library.elf, target)
+    verdict = foreign or trouble_of(library) or Verdict.LIBRARY
     is_strict = library.load is not None and library.load.strict
     return Decision(library, verdict, refused=verdict in _FOREIGN or (is_strict and verdict in _MISSING))
 
 
 def _plan_module(files: list[Candidate], target: Target, occupied: Collection[str]) -> list[Decision]:
     """Judge the files of one module: first each by itself, then together."""
-    verdicts = {candidate: _verdict_alone(candidate, target) for candidate in files}
+    verdicts = {candidate: verdict_alone(candidate, target) for candidate in files}
     importable = [c for c in files if verdicts[c] is Verdict.IMPORTABLE]
     misnamed = sorted(
         (c for c in files if verdicts[c] is Verdict.MISNAMED),
@@ -239,7 +156,7 @@ def _is_tried(candidate: Candidate, server: Candidate | None, target: Target) ->
 
     :param server: the file that gives the target the module, or ``None``
     """
-    if not _name_fits(candidate, target):
+    if not name_fits(candidate, target):
         return False
     place = target.extension_suffixes.index(candidate.name.suffix)
     return server is None or place < _preference(server, target)[0]
@@ -252,89 +169,23 @@ def _unless_served(decision: Decision, server: Candidate, target: Target) -> Dec
     """
     if decision.verdict not in (*_FOREIGN, *_MISSING, Verdict.NO_INIT):
         return decision
-    if _name_fits(decision.candidate, target):
+    if name_fits(decision.candidate, target):
         return replace(decision, refused=decision.verdict is not Verdict.NO_INIT)
     return Decision(decision.candidate, Verdict.SERVED, other=server.path)
 
 
-def _verdict_alone(candidate: Candidate, target: Target) -> Verdict:
-    """What a file is to the target by itself, without the other files of its module."""
-    if not is_judged(candidate, target):
-        return Verdict.OTHER_ABI
-    if candidate.is_missing:
-        return Verdict.MISSING
-    foreign = None if candidate.elf is None else _foreign_verdict(candidate.elf, target)
-    if foreign is not None:
-        return foreign
-    trouble = _trouble_of(candidate)
-    if trouble in _HOPELESS or (trouble is not None and candidate.load is not None and candidate.load.strict):
-        return trouble
-    if _lacks_init_function(candidate, target):
-        return Verdict.NO_INIT
-    return Verdict.IMPORTABLE if _name_fits(candidate, target) else Verdict.MISNAMED
-
-
-def _foreign_verdict(elf: ElfFacts | str, target: Target) -> Verdict | None:
-    """What is wrong with the file itself."""
-    if isinstance(elf, str) or elf.kind != "shared object":
-        return Verdict.NOT_ELF
-    if elf.machine != target.machine:
-        return Verdict.OTHER_MACHINE
-    return None if elf.libcs <= {target.libc} else Verdict.OTHER_LIBC
-
-
-def _trouble_of(candidate: Candidate) -> Verdict | None:
-    """The worst problem that the load check has found."""
-    if candidate.load is None or not candidate.load.problems:
-        return None
-    return candidate.load.problems[0].trouble
-
-
 def _with_load(decision: Decision) -> Decision:
     """Replace the verdict of a file that is or becomes importable by its problem, if it has one."""
-    trouble = _trouble_of(decision.candidate)
+    trouble = trouble_of(decision.candidate)
     if trouble is None or decision.verdict not in (Verdict.IMPORTABLE, Verdict.MISNAMED):
         return decision
     return replace(decision, verdict=trouble)
 
 
-def _is_plain_library(candidate: Candidate) -> bool:
-    """Whether ``m.so`` is a shared library that is only named like a module: it has no init function."""
-    if candidate.name.abi or candidate.elf is None or candidate.is_missing:
-        return False
-    return isinstance(candidate.elf, str) or not candidate.elf.init_functions
-
-
-def init_functions(name: ExtensionFilename, target: Target) -> tuple[str, ...]:
-    """The functions of which a target calls one to start a module of this name."""
-    older, newer = name.init_functions
-    return (newer, older) if target.version_info >= _FIRST_WITH_EXPORTS else (older,)
-
-
-def _lacks_init_function(candidate: Candidate, target: Target) -> bool:
-    """Whether an import ends in an :exc:`ImportError` because there is no function that starts the module.
-
-    It is looked for as ``dlsym`` does, which takes it from a library of the module too.
-    """
-    if not isinstance(candidate.elf, ElfFacts):
-        return False
-    load = candidate.load or LoadResult()
-    read = {path.rpartition("/")[2] for path in load.files}
-    for library in candidate.elf.needed:
-        if library.rpartition("/")[2] not in read and not _WITHOUT_MODULES.match(library):
-            return False  # it could define the function
-    found = load.init_functions.union(candidate.elf.init_functions)
-    return found.isdisjoint(init_functions(candidate.name, target))
-
-
-def _name_fits(candidate: Candidate, target: Target) -> bool:
-    return candidate.name.suffix in target.extension_suffixes
-
-
 def _preference(candidate: Candidate, target: Target) -> tuple[int, bool, str]:
     """Sort key: the order in which the target looks, then the CPU in the name, then the path."""
     wanted = target.suffix_for(candidate.name.abi) or ""
-    exact = candidate.name.suffix if _name_fits(candidate, target) else wanted
+    exact = candidate.name.suffix if name_fits(candidate, target) else wanted
     own = ExtensionFilename.of_suffix(wanted)
     same_cpu = own is not None and _cpu(own.triplet) == _cpu(candidate.name.triplet)
     return target.extension_suffixes.index(exact), not same_cpu, candidate.path

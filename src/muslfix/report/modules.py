@@ -10,7 +10,8 @@ from muslfix.elf.facts import ElfFacts
 from muslfix.errors import MAY_READ, few
 from muslfix.loader.facts import LoadResult
 from muslfix.loader.time_t import TimeT, sentence_about
-from muslfix.modules.plan import Decision, Plan, init_functions
+from muslfix.modules.candidate import init_functions
+from muslfix.modules.plan import Decision, Plan
 from muslfix.report.report import ModuleReport, ProjectReport
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.target import Target
