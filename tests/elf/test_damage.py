@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muslfix.elf.facts import ElfFacts, read_elf
-from muslfix.elf.file import DT_STRTAB, PT_DYNAMIC, ElfFile
+from muslfix.elf.file import DT, PT_DYNAMIC, ElfFile
 from muslfix.elf.mapping import PAGE
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "elf" / "mips64-musl.so"
@@ -106,7 +106,7 @@ def is_plain(data: bytes) -> bool:
         for segment in dynamic
     ]
     is_aligned = all((load.address - load.offset) % PAGE == 0 for load in file.mapping.loads)
-    return is_aligned and all(places) and len(dynamic) < 2 and len(file.values(DT_STRTAB)) < 2
+    return is_aligned and all(places) and len(dynamic) < 2 and len(file.values(DT.STRTAB)) < 2
 
 
 def is_text(facts: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from muslfix.elf import symbol_table
 from muslfix.elf.dynamic import DynamicFacts, Image
 from muslfix.elf.facts import ElfFacts, Machine
-from muslfix.elf.file import DT_STRTAB, ElfFile
+from muslfix.elf.file import DT, ElfFile
 from muslfix.elf.symbol_table import Symbols
 from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
@@ -54,7 +54,7 @@ class Table(ElfFile):
         ]
         numbers = struct.pack(f"{sign}{len(symbols)}H", *(s.version for s in symbols))
         table = b"".join(rows)
-        self.tags = {_SYMTAB: [0], DT_STRTAB: [0], **({_VERSYM: [len(table)]} if versions else {})}
+        self.tags = {_SYMTAB: [0], DT.STRTAB: [0], **({_VERSYM: [len(table)]} if versions else {})}
         self.size = len(table + numbers)
         self._stream = io.BytesIO(table + numbers)
 

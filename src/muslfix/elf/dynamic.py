@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from muslfix.elf.facts import ElfFacts, NeededVersion, facts_of
-from muslfix.elf.file import DT_STRTAB, PT_GNU_STACK, ElfFile
+from muslfix.elf.file import DT, PT_GNU_STACK, ElfFile
 from muslfix.elf.hash_tables import hashed_symbols
 from muslfix.elf.odd_headers import odd_headers, thread_local_of
 from muslfix.elf.odd_tables import odd_tables
@@ -25,8 +25,6 @@ from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
 
-_NEEDED, _SONAME, _RPATH, _RUNPATH, _RELRSZ, _RELR = 1, 14, 15, 29, 35, 36
-_FLAGS_1 = 0x6FFFFFFB
 _DF_1_NODEFLIB = 0x800
 _VER_FLG_WEAK = 2
 
@@ -95,12 +93,12 @@ def dynamic_of(file: ElfFile, needs: Sequence[NeededVersion]) -> DynamicFacts:
     symbols = Symbols(file, first, count, {need.number: need.name for need in needs})
     variables = thread_local_of(file)
     return DynamicFacts(
-        soname=_text(file, _SONAME),
-        needed=tuple(file.string(value) for value in file.values(_NEEDED)),
-        rpath=_text(file, _RPATH),
-        runpath=_text(file, _RUNPATH),
-        no_default_libraries=bool(file.value(_FLAGS_1) & _DF_1_NODEFLIB),
-        has_relative_relocations=file.value(_RELR) > 0 and file.value(_RELRSZ) > 0,
+        soname=_text(file, DT.SONAME),
+        needed=tuple(file.string(value) for value in file.values(DT.NEEDED)),
+        rpath=_text(file, DT.RPATH),
+        runpath=_text(file, DT.RUNPATH),
+        no_default_libraries=bool(file.value(DT.FLAGS_1) & _DF_1_NODEFLIB),
+        has_relative_relocations=file.value(DT.RELR) > 0 and file.value(DT.RELRSZ) > 0,
         tls_size=0 if variables is None else variables.memory,
         tls_align=1 if variables is None else max(variables.align, 1),
         has_descriptors=relocations.has_descriptors,
@@ -127,7 +125,7 @@ def _initial_exec(symbols: Symbols, indexes: Collection[int]) -> tuple[Reference
 
 def _text(file: ElfFile, tag: int) -> str | None:
     values = file.values(tag)
-    return file.string(values[-1]) if values and file.values(DT_STRTAB) else None
+    return file.string(values[-1]) if values and file.values(DT.STRTAB) else None
 
 
 class Image(NamedTuple):

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
-from muslfix.elf.file import MAX_STRING, PT_GNU_STACK, PT_INTERP, ElfFile
+from muslfix.elf.file import DT, MAX_STRING, PT_GNU_STACK, PT_INTERP, ElfFile
 from muslfix.elf.hash_tables import defines
+from muslfix.elf.mapping import PF_X
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
 
@@ -53,8 +54,7 @@ _CALLING_CONVENTIONS: dict[int, tuple[int, dict[int, str]]] = {
 }
 
 _KINDS = {2: "program", 3: "shared object"}  # e_type
-_DT_NEEDED, _DT_SONAME, _DT_FLAGS, _DT_RELR, _DT_VERNEED = 1, 14, 30, 36, 0x6FFFFFFE
-_DF_STATIC_TLS, _PF_X = 0x10, 1
+_DF_STATIC_TLS = 0x10
 _VERSION_NEED = "HHIII"
 _VERSION_NEED_ENTRY = "IHHII"
 
@@ -151,10 +151,10 @@ def facts_of(file: ElfFile) -> tuple[ElfFacts, list[NeededVersion]]:
 
     :raises InvalidElf: as :func:`read_elf`
     """
-    raw = [file.string(value) for value in file.values(_DT_NEEDED)]
+    raw = [file.string(value) for value in file.values(DT.NEEDED)]
     shown = {name: _visible(name) for name in dict.fromkeys(raw)}
     needed = tuple(shown[name] for name in raw)
-    sonames = [_visible(file.string(value)) for value in file.values(_DT_SONAME)]
+    sonames = [_visible(file.string(value)) for value in file.values(DT.SONAME)]
     # A damaged file can need one name thousands of times; each is one piece of evidence.
     names = tuple(dict.fromkeys(needed))
     versions = list(needed_versions(file))
@@ -180,10 +180,8 @@ def facts_of(file: ElfFile) -> tuple[ElfFacts, list[NeededVersion]]:
 
 def _is_delicate(file: ElfFile) -> bool:
     stacks = [segment.flags for segment in file.segments if segment.kind == PT_GNU_STACK]
-    has_static_tls = file.value(_DT_FLAGS) & _DF_STATIC_TLS
-    return bool(
-        file.value(_DT_RELR) or has_static_tls or not stacks or any(flags & _PF_X for flags in stacks)
-    )
+    has_static_tls = file.value(DT.FLAGS) & _DF_STATIC_TLS
+    return bool(file.value(DT.RELR) or has_static_tls or not stacks or any(flags & PF_X for flags in stacks))
 
 
 def needed_versions(file: ElfFile) -> Iterator[NeededVersion]:
@@ -191,7 +189,7 @@ def needed_versions(file: ElfFile) -> Iterator[NeededVersion]:
 
     :raises InvalidElf: if they lead out of the file, or have no end
     """
-    tables = file.values(_DT_VERNEED)
+    tables = file.values(DT.VERNEED)
     at = file.offset_of(tables[-1]) if tables else None
     budget = _MAX_VERSIONS
     while at is not None:

@@ -18,7 +18,17 @@ from muslfix.errors import InvalidElf
 
 PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_PHDR, PT_TLS = 2, 3, 4, 6, 7
 PT_GNU_STACK, PT_GNU_RELRO, PT_GNU_PROPERTY = 0x6474E551, 0x6474E552, 0x6474E553
-DT_NULL, DT_STRTAB, DT_STRSZ = 0, 5, 10
+
+
+class DT:
+    """The tags of the dynamic section (``d_tag``), under their names without ``DT_``."""
+
+    NULL, NEEDED, PLTRELSZ, HASH, STRTAB, SYMTAB, RELA, RELASZ, RELAENT, STRSZ = 0, 1, 2, 4, 5, 6, 7, 8, 9, 10
+    INIT, SONAME, RPATH, REL, RELSZ, PLTREL, TEXTREL, JMPREL = 12, 14, 15, 17, 18, 20, 22, 23
+    INIT_ARRAY, INIT_ARRAYSZ, RUNPATH, FLAGS, RELRSZ, RELR, RELRENT = 25, 27, 29, 30, 35, 36, 37
+    GNU_HASH, VERSYM, RELACOUNT = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFF9
+    FLAGS_1, VERDEF, VERNEED = 0x6FFFFFFB, 0x6FFFFFFC, 0x6FFFFFFE
+
 
 # The structures, in the notation of the struct module, by class where they differ.
 _HEADER = {32: "HHIIIIIHHH", 64: "HHIQQQIHHH"}  # behind e_ident, up to e_phnum
@@ -124,7 +134,7 @@ class ElfFile:
         if len(section) < wanted or (has_zeros and wanted == length):  # a page goes on with zeros
             section += bytes(entry.size)
         for tag, value in entry.iter_unpack(section[: len(section) // entry.size * entry.size]):
-            if tag == DT_NULL:
+            if tag == DT.NULL:
                 return
             yield tag, value
         raise InvalidElf(None, "has a dynamic section without an end")
@@ -158,9 +168,9 @@ class ElfFile:
             raise InvalidElf(None, "has names of more than 1 MiB in its dynamic section")
 
     def _read_string(self, index: int) -> str:
-        if not self.values(DT_STRTAB):
+        if not self.values(DT.STRTAB):
             raise InvalidElf(None, "has a dynamic section without a string table")
-        offset, length, has_zeros = self.mapping.run(self.value(DT_STRTAB) + index)
+        offset, length, has_zeros = self.mapping.run(self.value(DT.STRTAB) + index)
         text = self.read(offset, min(length, MAX_STRING), at_most=True)
         if b"\0" not in text and not (has_zeros and length <= MAX_STRING):
             raise InvalidElf(None, "has a name without an end in its string table")
@@ -173,11 +183,11 @@ class ElfFile:
             said to be
         :raises InvalidElf: if it is not where it should be
         """
-        if not self.values(DT_STRTAB):
+        if not self.values(DT.STRTAB):
             return b""
         if whole not in self._string_tables:
-            offset, length, _ = self.mapping.run(self.value(DT_STRTAB))
-            wanted = min(length, _MAX_STRING_TABLE if whole else min(self.value(DT_STRSZ), _MAX_STRING_TABLE))
+            offset, length, _ = self.mapping.run(self.value(DT.STRTAB))
+            wanted = min(length, _MAX_STRING_TABLE if whole else min(self.value(DT.STRSZ), _MAX_STRING_TABLE))
             self._string_tables[whole] = self.read(offset, wanted, at_most=True)
         return self._string_tables[whole]
 

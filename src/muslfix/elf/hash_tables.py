@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from muslfix.elf.file import ElfFile
+from muslfix.elf.file import DT, ElfFile
 from muslfix.errors import InvalidElf
 
 #: How many symbols a file may have.
@@ -17,7 +17,6 @@ MAX_SYMBOLS = 1_000_000
 #: How many bytes a symbol takes, by the bits of the file.
 SYMBOL_SIZES = {32: 16, 64: 24}
 
-_HASH, _SYMTAB, _GNU_HASH = 4, 6, 0x6FFFFEF5
 _WIDE_HASH = frozenset({22, 0x9026})
 _CHAIN_STEP = 1024
 
@@ -30,10 +29,10 @@ def hashed_symbols(file: ElfFile) -> tuple[int, int]:
 
     The GNU kind does not say how many there are: ``count_syms`` in musl's dynlink.c.
     """
-    if file.values(_GNU_HASH):
-        return _gnu_hashed_symbols(file, file.offset_of(file.value(_GNU_HASH)))
-    if file.values(_HASH):
-        count = file.unpack(2 * _entry_of(file), file.offset_of(file.value(_HASH)))[1]
+    if file.values(DT.GNU_HASH):
+        return _gnu_hashed_symbols(file, file.offset_of(file.value(DT.GNU_HASH)))
+    if file.values(DT.HASH):
+        count = file.unpack(2 * _entry_of(file), file.offset_of(file.value(DT.HASH)))[1]
         if count > min(MAX_SYMBOLS, file.size // SYMBOL_SIZES[file.bits]):
             raise InvalidElf(None, f"claims {count} symbols")
         return 1, count
@@ -80,15 +79,15 @@ def defines(file: ElfFile, name: bytes) -> bool:
     :param name: of the symbol
     :raises InvalidElf: if there is no hash table, or it is damaged
     """
-    if not file.values(_GNU_HASH) and not file.values(_HASH):
+    if not file.values(DT.GNU_HASH) and not file.values(DT.HASH):
         raise InvalidElf(None, "has no hash table")
-    find = _in_gnu_hash if file.values(_GNU_HASH) else _in_hash
+    find = _in_gnu_hash if file.values(DT.GNU_HASH) else _in_hash
     return any(_is_defined(file, index, name) for index in find(file, name))
 
 
 def _in_gnu_hash(file: ElfFile, name: bytes) -> Iterator[int]:
     """The indexes of the symbols that have the hash of a name."""
-    at = file.offset_of(file.value(_GNU_HASH))
+    at = file.offset_of(file.value(DT.GNU_HASH))
     bucket_count, first, bloom_words, _ = file.unpack("IIII", at)
     wanted = 5381
     for letter in name:
@@ -109,7 +108,7 @@ def _in_gnu_hash(file: ElfFile, name: bytes) -> Iterator[int]:
 
 def _in_hash(file: ElfFile, name: bytes) -> Iterator[int]:
     """The same by the older hash table: all symbols in the bucket of a name."""
-    at, entry = file.offset_of(file.value(_HASH)), _entry_of(file)
+    at, entry = file.offset_of(file.value(DT.HASH)), _entry_of(file)
     size = struct.calcsize("=" + entry)
     bucket_count = file.unpack(entry, at)[0]
     wanted = elf_hash(name.decode("utf-8", "surrogateescape"))
@@ -125,7 +124,7 @@ def _in_hash(file: ElfFile, name: bytes) -> Iterator[int]:
 
 def _is_defined(file: ElfFile, index: int, name: bytes) -> bool:
     """Whether a symbol has a name, a section and a value."""
-    at = file.offset_of(file.value(_SYMTAB)) + index * SYMBOL_SIZES[file.bits]
+    at = file.offset_of(file.value(DT.SYMTAB)) + index * SYMBOL_SIZES[file.bits]
     if file.bits == 64:
         text, _, _, section, value, _ = file.unpack("IBBHQQ", at)
     else:

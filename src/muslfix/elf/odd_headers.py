@@ -98,19 +98,11 @@ def _to_protect(file: ElfFile) -> Iterator[Oddity]:
             start, end = page_of(one.address), page_of(one.address + one.memory)
             is_inside = first <= start <= end <= last
             is_whole = start == end or file.mapping.allows(start, end - 1, 0)
+            is_outside = start != end and not is_inside
+            is_broken = is_inside and not is_whole
             yield from those(
-                (
-                    start != end and not is_inside,
-                    BOTH,
-                    REFUSED,
-                    "protects what it has not (PT_GNU_RELRO)",
-                ),
-                (
-                    is_inside and not is_whole,
-                    BOTH,
-                    UNKNOWN,
-                    "protects what lies between segments (PT_GNU_RELRO)",
-                ),
+                (is_outside, BOTH, REFUSED, "protects what it has not (PT_GNU_RELRO)"),
+                (is_broken, BOTH, UNKNOWN, "protects what lies between segments (PT_GNU_RELRO)"),
             )
 
 

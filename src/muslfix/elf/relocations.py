@@ -11,22 +11,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from muslfix.elf.file import ElfFile
+from muslfix.elf.file import DT, ElfFile
 from muslfix.elf.mapping import PF_W
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
 
-DT_PLTRELSZ, DT_RELA, DT_RELASZ, DT_REL, DT_RELSZ, DT_PLTREL, DT_TEXTREL, DT_JMPREL = (
-    2,
-    7,
-    8,
-    17,
-    18,
-    20,
-    22,
-    23,
-)
-_DT_FLAGS, _DF_TEXTREL = 30, 0x4
+DF_TEXTREL = 0x4
 
 _EM_MIPS = 8
 # The relocation that asks for a thread-local variable at a fixed distance from the thread pointer, by
@@ -92,11 +82,11 @@ class Table(NamedTuple):
 
 def tables_of(file: ElfFile) -> Sequence[Table]:
     """The tables that musl's loader reads; glibc's does not read those of a kind that the machine has not."""
-    with_addend = file.value(DT_PLTREL) == DT_RELA
+    with_addend = file.value(DT.PLTREL) == DT.RELA
     return (
-        Table(file.value(DT_JMPREL), file.value(DT_PLTRELSZ), 3 if with_addend else 2),
-        Table(file.value(DT_REL), file.value(DT_RELSZ), 2),
-        Table(file.value(DT_RELA), file.value(DT_RELASZ), 3),
+        Table(file.value(DT.JMPREL), file.value(DT.PLTRELSZ), 3 if with_addend else 2),
+        Table(file.value(DT.REL), file.value(DT.RELSZ), 2),
+        Table(file.value(DT.RELA), file.value(DT.RELASZ), 3),
     )
 
 
@@ -111,7 +101,7 @@ def relocations_of(file: ElfFile, count: int) -> Relocations:
         return Relocations(bound=range(1, count))
     tpoff = frozenset(_TPOFF.get(machine, ()))
     # With text relocations a loader makes all segments writable.
-    is_writable = file.values(DT_TEXTREL) or file.value(_DT_FLAGS) & _DF_TEXTREL
+    is_writable = file.values(DT.TEXTREL) or file.value(DT.FLAGS) & DF_TEXTREL
     places = file.mapping.ranges(0 if is_writable else PF_W)
     bound: set[int] = set()
     initial_exec: set[int] = set()

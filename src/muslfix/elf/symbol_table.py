@@ -15,14 +15,13 @@ from functools import cached_property
 from itertools import compress, count, repeat
 from typing import NamedTuple
 
-from muslfix.elf.file import DT_STRTAB, ElfFile
+from muslfix.elf.file import DT, ElfFile
 from muslfix.elf.hash_tables import MAX_SYMBOLS, SYMBOL_SIZES, elf_hash
 from muslfix.elf.symbol_kinds import Kind, Use, kind_of
 from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.errors import InvalidElf
 from muslfix.suffix import Libc
 
-_SYMTAB, _VERSYM, _VERDEF = 6, 0x6FFFFFF0, 0x6FFFFFFC
 _VER_FLG_BASE = 1
 _HIDDEN_VERSION = 0x8000
 _MAX_BASE_INDEX = 2  # up to here a version is what references without one are bound to
@@ -85,7 +84,7 @@ class Symbols:
     def __init__(self, file: ElfFile, first: int, count: int, needs: Mapping[int, str]) -> None:
         if count > MAX_SYMBOLS:
             raise InvalidElf(None, f"claims {count} symbols")
-        if not file.values(_SYMTAB) or not file.values(DT_STRTAB):
+        if not file.values(DT.SYMTAB) or not file.values(DT.STRTAB):
             count = 0
         self._file = file
         self._first = first
@@ -94,8 +93,8 @@ class Symbols:
         self._text_left = _MAX_TEXT
         self._layout = _LAYOUTS[file.bits]
         self._size = SYMBOL_SIZES[file.bits]
-        self._table = self._part(_SYMTAB, count * self._size)
-        self._versions = self._part(_VERSYM, 2 * count) if file.values(_VERSYM) else b""
+        self._table = self._part(DT.SYMTAB, count * self._size)
+        self._versions = self._part(DT.VERSYM, 2 * count) if file.values(DT.VERSYM) else b""
         self._strings = file.string_table()
         #: Whether an undefined symbol has an address, which only those of programs should have.
         self.has_addresses = False
@@ -280,7 +279,7 @@ class Symbols:
     def _defined_versions(self) -> dict[int, str]:
         """The versions that a file defines, by what ``DT_VERSYM`` calls them, without its own one."""
         file = self._file
-        at = file.offset_of(file.value(_VERDEF)) if file.values(_VERDEF) else None
+        at = file.offset_of(file.value(DT.VERDEF)) if file.values(DT.VERDEF) else None
         found: dict[int, str] = {}
         for _ in range(_MAX_VERSIONS):
             if at is None:
