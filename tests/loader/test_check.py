@@ -481,7 +481,7 @@ def test_what_is_no_library(root: Path) -> None:
 def test_files_laid_over_others(root: Path) -> None:
     below = files_below(root)
     mine = LoadedFile("/site/m.so", "mine", "is mine")
-    over = OverlaidFiles(below, {"/site/m.so": mine}.get)
+    over = OverlaidFiles(below, {"/site/m.so": mine}.get, lambda _: False)
     assert over.open("/site/x/../m.so") == mine._replace(path="/site/x/../m.so")
     assert over.open("/lib/inside.so") == below.open("/lib/inside.so")
 

@@ -16,7 +16,7 @@ from muslfix.elf.symbols import Exports, Reference, References
 from muslfix.loader.check import LoadCheck
 from muslfix.loader.dlopen import check_load, start
 from muslfix.loader.facts import Absence, LoadedFile, LoadResult, Started, System
-from muslfix.loader.files import remembered
+from muslfix.loader.files import ElfImages, TargetFiles
 from muslfix.loader.time_t import TimeT
 from muslfix.suffix import Libc
 from muslfix.targets.interpreter import read_target_file
@@ -335,9 +335,11 @@ def test_a_program_that_needs_too_much_is_not_known() -> None:
 
 def test_what_was_looked_for_is_forgotten_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muslfix.loader.files._MOST_REMEMBERED", 3)
-    found: dict[str, str] = {}
-    assert [remembered(found, path, str.upper) for path in "abcabcd"] == list("ABCABCD")
-    assert found == {"d": "D"}
+    looked: list[str] = []
+    files = TargetFiles(ElfImages(), looked.append)
+    assert {files.open(path) for path in "abcabcd"} == {Absence.NOT_KNOWN}
+    assert looked == list("abcd")
+    assert files.open.cache_info().currsize == 3
 
 
 def test_after_many_such_modules_no_other_is_looked_at(tmp_path: Path) -> None:

@@ -141,13 +141,10 @@ class LoadCheck:
             image = image_of(path[len(prefix) :]) if path.startswith(prefix) else None
             return None if image is None else LoadedFile(path, path, image)
 
-        return self._over(overlay, prefix)
+        return self._over(overlay, prefix, lambda _: False)
 
     def _over(
-        self,
-        overlay: Callable[[str], LoadedFile | None],
-        prefix: str,
-        is_leaving: Callable[[str], bool] = lambda _: False,
+        self, overlay: Callable[[str], LoadedFile | None], prefix: str, is_leaving: Callable[[str], bool]
     ) -> Loads:
         files = OverlaidFiles(self._files, overlay, is_leaving)
         return lambda path: self._check(os.path.normpath(prefix + path), files)

@@ -20,7 +20,7 @@ from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules
 from muslfix.loader.oddities import trouble_with
-from muslfix.loader.rules import OF_PYTHON, Object, Rules
+from muslfix.loader.rules import OF_PYTHON, REBUILD, Object, Rules
 from muslfix.loader.thread_local import thread_local_trouble
 from muslfix.loader.time_t import TimeT, time_t_of
 from muslfix.suffix import Libc
@@ -40,8 +40,6 @@ TOO_MANY = f"and its libraries name more than {_MOST_LOOK_UPS} libraries and pla
 _MOST_LOADED = 1000
 # Missing symbols of one file that are named.
 _MOST_SYMBOLS = 1000
-
-_REBUILD = "take another version of the wheel, or build it from source for the target"
 
 # With one of these a library is not loaded, and what it defines is not there.
 _NOT_LOADED = (Verdict.MISSING_LIBRARY, Verdict.FOREIGN_LIBRARY)
@@ -193,11 +191,11 @@ class _Process:
         if facts.machine != self.system.machine or other_libc:
             which = f"linked to {' and '.join(sorted(facts.libcs))}" if other_libc else f"for {facts.machine}"
             what = f"is {which}, and the target is {self.system.libc} on {self.system.machine}"
-            self._problems.append(Problem(Verdict.FOREIGN_LIBRARY, path, needed_by, what, _REBUILD))
+            self._problems.append(Problem(Verdict.FOREIGN_LIBRARY, path, needed_by, what, REBUILD))
             return
         if isinstance(image.dynamic, str):
             reason = f"is damaged: it {image.dynamic}"
-            self._problems.append(Problem(Verdict.CRASHES, path, needed_by, reason, _REBUILD, fatal=True))
+            self._problems.append(Problem(Verdict.CRASHES, path, needed_by, reason, REBUILD, fatal=True))
             return
         if len(self.objects) >= _MOST_LOADED:
             raise _TooMany
@@ -206,10 +204,9 @@ class _Process:
     def _judge(self) -> None:
         for item in self._new:
             self._check_relative_relocations(item)
-        if any(problem.trouble in _NOT_LOADED for problem in self._problems) or self._unknown:
-            complete = False  # what is missing could define any symbol
-        else:
-            complete = True
+        # What is missing could define any symbol.
+        is_missing = any(problem.trouble in _NOT_LOADED for problem in self._problems)
+        complete = not is_missing and not self._unknown
         for item in self._new:
             self._problems += self.rules.missing_versions(item)
             self._check_symbols(item, complete=complete)
@@ -238,7 +235,7 @@ class _Process:
                 f"uses relative relocations (DT_RELR), which {self.system.libc} knows from {number} on,"
                 f" and the target has {'.'.join(map(str, version))}"
             )
-            tip = f"give the target {self.system.libc} {number}, or {_REBUILD}"
+            tip = f"give the target {self.system.libc} {number}, or {REBUILD}"
             self._problems.append(Problem(Verdict.CRASHES, item.file.path, "", reason, tip, fatal=True))
 
     def _check_symbols(self, item: Object, *, complete: bool) -> None:
@@ -269,7 +266,7 @@ class _Process:
         reason = "no file that is loaded defines"
         if since is not None:
             reason += f"; {self.system.libc} has it from {since} on"
-            tip = f"give the target {self.system.libc} {since}, or {_REBUILD}"
+            tip = f"give the target {self.system.libc} {since}, or {REBUILD}"
         elif OF_PYTHON.match(reference.name):
             tip = "it is a symbol of Python itself: take a wheel that was built for this version of Python"
         else:

@@ -10,7 +10,8 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from typing import BinaryIO, TypeVar
+from functools import lru_cache
+from typing import BinaryIO
 
 from muslfix.elf.dynamic import Image, read_image
 from muslfix.elf.facts import ElfFacts
@@ -18,6 +19,7 @@ from muslfix.errors import InvalidElf, why
 from muslfix.files.access import open_regular
 from muslfix.loader.facts import Absence, Files, LoadedFile
 
+# Of the paths that were looked for; there are as many as a hostile file wants.
 _MOST_REMEMBERED = 100_000
 _MAX_CONFIGURATION = 4 * 1024 * 1024
 
@@ -70,18 +72,6 @@ def image_of(stream: BinaryIO) -> Image | str:
         return error.reason
 
 
-_Value = TypeVar("_Value")
-
-
-def remembered(found: dict[str, _Value], path: str, find: Callable[[str], _Value]) -> _Value:
-    """What is found for a path, from the last time; there are as many paths as a hostile file wants."""
-    if path not in found:
-        if len(found) >= _MOST_REMEMBERED:
-            found.clear()
-        found[path] = find(path)
-    return found[path]
-
-
 class TargetFiles:
     """The :class:`~muslfix.loader.facts.Files` of a target.
 
@@ -93,11 +83,8 @@ class TargetFiles:
     def __init__(self, images: ElfImages, locate: Callable[[str], str | None]) -> None:
         self._images = images
         self._locate = locate
-        self._opened: dict[str, LoadedFile | Absence] = {}
-
-    def open(self, path: str) -> LoadedFile | Absence:
-        """See :class:`~muslfix.loader.facts.Files`."""
-        return remembered(self._opened, path, self._open)
+        #: See :class:`~muslfix.loader.facts.Files`.
+        self.open = lru_cache(_MOST_REMEMBERED)(self._open)
 
     def _open(self, path: str) -> LoadedFile | Absence:
         try:
@@ -132,19 +119,13 @@ class OverlaidFiles:
     """
 
     def __init__(
-        self,
-        below: Files,
-        overlay: Callable[[str], LoadedFile | None],
-        is_leaving: Callable[[str], bool] = lambda _: False,
+        self, below: Files, overlay: Callable[[str], LoadedFile | None], is_leaving: Callable[[str], bool]
     ) -> None:
         self._below = below
         self._overlay = overlay
         self._is_leaving = is_leaving
-        self._opened: dict[str, LoadedFile | Absence] = {}
-
-    def open(self, path: str) -> LoadedFile | Absence:
-        """See :class:`~muslfix.loader.facts.Files`."""
-        return remembered(self._opened, path, self._open)
+        #: See :class:`~muslfix.loader.facts.Files`.
+        self.open = lru_cache(_MOST_REMEMBERED)(self._open)
 
     def _open(self, path: str) -> LoadedFile | Absence:
         found = self._overlay(os.path.normpath(path))

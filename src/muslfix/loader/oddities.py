@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from muslfix.elf.mapping import PF_X
 from muslfix.elf.oddities import Outcome
 from muslfix.loader.facts import Problem
-from muslfix.loader.rules import Object, Rules
+from muslfix.loader.rules import REBUILD, Object, Rules
 from muslfix.suffix import Libc
 from muslfix.verdicts import Verdict
 
@@ -17,8 +17,6 @@ _KEEPS_STACK_SINCE = (2, 41)
 # DEFAULT_STACK_PERMS in glibc's sysdeps/*/stackinfo.h: where a file without PT_GNU_STACK needs no executable
 # stack; powerpc only with 64 bits.
 _NO_EXECUTABLE_STACK = frozenset({"aarch64", "riscv", "loongarch", "ia_64", "arc_compact2", "csky", "ppc64"})
-
-_TIP = "take another version of the wheel, or build it from source for the target"
 
 
 def trouble_with(item: Object, rules: Rules) -> Iterator[Problem | str]:
@@ -34,7 +32,7 @@ def trouble_with(item: Object, rules: Rules) -> Iterator[Problem | str]:
             yield f"{path} {oddity.reason}"
         else:
             is_fatal = oddity.outcome is Outcome.DIES
-            yield Problem(Verdict.CRASHES, path, "", oddity.reason, _TIP, fatal=is_fatal)
+            yield Problem(Verdict.CRASHES, path, "", oddity.reason, REBUILD, fatal=is_fatal)
     if libc is Libc.GLIBC and _needs_executable_stack(item, rules):
         yield from _stack_trouble(item, rules)
 
@@ -54,4 +52,4 @@ def _stack_trouble(item: Object, rules: Rules) -> Iterator[Problem | str]:
     if version is None or (version >= _KEEPS_STACK_SINCE and not started):
         yield f"{item.file.path} {reason}"
     elif version >= _KEEPS_STACK_SINCE:
-        yield Problem(Verdict.CRASHES, item.file.path, "", reason, _TIP)
+        yield Problem(Verdict.CRASHES, item.file.path, "", reason, REBUILD)

@@ -14,6 +14,9 @@ from muslfix.verdicts import Verdict
 # What an interpreter exports and no library does: https://docs.python.org/3/c-api/
 OF_PYTHON = re.compile(r"_{0,2}Py")
 
+#: What helps against most troubles.
+REBUILD = "take another version of the wheel, or build it from source for the target"
+
 _MOST_NAMED = 20
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 

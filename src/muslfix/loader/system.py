@@ -12,6 +12,7 @@ from muslfix.errors import InvalidTarget
 from muslfix.loader.dlopen import start
 from muslfix.loader.facts import LoadedFile, Started, System
 from muslfix.loader.files import TargetFiles
+from muslfix.loader.rules import split_path
 from muslfix.suffix import Libc
 from muslfix.targets.target import Target
 
@@ -46,7 +47,9 @@ def system_of(target: Target, files: TargetFiles) -> System:
         version=_version(target.libc_version),
         machine=target.machine,
         loader=target.loader,
-        directories=_search_directories(target, files),
+        directories=_musl_directories(target.loader, files)
+        if target.libc is Libc.MUSL
+        else _glibc_directories(target.loader),
         cache=read_cache(files) if target.libc is Libc.GLIBC else {},
     )
     stored = Started(exports={name: Exports.of_texts(texts) for name, texts in target.symbols})
@@ -84,13 +87,6 @@ def _version(text: str | None) -> tuple[int, ...] | None:
     return tuple(map(int, numbers[0].split("."))) if numbers else None
 
 
-def _search_directories(target: Target, files: TargetFiles) -> tuple[str, ...]:
-    """The default directories of the loader, searched last."""
-    if target.libc is Libc.MUSL:
-        return _musl_directories(target.loader, files)
-    return _glibc_directories(target.loader)
-
-
 def _musl_directories(loader: str | None, files: TargetFiles) -> tuple[str, ...]:
     """Those in the path file, whose place follows from the path of the loader."""
     name = re.search(r"ld-musl-(.+?)\.so\.1$", loader or "")
@@ -105,8 +101,7 @@ def _musl_directories(loader: str | None, files: TargetFiles) -> tuple[str, ...]
         return ()
     if content is None:
         return _MUSL_DIRECTORIES
-    text = os.fsdecode(content.split(b"\0")[0])
-    return tuple(directory for directory in re.split(r"[:\n]", text) if directory)
+    return tuple(split_path(os.fsdecode(content.split(b"\0")[0])))
 
 
 def _glibc_directories(loader: str | None) -> tuple[str, ...]:

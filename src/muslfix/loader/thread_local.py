@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from muslfix.loader.facts import LoadedFile, Problem
-from muslfix.loader.rules import Object, Rules
+from muslfix.loader.rules import REBUILD, Object, Rules
 from muslfix.suffix import Libc
 from muslfix.verdicts import Verdict
 
@@ -21,8 +21,6 @@ _SURPLUS, _ROUNDING = 1664, 63
 _FOR_DESCRIPTORS = 512
 # TLS_STATIC_ALIGN, unless what the process has started with has a greater one.
 _ALIGN = 64
-
-_TIP = "take another version of the wheel, or build it from source for the target"
 
 # https://sourceware.org/glibc/manual/latest/html_node/Dynamic-Linking-Tunables.html
 _TUNABLE_SINCE = (2, 32)
@@ -52,7 +50,7 @@ def thread_local_trouble(rules: Rules, new: Sequence[Object]) -> Iterator[Proble
                 owners[owner.file.path] = owner
             elif owner is None and reference.weak and rules.system.libc is Libc.MUSL:
                 reason = f"asks for {reference.name}, which nothing defines, and musl crashes then"
-                yield Problem(Verdict.CRASHES, item.file.path, "", reason, _TIP, fatal=True)
+                yield Problem(Verdict.CRASHES, item.file.path, "", reason, REBUILD, fatal=True)
     if rules.system.libc is Libc.MUSL:
         for owner in owners.values():
             size = owner.file.dynamic.tls_size
@@ -68,7 +66,7 @@ def _in_surplus(rules: Rules, owners: Sequence[Object], new: Sequence[Object]) -
         align = owner.file.dynamic.tls_align
         if align > most:
             reason = f"needs static thread-local storage aligned to {align} bytes, and glibc has {most}"
-            yield Problem(Verdict.CRASHES, owner.file.path, "", reason, _TIP)
+            yield Problem(Verdict.CRASHES, owner.file.path, "", reason, REBUILD)
     if sum(sizes) > _SURPLUS + _ROUNDING:
         largest = max(owners, key=lambda owner: owner.file.dynamic.tls_size).file
         others = f", of {sum(sizes)} bytes that it and what is loaded with it need" if len(owners) > 1 else ""
