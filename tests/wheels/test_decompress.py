@@ -20,7 +20,7 @@ END_MARK = 0x2
 
 
 def member(method: int, size: int, flags: int = 0) -> Member:
-    entry = Entry("x", b"x", 63, flags, method, 0, 0, size, 0, 0, 0, 0)
+    entry = Entry("x", b"x", 63, flags, method, 0, 0, size, 0, 0, range(0))
     return Member(entry, 0, 0)
 
 

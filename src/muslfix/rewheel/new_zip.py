@@ -118,7 +118,7 @@ def _remake(
     :param entries: the bytes of the old directory
     :param coming: names of members to come that the old archive does not have
     """
-    old = _unchanged(archive, entries, member)
+    old = _unchanged(entries, member)
     made = []
     if member.name == edits.model:
         made = [_written(archive, member, old, name, edits.contents[name]) for name in coming]
@@ -128,10 +128,9 @@ def _remake(
     return [*made, *(_named(archive, member, old, name) for name in names)]
 
 
-def _unchanged(archive: Archive, entries: bytes, member: Member) -> _NewMember:
+def _unchanged(entries: bytes, member: Member) -> _NewMember:
     """A member as it is."""
-    first = archive.layout.directory.span.start
-    raw = entries[member.directory_entry.start - first : member.directory_entry.stop - first]
+    raw = entries[member.entry.span.start : member.entry.span.stop]
     header = DirectoryHeader._make(DIRECTORY_HEADER.unpack_from(raw))
     extra_at = DIRECTORY_HEADER.size + header.name_length
     comment_at = extra_at + header.extra_length

@@ -14,20 +14,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import BinaryIO, cast
 
-from muslfix.elf.dynamic import Image, read_image
+from muslfix.elf.dynamic import Image
 from muslfix.elf.facts import ElfFacts
-from muslfix.errors import InvalidElf, InvalidWheel, destination_errors
+from muslfix.errors import InvalidWheel, destination_errors
 from muslfix.loader.check import LoadCheck, Loads
 from muslfix.loader.facts import LoadResult
+from muslfix.loader.files import image_of
 from muslfix.loader.musl_floor import MuslFloor, find_floor
 from muslfix.modules.candidates import plan_tree, with_foreign
 from muslfix.modules.plan import Plan
 from muslfix.modules.tree import names_by_directory
-from muslfix.record.rows import RecordRow
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
 from muslfix.wheels.archive import Member
-from muslfix.wheels.wheel import MemberStream, Wheel
+from muslfix.wheels.wheel import Wheel
 
 # A larger file is inflated to disk, so that memory stays bounded.
 _IN_MEMORY = 16 * 1024 * 1024
@@ -78,16 +78,12 @@ class WheelTree:
         return self.images[member.name]
 
     def _read(self, member: Member) -> Image | str:
-        row = self.wheel.facts.record.get(member.name) or RecordRow.listed(member.name)
         with destination_errors("the directory for temporary files"), ExitStack() as stack:
             whole = member.size <= _IN_MEMORY
             file = io.BytesIO() if whole else stack.enter_context(tempfile.TemporaryFile(prefix="muslfix-"))
-            for chunk in MemberStream(self.wheel.archive, member, row).chunks():
+            for chunk in self.wheel.stream(member).chunks():
                 file.write(chunk)
-            try:
-                return read_image(cast("BinaryIO", file))
-            except InvalidElf as error:
-                return error.reason
+            return image_of(cast("BinaryIO", file))
 
     def load(self, path: str) -> LoadResult | None:
         """See :class:`~muslfix.modules.tree.Tree`."""

@@ -24,7 +24,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from typing import Any, BinaryIO, Protocol, cast
+from types import ModuleType
+from typing import BinaryIO
 
 from muslfix.errors import InvalidWheel, why
 from muslfix.wheels.decompress import decompressed
@@ -45,24 +46,11 @@ _CHUNK = 1024 * 1024
 _LONGEST_TEXT = 32 * 1024 * 1024
 
 
-class Codec(Protocol):
-    """The part of :mod:`zlib` that is used here, and that faster modules offer too."""
-
-    @property
-    def error(self) -> type[Exception]:
-        """Raised if data cannot be inflated."""
-
-    @property
-    def decompressobj(self) -> Any:
-        """Makes an object that inflates; see :func:`zlib.decompressobj`."""
-
-    @property
-    def crc32(self) -> Any:
-        """Computes a checksum; see :func:`zlib.crc32`."""
-
+#: What inflates: :mod:`zlib`, or a faster module with its ``error``, ``decompressobj`` and ``crc32``.
+Codec = ModuleType
 
 #: The standard library's.
-STANDARD = cast("Codec", zlib)
+STANDARD: Codec = zlib
 
 _FASTER = ("isal.isal_zlib", "zlib_ng.zlib_ng")
 
@@ -74,7 +62,7 @@ def fastest() -> Codec:
         try:
             module = import_module(name)
             if isinstance(module.error, type) and callable(module.decompressobj) and callable(module.crc32):
-                return cast("Codec", module)
+                return module
         except Exception:  # noqa: BLE001,S112,PERF203 - compiled for another machine it may fail in any way
             continue
     return STANDARD
@@ -170,12 +158,12 @@ class Archive:
     def _decompressed(self, member: Member, codec: Codec) -> Iterable[bytes]:
         if member.deflated:
             return self._inflated(member, codec)
-        slices = self._slices(member, _CHUNK)
+        slices = self._slices(member)
         return slices if member.stored else decompressed(self.path, member, slices)
 
     def _inflated(self, member: Member, codec: Codec) -> Iterator[bytes]:
         inflate = codec.decompressobj(-zlib.MAX_WBITS)
-        for chunk in self._slices(member, _CHUNK):
+        for chunk in self._slices(member):
             yield inflate.decompress(chunk, _CHUNK)
             while inflate.unconsumed_tail:
                 yield inflate.decompress(inflate.unconsumed_tail, _CHUNK)
@@ -183,10 +171,10 @@ class Archive:
         if not inflate.eof or inflate.unused_data:
             raise zlib.error("the compressed data does not end where it should")
 
-    def _slices(self, member: Member, step: int) -> Iterator[bytes]:
+    def _slices(self, member: Member) -> Iterator[bytes]:
         end = member.offset + member.compressed_size
-        for start in range(member.offset, end, max(step, 1)):
-            yield self._read(min(step, end - start), start)
+        for start in range(member.offset, end, _CHUNK):
+            yield self._read(min(_CHUNK, end - start), start)
 
     def _read(self, length: int, offset: int) -> bytes:
         try:

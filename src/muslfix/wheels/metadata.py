@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from installer.utils import SCHEME_NAMES
@@ -67,8 +67,8 @@ class WheelFacts(NamedTuple):
     requirements: tuple[str, ...]
     root_is_purelib: bool
     record: Record
-    scripts: Scripts = Scripts()
-    warnings: tuple[str, ...] = ()
+    scripts: Scripts
+    warnings: tuple[str, ...]
 
     @property
     def of_the_wheel_alone(self) -> tuple[str, ...]:
@@ -93,17 +93,16 @@ def judge_wheel(archive: Archive, *, ignore_record: bool = False) -> WheelFacts:
     :param ignore_record: accept the files whatever RECORD says of them
     :raises InvalidWheel: with the first thing that is wrong
     """
-    path = archive.path
-    key, version, tags = parse_wheel_path(path)
+    key, version, tags = parse_wheel_path(archive.path)
     dist_info, data = _find_directories(archive, key, version)
-    metadata = Headers(path, "METADATA", read_text(archive, f"{dist_info}/METADATA"))
-    wheel = Headers(path, "WHEEL", read_text(archive, f"{dist_info}/WHEEL"))
+    metadata = Headers(archive.path, "METADATA", read_text(archive, f"{dist_info}/METADATA"))
+    wheel = Headers(archive.path, "WHEEL", read_text(archive, f"{dist_info}/WHEEL"))
     record, record_warnings = _record(archive, dist_info, ignore=ignore_record)
     _check_places(archive, dist_info, data)
     root_is_purelib, root_warnings = _root_is_purelib(wheel)
     scripts = judge_scripts(archive, dist_info, data)
     return WheelFacts(
-        path=path,
+        path=archive.path,
         key=key,
         name=_check_metadata(metadata, key, version),
         version=version,
@@ -223,24 +222,21 @@ def _compare_tags(wheel: Headers, tags: frozenset[Tag]) -> tuple[str, ...]:
     except ValueError as error:
         return *warnings, f"has tags in its WHEEL that were not compared: what they say {error}"
     if inside and not inside & tags:
-        warnings.append(f"is for {_shown(inside)} according to its WHEEL, but not according to its file name")
+        first, *others = sorted(map(str, inside))
+        named = f"{first:.100}" + (f" and {len(others)} more" if others else "")
+        warnings.append(f"is for {named} according to its WHEEL, but not according to its file name")
     return tuple(warnings)
-
-
-def _shown(tags: Iterable[Tag]) -> str:
-    first, *others = sorted(map(str, tags))
-    return f"{first:.100}" + (f" and {len(others)} more" if others else "")
 
 
 def _record(archive: Archive, dist_info: str, *, ignore: bool) -> tuple[Record, tuple[str, ...]]:
     """Its RECORD, or if that is ignored, one without rows, and what is wrong with it."""
-    if not ignore:
-        return judge_record(archive, dist_info), ()
     try:
-        judge_record(archive, dist_info)
+        record = judge_record(archive, dist_info)
     except InvalidWheel as error:
+        if not ignore:
+            raise
         return Record(), (f"{error.reason}, which was ignored",)
-    return Record(), ("was not compared with its RECORD",)
+    return (Record(), ("was not compared with its RECORD",)) if ignore else (record, ())
 
 
 def _check_places(archive: Archive, dist_info: str, data: str) -> None:

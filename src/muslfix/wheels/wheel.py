@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, BinaryIO, cast
 
@@ -93,23 +94,27 @@ class Wheel(WheelSource):
         source (``installer`` leaves it out too).
         """
         left_out = frozenset(self.facts.of_the_wheel_alone)
-        rows = {row.path: row for row in self.facts.record.rows}
         for name, member in self.archive.members.items():
             if name not in left_out and "__pycache__" not in name.split("/")[:-1]:
-                row = rows.get(name) or RecordRow.listed(name)
-                stream = MemberStream(self.archive, member, row)
-                yield (name, "", ""), cast("BinaryIO", stream), member.executable
+                yield (name, "", ""), cast("BinaryIO", self.stream(member)), member.executable
 
     def verify(self) -> None:
         """Read each file that would be installed, and compare it with size, CRC and RECORD.
 
         :raises InvalidWheel: for the first one that differs
         """
-        rows = {row.path: row for row in self.facts.record.rows}
-        for name, member in self.archive.members.items():
-            row = rows.get(name) or RecordRow.listed(name)
-            for _ in MemberStream(self.archive, member, row).chunks():
+        for member in self.archive.members.values():
+            for _ in self.stream(member).chunks():
                 pass
+
+    def stream(self, member: Member) -> MemberStream:
+        """The bytes of one of its files, compared with RECORD while they are read."""
+        row = self._rows.get(member.name) or RecordRow.listed(member.name)
+        return MemberStream(self.archive, member, row)
+
+    @cached_property
+    def _rows(self) -> dict[str, RecordRow]:
+        return {row.path: row for row in self.facts.record.rows}
 
 
 class MemberStream(io.RawIOBase):

@@ -9,6 +9,7 @@ Specification: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT; numb
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -59,8 +60,7 @@ class Entry(NamedTuple):
     :param size: bytes when inflated
     :param attributes: external attributes; Unix modes are in the upper half
     :param header_offset: where its local header begins
-    :param entry_offset: where its entry in the central directory begins
-    :param entry_end: where that ends
+    :param span: where this lies in the central directory
     """
 
     name: str
@@ -73,8 +73,7 @@ class Entry(NamedTuple):
     size: int
     attributes: int
     header_offset: int
-    entry_offset: int
-    entry_end: int
+    span: range
 
     @property
     def is_directory(self) -> bool:
@@ -159,7 +158,7 @@ def _read_ends(path: str, data: ZipBytes) -> _Ends:
     if at + END.size > len(data):
         raise InvalidWheel(path, "is cut off in its end record")
     end = End._make(END.unpack(data[at : at + END.size]))
-    padding = _check_comment(path, data, at, end.comment_length)
+    padding = _check_comment(path, tail, at - first, end.comment_length)
     locator = at - LOCATOR64.size
     if locator >= 0 and data[locator : locator + 4] == LOCATOR64_SIGNATURE:
         return _read_end64(path, data, end, at)._replace(padding=padding)
@@ -168,33 +167,30 @@ def _read_ends(path: str, data: ZipBytes) -> _Ends:
     return _Ends(end.entries, end.directory_size, end.directory_offset, at, at, padding)
 
 
-def _check_comment(path: str, data: ZipBytes, at: int, length: int) -> int:
+def _check_comment(path: str, tail: bytes, at: int, length: int) -> int:
     """Refuse a comment that a reader could take for an archive, and any content after the comment.
 
+    :param tail: the end of the archive
+    :param at: where the end record begins in it
     :return: bytes of padding after the comment
     """
-    behind = len(data) - at - END.size - length
-    if behind < 0:
+    end = at + END.size + length
+    comment, padding = tail[at + END.size : end], tail[end:]
+    if end > len(tail):
         raise InvalidWheel(path, "is cut off in its comment")
-    if _has_outer_end(data, at):
+    if _has_outer_end(tail, at):
         raise InvalidWheel(path, "has an archive in its comment: two end records end where it ends")
-    if data[len(data) - behind : len(data)].strip(_PADDING):
-        raise InvalidWheel(path, f"has {behind} bytes after its end")
-    comment = data[at + END.size : len(data) - behind]
+    if padding.strip(_PADDING):
+        raise InvalidWheel(path, f"has {len(padding)} bytes after its end")
     if any(signature in comment for signature in _SIGNATURES):
         raise InvalidWheel(path, "has parts of an archive in its comment")
-    return behind
+    return len(padding)
 
 
-def _has_outer_end(data: ZipBytes, inner: int) -> bool:
+def _has_outer_end(tail: bytes, inner: int) -> bool:
     """Whether there is another end record whose comment holds this one and ends where the file does."""
-    tail = data[max(0, len(data) - END.size - FULL_16) : len(data)]
-    at = tail.rfind(END_SIGNATURE, 0, len(tail) - len(data) + inner)
-    while at >= 0:
-        if at + END.size <= len(tail) and at + END.size + END.unpack_from(tail, at)[-1] == len(tail):
-            return True
-        at = tail.rfind(END_SIGNATURE, 0, at)
-    return False
+    starts = (match.start() for match in re.finditer(re.escape(END_SIGNATURE), tail[:inner]))
+    return any(at + END.size + END.unpack_from(tail, at)[-1] == len(tail) for at in starts)
 
 
 def _read_end64(path: str, data: ZipBytes, end: End, end_at: int) -> _Ends:
@@ -244,20 +240,18 @@ def _read_entries(path: str, data: ZipBytes, ends: _Ends) -> Iterator[Entry]:
         if at + DIRECTORY_HEADER.size > stop or directory[at : at + 4] != DIRECTORY_SIGNATURE:
             raise InvalidWheel(path, "is damaged: its central directory holds something other than entries")
         header = DirectoryHeader._make(DIRECTORY_HEADER.unpack_from(directory, at))
-        name_at = at + DIRECTORY_HEADER.size
-        end = name_at + header.name_length + header.extra_length + header.comment_length
+        end = at + DIRECTORY_HEADER.size + header.name_length + header.extra_length + header.comment_length
         if end > stop:
             raise InvalidWheel(path, "is damaged: an entry reaches beyond its central directory")
-        yield _entry(path, header, directory[name_at:end], ends.offset + at, ends.offset + end)
+        yield _entry(path, header, directory[at + DIRECTORY_HEADER.size : end], range(at, end))
         at = end
 
 
-def _entry(path: str, header: DirectoryHeader, variable: bytes, start: int, stop: int) -> Entry:
+def _entry(path: str, header: DirectoryHeader, variable: bytes, span: range) -> Entry:
     """One entry.
 
     :param variable: its name, extra fields and comment
-    :param start: where it begins in the archive
-    :param stop: where it ends
+    :param span: where it lies in the directory
     """
     raw_name = variable[: header.name_length]
     name = _decode(path, raw_name, header.flags)
@@ -278,8 +272,7 @@ def _entry(path: str, header: DirectoryHeader, variable: bytes, start: int, stop
         size,
         header.attributes,
         offset,
-        start,
-        stop,
+        span,
     )
 
 

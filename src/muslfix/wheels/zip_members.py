@@ -93,11 +93,6 @@ class Member(NamedTuple):
         """Its data as they are in the archive, and the data descriptor if there is one."""
         return range(self.offset, self.end)
 
-    @property
-    def directory_entry(self) -> range:
-        """Its entry in the central directory, with its name, extra fields and comment."""
-        return range(self.entry.entry_offset, self.entry.entry_end)
-
 
 class ZipLayout(NamedTuple):
     """Where each byte of a judged archive belongs.
