@@ -17,6 +17,7 @@ Doors:
 :mod:`~muslfix.targets.compatibility`
     whether a wheel is for a target
 
-The modules ``root_*`` read the files of a root; :mod:`~muslfix.targets.cpython`,
-:mod:`~muslfix.targets.known_pythons` and :mod:`~muslfix.targets.few_facts` hold what follows from few facts.
+The modules ``root_*`` read the files of a root; :mod:`~muslfix.targets.cpython` and
+:mod:`~muslfix.targets.known_pythons` hold what follows from few facts, and
+:mod:`~muslfix.targets.given_facts` what a person adds to those.
 """

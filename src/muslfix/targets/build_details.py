@@ -15,9 +15,19 @@ from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget
 from muslfix.files.untrusted_json import JsonObject
 from muslfix.suffix import ExtensionFilename, Libc
-from muslfix.targets.cpython import ALSO_RUN, CPUS, cpu_named, directories_of, own_suffixes, scheme_at
-from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of
+from muslfix.targets.cpython import (
+    CPUS,
+    cpu_named,
+    directories_of,
+    markers_of,
+    may_be_on,
+    own_suffixes,
+    scheme_at,
+    soabi_of,
+)
+from muslfix.targets.given_facts import check_given, found_or_given
 from muslfix.targets.target import Source, Target
+from muslfix.targets.untrusted_facts import check_target
 
 #: Name of the file, in the directory of the standard library.
 BUILD_DETAILS = "build-details.json"
@@ -128,19 +138,25 @@ def target_of_build_details(data: object, path: str, given: Mapping[str, str]) -
     prefix, relative = given.get("prefix"), directories_of(version, details.abi_flags)
     interpreter = details.base_interpreter or ""
     told = ", ".join(fact for fact in NOT_TOLD if fact in given)
-    return target_of(
-        FewFacts(
+    return check_target(
+        Target(
+            implementation="cpython",
             version=details.version,
             abi_flags=details.abi_flags,
+            soabi=soabi_of(details.extension_suffixes, version, details.abi_flags),
             extension_suffixes=details.extension_suffixes,
             platform=details.platform,
             libc=_libc(names, given),
             libc_version=given.get("libc_version"),
             machine=_machine(details, names[0], version),
+            loader=None,
             executable=given.get("executable", interpreter if interpreter.startswith("/") else None),
             prefix=prefix,
             scheme=None if prefix is None else scheme_at(prefix, relative),
             prefix_scheme=relative,
+            environment="system",
+            externally_managed=None,
+            markers=markers_of(details.version, details.platform),
             source=Source("build-details", f"the build details {path}" + (told and f", {told} as given")),
         )
     )
@@ -168,8 +184,7 @@ def _machine(details: BuildDetails, name: ExtensionFilename, version: tuple[int,
     machines = list(dict.fromkeys(cpu.machine for cpu in (spelled or ([named] if named else []))))
     if len(machines) != 1:
         raise InvalidTarget(None, f"does not tell a machine that is known: {details.platform}", _ELSEWHERE)
-    pair = None if named is None else (named.machine.name, machines[0].name)
-    if named is not None and named.machine != machines[0] and pair not in ALSO_RUN:
+    if not may_be_on(details.platform, machines[0]):
         raise InvalidTarget(
             None,
             f"contradicts itself: its platform is {details.platform}, and its modules end in {name.suffix}",

@@ -72,8 +72,8 @@ CPUS = (
     Cpu("mips64el", "mips64el", Machine("mips", 64, "little"), "mips64 n64"),
 )
 
-#: Machines that run the programs of others. A 64-bit kernel tells its own CPU to 32-bit programs too.
-ALSO_RUN = {("x86_64", "386"), ("aarch64", "arm")}
+# Machines that run the programs of others. A 64-bit kernel tells its own CPU to 32-bit programs too.
+_ALSO_RUN = {("x86_64", "386"), ("aarch64", "arm")}
 
 # Some distributions have their own word for a CPU.
 _OF_APK = {"x86": "i686", "armhf": "armv6l", "armv7": "armv7l"}
@@ -92,6 +92,12 @@ ALIASES = {
 def cpu_named(name: str) -> Cpu | None:
     """The CPU of a name as in ``uname -m``, or ``None``."""
     return next((cpu for cpu in CPUS if cpu.name == name), None)
+
+
+def may_be_on(platform: str, machine: Machine) -> bool:
+    """Whether a Python for a machine can be on a platform, ``linux-`` and what ``uname -m`` says."""
+    cpu = cpu_named(platform.partition("-")[2])
+    return cpu is None or cpu.machine == machine or (cpu.machine.name, machine.name) in _ALSO_RUN
 
 
 def cpus_of(machine: Machine) -> tuple[Cpu, ...]:
@@ -114,6 +120,33 @@ def own_suffixes(suffixes: Iterable[str], version: tuple[int, int], flags: str) 
     """The suffixes that have a CPython's own ABI part, with any triplet."""
     names = ((suffix, ExtensionFilename.of_suffix(suffix)) for suffix in suffixes)
     return [suffix for suffix, name in names if name is not None and name.abi == abi_part(version, flags)]
+
+
+def soabi_of(suffixes: Iterable[str], version: tuple[int, int], flags: str) -> str | None:
+    """The ``SOABI`` of a CPython with these suffixes."""
+    own = own_suffixes(suffixes, version, flags)
+    return own[0][1 : -len(".so")] if own else None
+
+
+def markers_of(version: str, platform: str) -> tuple[tuple[str, str], ...]:
+    """The environment of :pep:`508` markers; what only a running kernel knows is empty.
+
+    :param version: in full, or its first two parts
+    :param platform: ``linux-`` and what ``uname -m`` says
+    """
+    return (
+        ("implementation_name", "cpython"),
+        ("implementation_version", version),
+        ("os_name", "posix"),
+        ("platform_machine", platform.partition("-")[2]),
+        ("platform_python_implementation", "CPython"),
+        ("platform_release", ""),
+        ("platform_system", "Linux"),
+        ("platform_version", ""),
+        ("python_full_version", version),
+        ("python_version", ".".join(version.split(".")[:2])),
+        ("sys_platform", "linux"),
+    )
 
 
 def suffixes_of(version: tuple[int, int], flags: str, triplets: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,13 +17,14 @@ from muslfix.errors import InvalidJson, InvalidTarget, spelling_errors
 from muslfix.files.access import path_of
 from muslfix.files.untrusted_json import parse_json
 from muslfix.targets.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
-from muslfix.targets.cpython import ALSO_RUN, Cpu, cpu_named, cpu_of_apk, cpus_of
-from muslfix.targets.few_facts import FACTS, FewFacts, check_given, found_or_given, target_of, version_of
+from muslfix.targets.cpython import Cpu, cpu_of_apk, cpus_of, markers_of, may_be_on, soabi_of
+from muslfix.targets.given_facts import FACTS, check_given, found_or_given, version_of
 from muslfix.targets.root_binaries import Binary, Linked, check_module, read_binaries, read_linked
 from muslfix.targets.root_files import RootFiles
 from muslfix.targets.root_pythons import StaticPython, choose_python, open_tree, read_directories
 from muslfix.targets.root_suffixes import Names, NamesEvidence, decide_names
 from muslfix.targets.target import Source, Target
+from muslfix.targets.untrusted_facts import check_target
 
 _PATCHLEVEL = re.compile(
     rb'^#define\s+PY_VERSION\s+"(3\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?)\+?"', re.MULTILINE
@@ -43,7 +44,7 @@ def read_target_root(
     :param python: which one, if there are several: a version such as ``3.11``, or the path of its program
         as the target sees it, which can be that of a virtual environment
     :param given: facts that the files do not show, by the names of
-        :data:`muslfix.targets.few_facts.FACTS`
+        :data:`muslfix.targets.given_facts.FACTS`
     :raises InvalidTarget: if there is no such Python, its files contradict each other, or do not tell what
         must be known
     :raises UsageError: if a given fact is not one of these
@@ -80,11 +81,15 @@ class _Reader:
         linked = read_linked(self.files, self.python, binaries)
         check_module(self.files, self.python, linked)
         scheme, relative = read_directories(self.files, self.python, names.abi_flags)
-        facts = FewFacts(
-            version=self._version(details, binaries, names),
+        version = self._version(details, binaries, names)
+        platform = self._platform(details, linked.machine)
+        target = Target(
+            implementation="cpython",
+            version=version,
             abi_flags=names.abi_flags,
+            soabi=soabi_of(names.suffixes, self.python.version, names.abi_flags),
             extension_suffixes=names.suffixes,
-            platform=self._platform(details, linked.machine),
+            platform=platform,
             libc=linked.libc,
             libc_version=found_or_given(None, "libc_version", linked.libc_version, self.given),
             machine=linked.machine,
@@ -95,10 +100,11 @@ class _Reader:
             prefix_scheme=relative,
             environment=self._environment(),
             externally_managed=self._marker(),
+            markers=markers_of(version, platform),
             source=self._source(details, names, linked),
             tree=self.files.tree,
         )
-        return target_of(facts)
+        return check_target(target)
 
     def _details(self) -> BuildDetails | None:
         path = f"{self.python.library}/{BUILD_DETAILS}"
@@ -144,9 +150,7 @@ class _Reader:
                 f"does not tell the platform of its machine, {machine}",
                 f"give it with --target-fact platform=: {names}",
             )
-        named = cpu_named(platform.partition("-")[2])
-        pair = None if named is None else (named.machine.name, machine.name)
-        if named is not None and named.machine != machine and pair not in ALSO_RUN:
+        if not may_be_on(platform, machine):
             raise InvalidTarget(
                 None, f"contradicts itself: its platform is {platform}, and its machine {machine}"
             )

@@ -26,10 +26,21 @@ from collections.abc import Mapping
 from muslfix.errors import InvalidTarget
 from muslfix.files.access import path_of
 from muslfix.suffix import Libc
-from muslfix.targets.cpython import ALIASES, CPUS, Cpu, cpu_named, directories_of, scheme_at, suffixes_of
-from muslfix.targets.few_facts import FewFacts, check_given, found_or_given, target_of, version_of
+from muslfix.targets.cpython import (
+    ALIASES,
+    CPUS,
+    Cpu,
+    cpu_named,
+    directories_of,
+    markers_of,
+    scheme_at,
+    soabi_of,
+    suffixes_of,
+)
+from muslfix.targets.given_facts import check_given, found_or_given, version_of
 from muslfix.targets.known_pythons import KNOWN, KnownPython, known_named
 from muslfix.targets.target import OLDEST, OLDEST_VERSION, Source, Target
+from muslfix.targets.untrusted_facts import check_target
 
 _CPUS = "|".join([*(cpu.name for cpu in CPUS), *ALIASES])
 _LIBC = r"(?:-(?P<libc>[a-z]+)(?P<libc_version>\d{1,3}(?:\.\d{1,3}){1,2})?)?"
@@ -52,7 +63,7 @@ def parse_target_spec(text: str, given: Mapping[str, str] | None = None) -> Targ
     """Make a target from a specification.
 
     :param text: as in the table above
-    :param given: facts that it does not have, by the names of :data:`muslfix.targets.few_facts.FACTS`
+    :param given: facts that it does not have, by the names of :data:`muslfix.targets.given_facts.FACTS`
     :raises InvalidTarget: if it is not one, lacks what it must say, or contradicts a given fact
     :raises UsageError: if a given fact is not one of these
     """
@@ -123,19 +134,26 @@ def _target(  # noqa: PLR0913 - the parts of a specification
     except InvalidTarget as error:
         raise InvalidTarget(text, error.reason, error.tip) from error
     prefix, relative = given.get("prefix"), directories_of(version, flags)
-    return target_of(
-        FewFacts(
-            version=version_of(text, "{}.{}".format(*version), given),
+    full, platform = version_of(text, "{}.{}".format(*version), given), f"linux-{cpu.name}"
+    return check_target(
+        Target(
+            implementation="cpython",
+            version=full,
             abi_flags=flags,
+            soabi=soabi_of(suffixes, version, flags),
             extension_suffixes=suffixes,
-            platform=f"linux-{cpu.name}",
+            platform=platform,
             libc=libc,
             libc_version=found_or_given(text, "libc_version", libc_version, given),
             machine=cpu.machine,
+            loader=None,
             executable=given.get("executable"),
             prefix=prefix,
             scheme=None if prefix is None else scheme_at(prefix, relative),
             prefix_scheme=relative,
+            environment="system",
+            externally_managed=None,
+            markers=markers_of(full, platform),
             source=Source("spec", f"the specification {text}"),
         )
     )

@@ -40,11 +40,9 @@ def target_from_facts(data: object) -> Target:
         another; the reason names the value
     """
     try:
-        target = _read(_Facts(data))
+        return check_target(_read(_Facts(data)))
     except InvalidJson as error:
         raise InvalidTarget(None, error.reason) from error
-    check_target(target)
-    return target
 
 
 def _read(facts: _Facts) -> Target:
@@ -109,9 +107,10 @@ def _scheme(paths: JsonObject) -> Scheme:
     return Scheme(**{key.name: paths.text(key.name) for key in fields(Scheme)})
 
 
-def check_target(target: Target) -> None:
+def check_target(target: Target) -> Target:
     """Refuse facts that cannot all be true.
 
+    :return: the target itself
     :raises InvalidTarget: by the first that is wrong
     """
     if target.implementation != "cpython":
@@ -134,6 +133,7 @@ def check_target(target: Target) -> None:
     _check_suffixes(target)
     _check_libc_version(target)
     _check_paths(target)
+    return target
 
 
 def _check_markers(target: Target) -> None:
