@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidTarget
 from muslfix.suffix import SPELLINGS, ExtensionFilename, Libc
-from muslfix.targets.target import Scheme
+from muslfix.targets.target import TARGET_FILE_TIP, Scheme
 
 #: The newest Python whose suffixes are known here.
 NEWEST_VERSION = (3, 15)
@@ -163,7 +163,7 @@ def suffixes_of(version: tuple[int, int], flags: str, triplets: tuple[str, ...])
         raise InvalidTarget(
             None,
             "is Python {}.{}, and which names that imports is not known here".format(*version),
-            tip="write its facts where it runs, with 'muslfix interpreter --json', and give --target-file",
+            tip=TARGET_FILE_TIP,
         )
     own = [abi_part(version, flags)]
     if "d" in flags and version >= (3, 8):

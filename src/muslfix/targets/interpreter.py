@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from muslfix.targets.programs import Question
 
 _MAX_TARGET_FILE = 1024 * 1024
-_LOADER_TIMEOUT = 5.0
+_LOADER_TIMEOUT, _SHIM_TIMEOUT = 5.0, 30.0
 
 # The version in an answer that is not checked yet.
 _NUMBERS = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})")
@@ -139,7 +139,7 @@ class Probe:
         :raises InterpreterError: if it does not answer, or is not supported
         """
         path, timeout = self._path, self._timeout
-        answered = _ask_itself() if self._question is None else self._question.answer(timeout)
+        answered = facts() if self._question is None else self._question.answer(timeout)
         try:
             answer = JsonObject(answered)
             _check_identity(path, answer)
@@ -158,16 +158,10 @@ def _is_itself(path: str) -> bool:
     return path == sys.executable and not any(name.startswith("_PYTHON") for name in os.environ)
 
 
-def _ask_itself() -> dict[str, Any]:
-    """The answer of the probe, without a second process."""
-    return facts()
-
-
-def loaded_shim(executable: str, *, timeout: float = 30) -> tuple[str, tuple[str, ...]]:
+def loaded_shim(executable: str) -> tuple[str, tuple[str, ...]]:
     """Ask an interpreter, started as usual, for the shim (:mod:`muslfix.targets.shim`).
 
     :param executable: path of a supported Python
-    :param timeout: seconds after which it is killed
     :return: the file of the shim, empty where it is not loaded, and the suffixes that it has added
     :raises InterpreterError: if it does not answer
     """
@@ -176,7 +170,7 @@ def loaded_shim(executable: str, *, timeout: float = 30) -> tuple[str, tuple[str
     path = os.path.abspath(executable)
     try:
         with closing(Question(path, ["-B", "-c", _ASK_FOR_SHIM])) as question:
-            answer = JsonObject(question.answer(timeout))
+            answer = JsonObject(question.answer(_SHIM_TIMEOUT))
         return answer.optional_text("file") or "", answer.texts("added")
     except InvalidJson as error:
         raise InterpreterError(path, f"gave an answer that cannot be true: it {error.reason}") from error

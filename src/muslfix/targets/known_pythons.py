@@ -24,37 +24,35 @@ class KnownPython:
 
     :param name: for ``--target-spec``: ``uv-3.10-musl``
     :param sentence: who built it, for a person
-    :param version: ``3.10``
+    :param minor: its version behind ``3.``
     :param spellings: the libcs that the suffixes of its own extension modules spell, in the order in which it
         looks; empty if they have no triplet
     :param source: where that stands
-    :param checked: the month in which it was looked up there
-    :param since: the first release of the builder with these names, or ``None``
-    :param until: the last such release, or ``None``
     :param libc_version: of its libc, if the builder's release determines it
     :param libc: the one that it runs on
-    :param abi_flags: ``m`` up to 3.7, ``t`` if it is free-threaded
+    :param is_free_threaded: whether it is
     :param aliases: other names for it
     """
 
     name: str
     sentence: str
-    version: str
+    minor: int
     spellings: tuple[Libc, ...]
     source: str
-    checked: str
-    since: str | None = None
-    until: str | None = None
     libc_version: str | None = None
     libc: Libc = Libc.MUSL
-    abi_flags: str = ""
+    is_free_threaded: bool = False
     aliases: tuple[str, ...] = ()
 
     @property
     def version_info(self) -> tuple[int, int]:
         """Major and minor version."""
-        major, minor = self.version.split(".")
-        return int(major), int(minor)
+        return 3, self.minor
+
+    @property
+    def abi_flags(self) -> str:
+        """As in ``sys.abiflags``."""
+        return "t" if self.is_free_threaded else "m" if self.minor < 8 else ""
 
     def triplets(self, cpu: Cpu) -> tuple[str, ...]:
         """Those in the suffixes of its own extension modules, in its order.
@@ -85,8 +83,8 @@ _GNU, _MUSL = (Libc.GLIBC,), (Libc.MUSL,)
 _VERSIONS = tuple(range(6, 16))
 _FIRST_FREE_THREADED = 13
 
-# The last time that all rows were looked up.
-_CHECKED = "2026-11"
+#: The month in which all rows were last looked up.
+CHECKED = "2026-11"
 
 # Alpine's release, its Python and its musl.
 _ALPINE = (
@@ -117,29 +115,9 @@ _OPENWRT = {6: ("18.06",), 7: ("19.07",), 9: ("21.02",), 10: ("22.03",), 11: ("2
 _FIRST_WITH_TRIPLET = 11
 
 
-def _known(  # noqa: PLR0913 - the columns of the table
-    name: str,
-    sentence: str,
-    minor: int,
-    spellings: tuple[Libc, ...],
-    source: str,
-    *,
-    since: str | None = None,
-    until: str | None = None,
-    libc_version: str | None = None,
-    libc: Libc = Libc.MUSL,
-    free_threaded: bool = False,
-    aliases: tuple[str, ...] = (),
-) -> KnownPython:
-    """A row of the table."""
-    flags = "t" if free_threaded else "m" if minor < 8 else ""
-    found = (source, _CHECKED, since, until, libc_version, libc, flags, aliases)
-    return KnownPython(name, sentence, f"3.{minor}", spellings, *found)
-
-
 def _upstream() -> Iterator[KnownPython]:
     for minor in _VERSIONS:
-        yield _known(
+        yield KnownPython(
             f"upstream-3.{minor}",
             f"upstream's Python 3.{minor}, built on musl: docker.io/library/python:3.{minor}-alpine, the"
             " musllinux build images, nixpkgs",
@@ -148,20 +126,20 @@ def _upstream() -> Iterator[KnownPython]:
             "https://github.com/python/cpython/issues/87278",
         )
         if minor >= _FIRST_FREE_THREADED:
-            yield _known(
+            yield KnownPython(
                 f"upstream-3.{minor}t",
                 f"upstream's free-threaded Python 3.{minor}, built on musl: the musllinux build images,"
                 " nixpkgs",
                 minor,
                 _MUSL,
                 "https://github.com/python/cpython/issues/87278",
-                free_threaded=True,
+                is_free_threaded=True,
             )
 
 
 def _cross_built() -> Iterator[KnownPython]:
     for minor in _VERSIONS:
-        yield _known(
+        yield KnownPython(
             f"yocto-3.{minor}",
             f"Python 3.{minor} cross-built on a glibc host: Yocto",
             minor,
@@ -176,24 +154,24 @@ def _alpine() -> Iterator[KnownPython]:
         source = f"https://pkgs.alpinelinux.org/package/v{release}/main/x86_64/python3"
         if minor != 9:
             spellings = _GNU if minor < 11 else _MUSL
-            yield _known(f"alpine-{release}", sentence, minor, spellings, source, libc_version=libc_version)
+            yield KnownPython(
+                f"alpine-{release}", sentence, minor, spellings, source, libc_version=libc_version
+            )
             continue
-        yield _known(
+        yield KnownPython(
             f"alpine-{release}",
             f"{sentence}, with the patch that lets it fall back to -gnu",
             minor,
             (*_MUSL, *_GNU),
             source,
-            since=f"a later build in {release}",
             libc_version=libc_version,
         )
-        yield _known(
+        yield KnownPython(
             f"alpine-{release}-without-fallback",
             f"{sentence}, before it was patched to fall back to -gnu",
             minor,
             _MUSL,
             source,
-            until=f"the first builds in {release}",
             libc_version=libc_version,
         )
 
@@ -204,27 +182,21 @@ def _standalone() -> Iterator[KnownPython]:
         sentence = f"uv's Python 3.{minor} for musl (python-build-standalone)"
         name = f"uv-3.{minor}-musl"
         if minor >= _FIRST_FREE_THREADED:
-            yield _known(name, sentence, minor, _MUSL, f"{source}/827")
-            yield _known(
+            yield KnownPython(name, sentence, minor, _MUSL, f"{source}/827")
+            yield KnownPython(
                 f"uv-3.{minor}t-musl",
                 f"uv's free-threaded Python 3.{minor} for musl (python-build-standalone)",
                 minor,
                 _MUSL,
                 f"{source}/583",
-                free_threaded=True,
+                is_free_threaded=True,
             )
             continue
         if minor >= 9:
             new = f"{sentence}, from {_NEW_STANDALONE} on"
-            yield _known(name, new, minor, _MUSL, f"{source}/827", since=_NEW_STANDALONE)
-        yield _known(
-            f"{name}-{_OLD_STANDALONE}",
-            f"{sentence}, up to {_OLD_STANDALONE}",
-            minor,
-            _GNU,
-            f"{source}/827",
-            until=_OLD_STANDALONE,
-        )
+            yield KnownPython(name, new, minor, _MUSL, f"{source}/827")
+        old = f"{sentence}, up to {_OLD_STANDALONE}"
+        yield KnownPython(f"{name}-{_OLD_STANDALONE}", old, minor, _GNU, f"{source}/827")
 
 
 def _openwrt() -> Iterator[KnownPython]:
@@ -232,7 +204,7 @@ def _openwrt() -> Iterator[KnownPython]:
         releases = _OPENWRT.get(minor, ())
         has_triplet = minor >= _FIRST_WITH_TRIPLET
         named = f" (OpenWrt {' and '.join(releases)})" if releases else ""
-        yield _known(
+        yield KnownPython(
             f"openwrt-3.{minor}",
             f"Python 3.{minor} of OpenWrt{named}{'' if has_triplet else ': no triplet'}",
             minor,
@@ -247,7 +219,7 @@ def _entware() -> Iterator[KnownPython]:
     for minor in _VERSIONS:
         has_triplet = minor >= _FIRST_WITH_TRIPLET
         recipe = "Entware/entware-packages/blob/master/lang/python/python3/patches/600-target-suffix.patch"
-        yield _known(
+        yield KnownPython(
             f"entware-3.{minor}",
             f"Python 3.{minor} of Entware, on glibc{'' if has_triplet else ': no triplet'}",
             minor,
@@ -280,5 +252,5 @@ def lines_about_known(*, sources: bool = False) -> Iterator[str]:
     words = {Libc.GLIBC: "-gnu", Libc.MUSL: "-musl"}
     for known in KNOWN:
         spelled = " ".join(words[libc] for libc in known.spellings) or "none"
-        source = f" [{known.source}, {known.checked}]" if sources else ""
+        source = f" [{known.source}, {CHECKED}]" if sources else ""
         yield f"{known.name:{width}}  {spelled:10}  {known.sentence}{source}"

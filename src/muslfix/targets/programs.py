@@ -18,9 +18,8 @@ from muslfix.elf.facts import read_elf
 from muslfix.errors import InterpreterError, InvalidElf, InvalidJson, why
 from muslfix.files.untrusted_json import parse_json
 from muslfix.targets._probe import MARK
-from muslfix.targets.target import OLDEST
+from muslfix.targets.target import OLDEST, TARGET_FILE_TIP
 
-_TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 _NAME_TIP = "name an interpreter with --python"
 
 _ANSWER = rb"(?m)^" + MARK.encode() + rb"(\{.*\})$"
@@ -267,8 +266,8 @@ def _why_not_loaded(path: str) -> InterpreterError:
             return InterpreterError(path, f"is not a program: it {error.reason}", _NAME_TIP)
     if elf.interpreter is not None and not os.path.exists(elf.interpreter):
         return InterpreterError(
-            path, f"needs the loader {elf.interpreter}, which is not on this machine", _TARGET_FILE_TIP
+            path, f"needs the loader {elf.interpreter}, which is not on this machine", TARGET_FILE_TIP
         )
     return InterpreterError(
-        path, f"is a program for {elf.machine}, which this machine cannot run", _TARGET_FILE_TIP
+        path, f"is a program for {elf.machine}, which this machine cannot run", TARGET_FILE_TIP
     )

@@ -15,9 +15,9 @@ from muslfix.errors import InvalidTarget
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.build_details import BUILD_DETAILS, BuildDetails
 from muslfix.targets.cpython import abi_part, own_suffixes, suffixes_of
+from muslfix.targets.target import TARGET_FILE_TIP
 
 _SYSCONFIGDATA = re.compile(r"_sysconfigdata_(?P<flags>[a-z]*)_linux_(?P<triplet>[\w-]*)\.pyc?", re.ASCII)
-_TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def decide_names(evidence: NamesEvidence) -> Names:
             None,
             f"contradicts itself: the interpreter imports {_words(compiled)}, and in lib-dynload are names"
             f" that end in {_words(dynload)}",
-            _TARGET_FILE_TIP,
+            TARGET_FILE_TIP,
         )
     if evidence.details is not None and evidence.details.extension_suffixes:
         return _of_details(evidence, evidence.details, compiled or dynload)
@@ -86,7 +86,7 @@ def _of_details(evidence: NamesEvidence, details: BuildDetails, seen: frozenset[
             else f"it is in the directory of Python {_dotted(evidence)}"
         )
         raise InvalidTarget(
-            None, f"contradicts itself: {BUILD_DETAILS} says {' '.join(listed)}, and {what}", _TARGET_FILE_TIP
+            None, f"contradicts itself: {BUILD_DETAILS} says {' '.join(listed)}, and {what}", TARGET_FILE_TIP
         )
     return Names(details.abi_flags, listed, BUILD_DETAILS)
 
@@ -102,7 +102,7 @@ def _of_compiled(evidence: NamesEvidence, compiled: frozenset[str]) -> Names:
         plain = f".{suffix[1:].partition('-')[0]}.so"
         if plain not in suffixes:
             raise InvalidTarget(
-                None, f"has {suffix} compiled in, whose place among the others is not known", _TARGET_FILE_TIP
+                None, f"has {suffix} compiled in, whose place among the others is not known", TARGET_FILE_TIP
             )
         suffixes.insert(suffixes.index(plain) + 1, suffix)
     return Names(flags, tuple(suffixes), "the suffixes compiled in")
@@ -115,7 +115,7 @@ def _of_files(evidence: NamesEvidence, dynload: frozenset[str]) -> Names:
         raise InvalidTarget(
             None,
             f"contradicts itself: in lib-dynload are names that end in {_words(dynload)}",
-            _TARGET_FILE_TIP,
+            TARGET_FILE_TIP,
         )
     return Names(flags, suffixes_of(evidence.version, flags, triplets), "the names in lib-dynload")
 
@@ -129,7 +129,7 @@ def _of_sysconfigdata(evidence: NamesEvidence) -> Names:
             None,
             f"does not tell which names Python {_dotted(evidence)} imports: it has no module in lib-dynload,"
             f" and {reason}",
-            _TARGET_FILE_TIP,
+            TARGET_FILE_TIP,
         )
     ((flags, triplet),) = found
     return Names(
@@ -157,7 +157,7 @@ def _flags_of(suffixes: frozenset[str]) -> str:
     longest = max(found, key=len)
     if not found <= {longest, longest.replace("d", "")}:
         raise InvalidTarget(
-            None, f"contradicts itself: it shows names that end in {_words(suffixes)}", _TARGET_FILE_TIP
+            None, f"contradicts itself: it shows names that end in {_words(suffixes)}", TARGET_FILE_TIP
         )
     return longest
 

@@ -28,6 +28,9 @@ FORMAT = 1
 OLDEST_VERSION = (3, 6)
 OLDEST = "muslfix serves CPython {}.{} and later".format(*OLDEST_VERSION)
 
+#: What helps where a target can be asked only elsewhere.
+TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
+
 #: What facts can come from, the best first.
 SOURCES = ("interpreter", "target-file", "build-details", "root", "spec")
 
