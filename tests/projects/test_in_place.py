@@ -294,7 +294,7 @@ def test_the_way_back_of_a_project_that_was_never_changed(tmp_path: Path) -> Non
     back = find_way_back(project)
     assert back == WayBack()
     with Transaction(str(site)) as transaction:
-        undo_in_place(project, back, Owners(str(site)), transaction)
+        undo_in_place(project, back, Owners(), transaction)
     assert states(site).keys() == before.keys()
 
 

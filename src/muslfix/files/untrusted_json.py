@@ -15,6 +15,7 @@ from muslfix.errors import InvalidJson
 # Bounds that no file of muslfix comes near.
 _MAX_DEPTH = 50
 _MAX_DIGITS = 20
+_MAX_ITEMS = 100_000
 
 _TYPES = {str: "text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
 
@@ -96,7 +97,7 @@ class JsonObject:
         """An object, read in the same way as this one."""
         return type(self)(self.value(name, dict), f"{self.path}{name}.")
 
-    def texts(self, name: str, at_most: int = 100_000) -> tuple[str, ...]:
+    def texts(self, name: str, at_most: int = _MAX_ITEMS) -> tuple[str, ...]:
         """A list of texts.
 
         :param at_most: the largest number of entries that is accepted
@@ -104,12 +105,9 @@ class JsonObject:
         items = self._items(name, at_most)
         return tuple(items.text(index) for index in items.names)
 
-    def objects(self, name: str, at_most: int = 100_000) -> tuple[JsonObject, ...]:
-        """A list of objects.
-
-        :param at_most: the largest number of entries that is accepted
-        """
-        items = self._items(name, at_most)
+    def objects(self, name: str) -> tuple[JsonObject, ...]:
+        """A list of objects."""
+        items = self._items(name, _MAX_ITEMS)
         return tuple(items.object(index) for index in items.names)
 
     def _items(self, name: str, at_most: int) -> JsonObject:

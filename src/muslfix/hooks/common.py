@@ -62,7 +62,9 @@ def fix_place(find: Callable[[], Place]) -> Outcome:
         strict, problems = settings.strict, [*wrong, *unknown]
         if not settings.enabled:
             return Outcome()
-        if not _is_well(place):
+        from muslfix.hooks.short_way import has_nothing_to_fix
+
+        if not has_nothing_to_fix(place.python, place.paths):
             line, more = _fix(place, settings)
             problems += more
     except MuslfixError as error:
@@ -71,13 +73,6 @@ def fix_place(find: Callable[[], Place]) -> Outcome:
         problems = [f"the hook of muslfix failed ({type(error).__name__}: {error})"]
     said = f"muslfix: {harmless(line, _ENCODING)}" if line else ""
     return Outcome(said, tuple(f"muslfix: {harmless(problem, _ENCODING)}" for problem in problems), strict)
-
-
-def _is_well(place: Place) -> bool:
-    """Whether there is nothing to fix, as far as the short way can tell."""
-    from muslfix.hooks.short_way import has_nothing_to_fix
-
-    return has_nothing_to_fix(place.python, place.paths)
 
 
 def _fix(place: Place, settings: Settings) -> tuple[str, list[str]]:

@@ -17,7 +17,7 @@ from muslfix.files.access import TRACE, hash_file, is_there, read_regular, write
 from muslfix.projects.names import give_name, planned_name
 from muslfix.projects.ownership import Owners, check_place
 from muslfix.projects.project import MAX_OTHER, InstalledProject, tip_about
-from muslfix.projects.trace import Change, apply_changes, changes_from_json, trace_to_json
+from muslfix.projects.trace import Change, apply_changes, changes_from_json, row_of, trace_to_json
 from muslfix.record.edit import RecordEdit
 from muslfix.record.rows import Record, RecordRow
 from muslfix.targets.target import Target
@@ -79,7 +79,7 @@ def check_in_place(
     check_place(project)
     before = read_changes(project)
     leaving = [d.candidate.path for d in plan.changes if planned_name(d)[2] is Mode.RENAME]
-    (owners or Owners(project.root)).check_alone(project, leaving)
+    (owners or Owners()).check_alone(project, leaving)
     for decision in plan.changes:
         check_listed(project, record, decision.candidate.path)
         new = decision.new_path or ""
@@ -95,7 +95,7 @@ def read_changes(project: InstalledProject) -> tuple[Change, ...]:
 
     :raises InvalidProject: if the file is damaged
     """
-    path = os.path.join(project.root, project.dist_info, TRACE)
+    path = project.locate(trace_path(project))
     try:
         return changes_from_json(read_regular(path, MAX_OTHER).decode("utf-8", "surrogateescape"))
     except FileNotFoundError:
@@ -204,17 +204,6 @@ def _digest(path: str, algorithm: str, known: dict[tuple[int, int, str], bytes])
     if file not in known:
         known[file] = hash_file(path, algorithm)
     return known[file]
-
-
-def row_of(record: Record, path: str) -> RecordRow:
-    """The row of a file.
-
-    :raises InvalidRecord: if it has none
-    """
-    row = record.get(path)
-    if row is None:
-        raise InvalidRecord(None, f"has no row for {path}")
-    return row
 
 
 def trace_path(project: InstalledProject) -> str:

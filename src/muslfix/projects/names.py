@@ -16,18 +16,10 @@ if TYPE_CHECKING:  # undo needs neither
     from muslfix.modules.plan import Decision, Plan
 
 # What systems answer where a file system has no links, or the file may have no more of them.
-_NO_LINKS = frozenset(
-    {
-        errno.EPERM,
-        errno.EACCES,
-        errno.EOPNOTSUPP,
-        errno.ENOSYS,
-        errno.EMLINK,
-        errno.EXDEV,
-        errno.EINVAL,
-        errno.ENOTSUP,
-    }
-)
+_NO_LINKS = frozenset({
+    errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL,
+    errno.ENOTSUP,
+})  # fmt: skip
 
 
 def apply_names(plan: Plan, locate: Locate) -> tuple[Change, ...]:

@@ -28,14 +28,10 @@ def check_place(project: InstalledProject) -> None:
 
 
 class Owners:
-    """Which projects of a directory list a shared object. Each RECORD is read once, when that is asked first.
+    """Which projects of a directory list a shared object; each RECORD is read once, when that is asked."""
 
-    :param root: holds their ``.dist-info`` directories
-    """
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self._listed: dict[str, list[str]] | None = None
+    def __init__(self) -> None:
+        self._listed: dict[str, dict[str, list[str]]] = {}
 
     def check_alone(self, project: InstalledProject, paths: Iterable[str]) -> None:
         """Refuse to take away extension modules that another project lists too.
@@ -44,9 +40,9 @@ class Owners:
         :raises InvalidProject: if one does; one whose RECORD cannot be read has no say
         """
         for path in map(os.path.normpath, map(project.locate, paths)):
-            if self._listed is None:
-                self._listed = self._read()
-            for other in self._listed.get(path, ()):
+            if project.root not in self._listed:
+                self._listed[project.root] = _read(project.root)
+            for other in self._listed[project.root].get(path, ()):
                 if other != project.dist_info:
                     raise InvalidProject(
                         path,
@@ -54,14 +50,15 @@ class Owners:
                         tip="uninstall the one that it does not belong to",
                     )
 
-    def _read(self) -> dict[str, list[str]]:
-        """The ``.dist-info`` directories of each shared object."""
-        found: dict[str, list[str]] = {}
-        for project in scan_all([self._root]):
-            with suppress(InvalidProject):
-                content = project.record_bytes()
-                for path in project.parse_record(content).paths if b".so" in content else ():
-                    if path is not None and ".so" in path:
-                        place = os.path.normpath(project.locate(path))
-                        found.setdefault(place, []).append(project.dist_info)
-        return found
+
+def _read(root: str) -> dict[str, list[str]]:
+    """The ``.dist-info`` directories in a directory that list a shared object, by its place."""
+    found: dict[str, list[str]] = {}
+    for project in scan_all([root]):
+        with suppress(InvalidProject):
+            content = project.record_bytes()
+            for path in project.parse_record(content).paths if b".so" in content else ():
+                if path is not None and ".so" in path:
+                    place = os.path.normpath(project.locate(path))
+                    found.setdefault(place, []).append(project.dist_info)
+    return found

@@ -16,23 +16,9 @@ from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.record.rows import Record
 
 # What the package managers of distributions write into INSTALLER.
-_PACKAGE_MANAGERS = frozenset(
-    {
-        "apk",
-        "apt",
-        "conda",
-        "debian",
-        "dnf",
-        "dpkg",
-        "guix",
-        "nix",
-        "opkg",
-        "pacman",
-        "portage",
-        "rpm",
-        "xbps",
-    }
-)
+_PACKAGE_MANAGERS = frozenset({
+    "apk", "apt", "conda", "debian", "dnf", "dpkg", "guix", "nix", "opkg", "pacman", "portage", "rpm", "xbps",
+})  # fmt: skip
 
 #: The largest RECORD that is read, in MiB: some 500 000 files; and the largest other file beside it.
 MAX_RECORD = 64

@@ -15,7 +15,7 @@ from muslfix._version import __version__
 from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
 from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.record.edit import RecordEdit
-from muslfix.record.rows import RecordRow
+from muslfix.record.rows import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
 from muslfix.verdicts import Mode
 
@@ -123,7 +123,7 @@ def apply_changes(edit: RecordEdit, changes: Iterable[Change]) -> None:
     :raises InvalidRecord: if it does not list a file that was changed
     """
     for change in changes:
-        row = _row_of(edit, change.old)
+        row = row_of(edit, change.old)
         new_row = RecordRow(change.new, row.hash, row.size)
         if change.mode is Mode.RENAME:
             edit.change(change.old, new_row)
@@ -137,7 +137,7 @@ def take_back_changes(edit: RecordEdit, changes: Iterable[Change]) -> None:
     :raises InvalidRecord: if it does not list a file that was changed, or a saved row is of another file
     """
     for change in reversed(tuple(changes)):
-        row = _row_of(edit, change.new)
+        row = row_of(edit, change.new)
         if change.mode is not Mode.RENAME:
             edit.remove(change.new)
             continue
@@ -148,8 +148,12 @@ def take_back_changes(edit: RecordEdit, changes: Iterable[Change]) -> None:
                 raise InvalidRecord(None, f"cannot hold {change.row!r:.200} as the row of {change.old}")
 
 
-def _row_of(edit: RecordEdit, path: str) -> RecordRow:
-    row = edit.get(path)
+def row_of(record: Record | RecordEdit, path: str) -> RecordRow:
+    """The row of a file.
+
+    :raises InvalidRecord: if it has none
+    """
+    row = record.get(path)
     if row is None:
         raise InvalidRecord(None, f"has no row for {path}")
     return row

@@ -15,13 +15,12 @@ from muslfix.projects.in_place import (
     place_staged,
     put_metadata,
     read_changes,
-    row_of,
     stage_name,
     trace_path,
 )
 from muslfix.projects.ownership import Owners, check_place
 from muslfix.projects.project import Inside, InstalledProject
-from muslfix.projects.trace import Change, take_back_changes
+from muslfix.projects.trace import Change, row_of, take_back_changes
 from muslfix.record.edit import RecordEdit
 from muslfix.record.rows import Record
 from muslfix.transaction.transaction import Transaction

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 from muslfix.errors import DestinationError, spelling_errors
@@ -104,7 +103,7 @@ class _Fix:
         judging = Judging(target, options.mode, options.load_check, options.strict)
         self._planner = Planner(judging, directories)
         self._plans = Findings(self._planner.plan)
-        self._owners_in = cache(Owners)
+        self._owners = Owners()
 
     def look(self, project: InstalledProject) -> ProjectReport | None:
         """The report on a project, or ``None`` if it must be changed."""
@@ -116,7 +115,7 @@ class _Fix:
         if plan.changes:
             from muslfix.projects.in_place import check_in_place  # only where there is something to change
 
-            check_in_place(project, record, plan, self._owners_in(project.root))
+            check_in_place(project, record, plan, self._owners)
         return self._report(project, plan)
 
     def change(self, project: InstalledProject, transaction: Transaction) -> ProjectReport:
@@ -126,8 +125,7 @@ class _Fix:
         record, plan = self._plans.again(project)
         done: dict[str, Mode] = {}
         if plan.changes:
-            owners = self._owners_in(project.root)
-            changes = fix_in_place(project, record, plan, self._target, transaction, owners)
+            changes = fix_in_place(project, record, plan, self._target, transaction, self._owners)
             done = {change.old: change.mode for change in changes}
         return self._report(project, plan, done)
 

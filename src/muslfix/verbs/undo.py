@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 from muslfix.errors import spelling_errors
 from muslfix.progress import Progress, silent
@@ -68,18 +67,18 @@ def undo(projects: Sequence[str], target: Target, options: UndoOptions | None = 
     )
 
     findings = Findings(find_way_back)
-    owners_in = cache(Owners)
+    owners = Owners()
 
     def look(project: InstalledProject) -> ProjectReport | None:
         back = findings.first(project)
         if back.changes and not options.dry_run:
             return None
-        back.check_alone(project, owners_in(project.root))
+        back.check_alone(project, owners)
         return _report(project, back.changes, dry_run=True)
 
     def change(project: InstalledProject, transaction: Transaction) -> ProjectReport:
         back = findings.again(project)
-        undo_in_place(project, back, owners_in(project.root), transaction)
+        undo_in_place(project, back, owners, transaction)
         return _report(project, back.changes, dry_run=False)
 
     for site in selection.sites():
