@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,3 @@ def states(folder: Path, *, times: bool = True) -> dict[str, tuple[Any, ...]]:
 def leftovers(folder: Path) -> list[Path]:
     """What no muslfix may leave behind."""
     return [path for path in folder.rglob("*") if path.name.startswith(".muslfix-")]
-
-
-def names_of(paths: Iterable[Path]) -> list[str]:
-    """Base names, sorted."""
-    return sorted(path.name for path in paths)

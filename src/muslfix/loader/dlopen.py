@@ -20,15 +20,11 @@ from muslfix.loader.facts import Absence, Files, LoadedFile, LoadResult, Problem
 from muslfix.loader.glibc import GlibcRules
 from muslfix.loader.musl import MuslRules
 from muslfix.loader.oddities import trouble_with
-from muslfix.loader.rules import OF_PYTHON, REBUILD, Object, Rules
+from muslfix.loader.rules import OF_PYTHON, REBUILD, RELR_SINCE, Object, Rules
 from muslfix.loader.thread_local import thread_local_trouble
 from muslfix.loader.time_t import TimeT, time_t_of
 from muslfix.suffix import Libc
 from muslfix.verdicts import LOADER_VERDICTS, Verdict
-
-# musl: https://git.musl-libc.org/cgit/musl/tree/WHATSNEW, 1.2.4; glibc:
-# https://sourceware.org/glibc/wiki/Release/2.36
-_RELR_SINCE = {Libc.MUSL: (1, 2, 4), Libc.GLIBC: (2, 36)}
 
 # Names and paths that are looked for because of one module; real ones take some hundred.
 _MOST_LOOK_UPS = 10_000
@@ -221,7 +217,7 @@ class _Process:
                 self._unknown[trouble] = None
 
     def _check_relative_relocations(self, item: Object) -> None:
-        since, version = _RELR_SINCE[self.system.libc], self.system.version
+        since, version = RELR_SINCE[self.system.libc], self.system.version
         if not item.file.dynamic.has_relative_relocations:
             return
         number = ".".join(map(str, since))

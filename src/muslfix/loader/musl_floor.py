@@ -19,13 +19,11 @@ from muslfix.elf.oddities import Outcome
 from muslfix.errors import few
 from muslfix.loader.musl import OWN_NAME
 from muslfix.loader.musl_exports import NEWEST_TEXT, OLDEST, appeared_in
-from muslfix.loader.rules import OF_PYTHON, split_path, with_origin
+from muslfix.loader.rules import OF_PYTHON, RELR_SINCE, split_path, with_origin
 from muslfix.loader.time_t import TimeT, sentence_about, time_t_of
 from muslfix.suffix import Libc
 
 _TAG = re.compile(r"musllinux_(\d{1,4})_(\d{1,4})_\w+")
-
-_RELR_SINCE = (1, 2, 4)
 
 # Where the files are taken to be.
 _SITE = "/site-packages"
@@ -151,7 +149,7 @@ class _Wheel:
         for path, file in self._files.items():
             if file.has_relative_relocations:
                 reason = f"{basename(path)} uses relative relocations (DT_RELR)"
-                found.setdefault(_RELR_SINCE, []).append(reason)
+                found.setdefault(RELR_SINCE[Libc.MUSL], []).append(reason)
             for name in self._undefined(file):
                 since = appeared_in(name)
                 if since is not None and since > OLDEST:

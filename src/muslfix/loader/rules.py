@@ -9,6 +9,7 @@ from typing import NamedTuple
 from muslfix.elf.symbols import Exports, Reference
 from muslfix.errors import few
 from muslfix.loader.facts import Files, LoadedFile, Problem, System
+from muslfix.suffix import Libc
 from muslfix.verdicts import Verdict
 
 # What an interpreter exports and no library does: https://docs.python.org/3/c-api/
@@ -16,6 +17,11 @@ OF_PYTHON = re.compile(r"_{0,2}Py")
 
 #: What helps against most troubles.
 REBUILD = "take another version of the wheel, or build it from source for the target"
+
+#: The versions that brought relative relocations.
+#: musl: https://git.musl-libc.org/cgit/musl/tree/WHATSNEW, 1.2.4; glibc:
+#: https://sourceware.org/glibc/wiki/Release/2.36
+RELR_SINCE = {Libc.MUSL: (1, 2, 4), Libc.GLIBC: (2, 36)}
 
 _MOST_NAMED = 20
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")

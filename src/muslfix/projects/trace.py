@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from muslfix._version import __version__
 from muslfix.errors import InvalidJson, InvalidProject, InvalidRecord
@@ -17,10 +17,8 @@ from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.record.edit import RecordEdit
 from muslfix.record.rows import Record, RecordRow
 from muslfix.suffix import ExtensionFilename
+from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
-
-if TYPE_CHECKING:
-    from muslfix.targets.target import Target
 
 _FORMAT = 1
 

@@ -27,6 +27,7 @@ from muslfix.rewheel.new_zip import Edits, Piece, edit_zip
 from muslfix.targets.target import Target
 from muslfix.verdicts import Mode
 from muslfix.wheels.archive import Archive, read_text
+from muslfix.wheels.contents import SIGNATURES
 from muslfix.wheels.wheel import Wheel
 
 _BUILD_LINE = re.compile(rf"{START}Build:[^\r\n]*{END}", re.IGNORECASE)
@@ -73,7 +74,8 @@ def file_name(path: str, build_tag: str | None, tags: NewTags | None = None) -> 
 
 def dropped_signatures(wheel: Wheel) -> tuple[str, ...]:
     """The files that sign the old RECORD, and would not be true of the new one."""
-    return tuple(path for path in wheel.facts.signatures if path in wheel.archive.members)
+    paths = (f"{wheel.facts.dist_info}/{name}" for name in SIGNATURES)
+    return tuple(path for path in paths if path in wheel.archive.members)
 
 
 def write_wheel(wheel: Wheel, new: NewWheel, path: str, *, overwrite: bool, in_place: bool = False) -> None:

@@ -31,9 +31,6 @@ OLDEST = "muslfix serves CPython {}.{} and later".format(*OLDEST_VERSION)
 #: What helps where a target can be asked only elsewhere.
 TARGET_FILE_TIP = "write its facts where it runs, with 'muslfix interpreter --json', and give --target-file"
 
-#: What facts can come from, the best first.
-SOURCES = ("interpreter", "target-file", "build-details", "root", "spec")
-
 # See Target.usable_suffixes.
 _FIRST_FREE_THREADED_STABLE_ABI = (3, 15)
 _STABLE_ABI = (".abi3.", ".abi3-")
@@ -88,7 +85,7 @@ class Choice(NamedTuple):
 class Source:
     """Where the facts of a target come from.
 
-    :param kind: one of :data:`SOURCES`
+    :param kind: ``interpreter``, ``target-file``, ``build-details``, ``root`` or ``spec``
     :param sentence: which one, for a person: ``the interpreter /usr/bin/python3``
     :param choice: the interpreter, if it is one, and why it was chosen
     """

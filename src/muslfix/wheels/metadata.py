@@ -76,11 +76,6 @@ class WheelFacts(NamedTuple):
         notes = (f"{self.dist_info}/{name}" for name in ("RECORD", *SIGNATURES, *_NOTES))
         return (*notes, *self.scripts.superseded)
 
-    @property
-    def signatures(self) -> tuple[str, ...]:
-        """Files that may sign RECORD as it is."""
-        return tuple(f"{self.dist_info}/{name}" for name in SIGNATURES)
-
     def has_version(self, text: str) -> bool:
         """Whether a version is this wheel's, however it is spelled."""
         return version_of(text) == self.version
