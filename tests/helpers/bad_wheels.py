@@ -1114,101 +1114,72 @@ PLACES = [
     Case("entry points are no UTF-8", wheel({ENTRY_POINTS: b"\xff"}), "entry_points.txt that is not UTF-8"),
 ]
 
+# What only the environment shows.
 ENVIRONMENTS = [
-    Case(
-        "two files for one place",
-        wheel({f"{DATA}/purelib/demo.py": b""}),
-        "has two files for 'demo.py'",
-        of="environment",
-    ),
+    Case("two files for one place", wheel({f"{DATA}/purelib/demo.py": b""}), "has two files for 'demo.py'"),
     Case(
         "two files of one size for one place",
         wheel({f"{DATA}/purelib/demo.py": CODE[::-1]}),
         "has two files for 'demo.py'",
-        of="environment",
     ),
     Case(
         "two files for one place, one with another first line",
         wheel({f"{DATA}/scripts/x": b"#!python\n", f"{DATA}/data/bin/x": b"#!python\n"}),
         "has two files for '../../../bin/x'",
-        of="environment",
     ),
     Case(
         "two scripts for one place",
         wheel({f"{DATA}/scripts/x": b"", f"{DATA}/data/bin/x": b"y"}),
         "has two files for '../../../bin/x'",
-        of="environment",
     ),
     Case(
         "entry point and data for one place",
         wheel({f"{DATA}/data/bin/x": b""}, scripts={"x": "demo:main"}),
         "has two files for '../../../bin/x'",
-        of="environment",
     ),
     Case(
         "file where another scheme needs a folder",
         wheel({f"{DATA}/data/bin": b"", f"{DATA}/scripts/x": b""}),
         "has two files for '../../../bin'",
-        of="environment",
     ),
     Case(
         "entry point over another project's script",
         wheel(scripts={OTHER_SCRIPT: "demo:main"}),
         "it belongs to other 1.0, and its content differs",
-        of="environment",
     ),
     Case(
         "script over another project's script",
         wheel({f"{DATA}/scripts/{OTHER_SCRIPT}": b"evil"}),
         "it belongs to other 1.0, and its content differs",
-        of="environment",
     ),
     Case(
         "data over another project's script",
         wheel({f"{DATA}/data/bin/{OTHER_SCRIPT}": b"evil"}),
         "it belongs to other 1.0, and its content differs",
-        of="environment",
     ),
-    Case(
-        "module over another project's",
-        wheel({"other.py": b"evil"}),
-        "it belongs to other 1.0",
-        of="environment",
-    ),
+    Case("module over another project's", wheel({"other.py": b"evil"}), "it belongs to other 1.0"),
     Case(
         "RECORD of another project by data",
         wheel({f"{DATA}/data/share/other": b"evil"}),
         "it belongs to other 1.0, and its content differs",
-        of="environment",
     ),
-    Case(
-        "file over a folder of another project",
-        wheel({"other_folder": b"evil"}),
-        "is in the way of demo",
-        of="environment",
-    ),
+    Case("file over a folder of another project", wheel({"other_folder": b"evil"}), "is in the way of demo"),
     Case(
         "folder over a file of another project",
         wheel({"other.py/x": b"evil"}),
         "is in the way of demo, which needs a directory there",
-        of="environment",
     ),
     Case(
         "for another Python",
         named("demo-1.0-cp27-cp27m-any.whl", wheel={"Tag": "cp27-cp27m-any"}),
         "is for cp27-cp27m-any, and the target is CPython",
-        of="environment",
     ),
-    Case(
-        "for a newer Python",
-        wheel(metadata={"Requires-Python": ">=3.99"}),
-        "requires Python >=3.99",
-        of="environment",
-    ),
+    Case("for a newer Python", wheel(metadata={"Requires-Python": ">=3.99"}), "requires Python >=3.99"),
 ]
 
 #: All wheels that are refused.
-CASES = [*FILES, *ENDS, *MEMBERS, *NAMES, *RECORDS, *METADATA, *PLACES, *ENVIRONMENTS]
+CASES = [*FILES, *ENDS, *MEMBERS, *NAMES, *RECORDS, *METADATA, *PLACES]
+CASES += [replace(case, of="environment") for case in ENVIRONMENTS]
 
 
 CAPITALS = {"x.py": b"a", "X.py": b"b"}
