@@ -54,40 +54,38 @@ class MuslRules(Rules):
         """``load_library``."""
         if OWN_NAME.match(name) or name in ("libc.so", self.system.loader):
             return Finding(self._libc)
-        if "/" in name:
-            return self._accept(name, needed_by, self._open(name), [name])
-        for item in self.objects:
-            if name in item.names:
-                return Finding(item)
-        if name in self.system.started.exports:
-            return Finding()
+        if "/" not in name:
+            for item in self.objects:
+                if name in item.names:
+                    return Finding(item)
+            if name in self.system.started.exports:
+                return Finding()
         return self._search(name, needed_by)
 
     def _search(self, name: str, needed_by: Object) -> Finding:
         """``path_open``, in each search path in turn."""
         looked: list[str] = []
         unseen: list[str] = []
-        for directory in self._directories(needed_by) if 0 < len(name) <= _NAME_MAX else ():
-            answer = self._open(f"{directory}/{name}")
-            looked.append(directory)
+        for place, path in self._places(name, needed_by):
+            # A relative path depends on the working directory of the process, which is unknown.
+            answer = self.files.open(path) if path.startswith("/") else Absence.NOT_KNOWN
+            looked.append(place)
             if answer is Absence.NOT_KNOWN:
-                unseen.append(directory)
+                unseen.append(place)
             elif answer is Absence.BARRED:
                 break
             elif isinstance(answer, LoadedFile):
-                return self._accept(name, needed_by, answer, looked)
+                return self._accept(name, answer)
         return self.not_found(name, needed_by, looked, unseen)
 
-    def _open(self, path: str) -> LoadedFile | Absence:
-        """A relative path depends on the working directory of the process, which is unknown."""
-        return self.files.open(path) if path.startswith("/") else Absence.NOT_KNOWN
+    def _places(self, name: str, needed_by: Object) -> Iterator[tuple[str, str]]:
+        """Where a library may be: what a sentence calls the place, and the path."""
+        if "/" in name:
+            yield name, name
+        elif 0 < len(name) <= _NAME_MAX:
+            yield from ((directory, f"{directory}/{name}") for directory in self._directories(needed_by))
 
-    def _accept(
-        self, name: str, needed_by: Object, answer: LoadedFile | Absence, looked: list[str]
-    ) -> Finding:
-        if isinstance(answer, Absence):
-            unseen = looked if answer is Absence.NOT_KNOWN else []
-            return self.not_found(name, needed_by, looked, unseen)
+    def _accept(self, name: str, answer: LoadedFile) -> Finding:
         same = self.by_identity(answer)
         if same is not None:
             same.names.add(name)
