@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from muslfix.elf.file import PT_DYNAMIC, PT_GNU_RELRO, PT_PHDR, PT_TLS, ElfFile
+from muslfix.elf.file import PT_DYNAMIC, PT_GNU_PROPERTY, PT_GNU_RELRO, PT_NOTE, PT_PHDR, PT_TLS, ElfFile
 from muslfix.elf.mapping import PAGE, PF_R, Segment, page_of
-from muslfix.elf.notes import needs_newer_cpu
 from muslfix.elf.oddities import BOTH, DIES, GLIBC, MUSL, REFUSED, UNKNOWN, Oddity, those
 from muslfix.elf.relocations import Relocations
+from muslfix.errors import InvalidElf
 
 _ET_EXEC, _ET_DYN = 2, 3
 _OSABI_SYSV, _OSABI_LINUX = 0, 3
@@ -23,6 +23,11 @@ _ABI_VERSIONS, _ABI_VERSIONS_EVER = 2, 16
 _MUCH, _MUCH_THREAD_LOCAL = 2**34, 2**28
 # The addresses that there are, by the bits of the file.
 _ADDRESSES = {32: 2**32, 64: 2**56}
+
+_NT_GNU_PROPERTY_TYPE_0 = 5
+_X86_ISA_1_NEEDED, _BASELINE = 0xC0008002, 1
+_EM_X86_64 = 62
+_MOST_NOTES = 4096
 
 
 def thread_local_of(file: ElfFile) -> Segment | None:
@@ -83,12 +88,46 @@ def _in_segments(file: ElfFile) -> Iterator[Oddity]:
             not is_too_much and last - first >= _MUCH, BOTH, UNKNOWN,
             "takes so much memory that it depends on the machine",
         ),
-        (needs_newer_cpu(file), GLIBC, UNKNOWN, "needs a level of the x86-64 CPU that not every one has"),
+        (_needs_newer_cpu(file), GLIBC, UNKNOWN, "needs a level of the x86-64 CPU that not every one has"),
         (
             any(one.kind == PT_PHDR and not _is_mapped(file, one.address, one.memory) for one in every),
             GLIBC, DIES, "has program headers (PT_PHDR) where no segment is",
         ),
     )  # fmt: skip
+
+
+def _needs_newer_cpu(file: ElfFile) -> bool:
+    """Whether it needs more than what each x86-64 CPU has: ``GNU_PROPERTY_X86_ISA_1_NEEDED``.
+
+    Specification: https://gitlab.com/x86-psABIs/x86-64-ABI, "Program Property"; glibc:
+    https://sourceware.org/git/?p=glibc.git;a=blob;f=sysdeps/x86/dl-prop.h
+    """
+    if file.header.machine != _EM_X86_64:
+        return False
+    found = [one for one in file.segments if one.kind in (PT_NOTE, PT_GNU_PROPERTY)]
+    return any(_level_needed(file, one.address, min(one.size, _MOST_NOTES)) & ~_BASELINE for one in found)
+
+
+def _level_needed(file: ElfFile, address: int, size: int) -> int:
+    """The levels that one segment of notes asks for; 0 if it says nothing, or cannot be read."""
+    word = file.bits // 8
+    try:
+        at = file.offset_of(address)
+        end = at + size
+        while at + 12 <= end:
+            owner, length, kind = file.unpack("III", at)
+            content = at + 12 + (owner + 3 & ~3)
+            if kind == _NT_GNU_PROPERTY_TYPE_0 and owner == len(b"GNU\0"):
+                place = content
+                while place + 8 <= min(content + length, end):
+                    property_, bytes_ = file.unpack("II", place)
+                    if property_ == _X86_ISA_1_NEEDED and bytes_ == len(b"flag"):
+                        return file.unpack("I", place + 8)[0]
+                    place += 8 + (bytes_ + word - 1) // word * word
+            at = content + (length + word - 1) // word * word
+    except InvalidElf:
+        pass
+    return 0
 
 
 def _to_protect(file: ElfFile) -> Iterator[Oddity]:
