@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from muslfix.elf.facts import Machine
-from muslfix.errors import InvalidJson, InvalidTarget
+from muslfix.errors import InvalidTarget
 from muslfix.files.untrusted_json import JsonObject
 from muslfix.suffix import ExtensionFilename, Libc
 from muslfix.targets.cpython import (
@@ -63,18 +63,12 @@ class BuildDetails:
     base_interpreter: str | None
 
 
-def parse_build_details(data: object) -> BuildDetails:
+def parse_build_details(data: JsonObject) -> BuildDetails:
     """Read the parsed file.
 
-    :raises InvalidTarget: if it is of another format, or a value is missing or of the wrong type
+    :raises InvalidTarget: if it is of another format, or a value is none that it can be
+    :raises InvalidJson: if a value is missing or of the wrong type
     """
-    try:
-        return _read(JsonObject(data))
-    except InvalidJson as error:
-        raise InvalidTarget(None, error.reason) from error
-
-
-def _read(data: JsonObject) -> BuildDetails:
     schema = data.text("schema_version")
     if schema.partition(".")[0] != "1":
         raise InvalidTarget(
@@ -117,7 +111,7 @@ def _texts(data: JsonObject, name: str, inner: str) -> tuple[str, ...]:
     return data.object(name).texts(inner)
 
 
-def target_of_build_details(data: object, path: str, given: Mapping[str, str]) -> Target:
+def target_of_build_details(data: JsonObject, path: str, given: Mapping[str, str]) -> Target:
     """Make a target of build details.
 
     :param data: the parsed file
@@ -125,6 +119,7 @@ def target_of_build_details(data: object, path: str, given: Mapping[str, str]) -
     :param given: facts that it does not have, by their names in :data:`NOT_TOLD`
     :raises InvalidTarget: if they are damaged, contradict themselves or a given fact, or leave open what must
         be known
+    :raises InvalidJson: as :func:`parse_build_details`
     :raises UsageError: if a given fact is not one of these
     """
     check_given(given, NOT_TOLD)

@@ -86,7 +86,7 @@ def read_target_file(path: str | os.PathLike[str], given: Mapping[str, str] | No
         if isinstance(facts, dict) and "schema_version" in facts and "format" not in facts:
             from muslfix.targets.build_details import target_of_build_details
 
-            return target_of_build_details(facts, path, given)
+            return target_of_build_details(JsonObject(facts), path, given)
         target = target_from_facts(facts)
     except (InvalidTarget, InvalidJson) as error:
         raise InvalidTarget(path, error.reason, error.tip) from error
@@ -273,10 +273,11 @@ def _musl_version(loader: str, timeout: float) -> str | None:
 
     :return: ``None`` if it is missing, or has none: then some wheel tags are missing
     """
-    from muslfix.targets.programs import run_program
+    from muslfix.targets.programs import Program
 
     try:
-        match = re.search(_MUSL_VERSION, run_program([loader], timeout).stderr)
+        with closing(Program([loader])) as program:
+            match = re.search(_MUSL_VERSION, program.outcome(timeout).stderr)
     except (OSError, ValueError):
         match = None
     return _read_musl_version(loader) if match is None else match[1].decode()

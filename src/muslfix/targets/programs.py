@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,15 +123,6 @@ class Question(Program):
             return dict(parse_json(os.fsdecode(answers[0])))  # the pattern lets only an object through
         except InvalidJson as error:
             raise InterpreterError(self._path, f"gave a damaged answer: it {error.reason}") from error
-
-
-def run_program(command: list[str], timeout: float) -> Outcome:
-    """Run a program without input, in its own process group, with bounded time and output.
-
-    :raises OSError: if it cannot be started
-    """
-    with closing(Program(command)) as program:
-        return program.outcome(timeout)
 
 
 def _environment() -> dict[str, str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from muslfix.elf.facts import Machine
 from muslfix.errors import InvalidJson, InvalidTarget, spelling_errors
 from muslfix.files.access import path_of
-from muslfix.files.untrusted_json import parse_json
+from muslfix.files.untrusted_json import JsonObject, parse_json
 from muslfix.targets.build_details import BUILD_DETAILS, MAX_SIZE, BuildDetails, parse_build_details
 from muslfix.targets.cpython import Cpu, cpu_of_apk, cpus_of, markers_of, may_be_on, soabi_of
 from muslfix.targets.given_facts import FACTS, check_given, found_or_given, version_of
@@ -112,7 +112,7 @@ class _Reader:
         if content is None:
             return None
         try:
-            return parse_build_details(parse_json(content))
+            return parse_build_details(JsonObject(parse_json(content)))
         except (InvalidTarget, InvalidJson) as error:
             raise InvalidTarget(self.files.locate(path), error.reason, error.tip) from error
 
