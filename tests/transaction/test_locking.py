@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,51 +83,22 @@ def test_an_install_and_a_fix(tmp_path: Path) -> None:
     assert snapshot(site) == snapshot(model)
 
 
-def test_one_waits_for_another_and_finds_its_lock_stale(tmp_path: Path) -> None:
-    """The holder is killed while the other waits; its lock ends with it, and what it left is put right."""
+def meet(site: Path, number: int, strike: Callable[[], None], come: Callable[[], int]) -> list[int]:
+    """The exit statuses of a fix and of what comes while it is at work, and waits for its lock.
+
+    :param number: the step before which the fix pauses until the other waits
+    :param strike: what happens to it then
+    """
     running()
-    site = lay(tmp_path / "site")
-    lay(site, "other")
-    (held, hold), (waiting, wait) = os.pipe(), os.pipe()
-
-    def first() -> object:
-        def pause() -> None:
-            os.write(hold, b"x")
-            os.read(waiting, 1)
-            kill()
-
-        return struck(lambda: fix_all(site), 20, pause)()
-
-    def second() -> int:
-        def tell(event: str, _: tuple[object, ...]) -> None:
-            if event == "fcntl.flock":
-                os.write(wait, b"x")
-
-        os.read(held, 1)
-        assert leftovers(site) != []
-        sys.addaudithook(tell)
-        return 0 if fix_all(site).is_well else 1
-
-    processes = [start(first), start(second)]
-    assert [end(process) for process in processes][1] == 0
-    for pipe in (held, hold, waiting, wait):
-        os.close(pipe)
-    assert leftovers(site) == []
-    assert verify_all(site).is_well
-
-
-def test_a_live_transaction_is_not_taken_for_what_was_left(tmp_path: Path) -> None:
-    """Whoever comes while it is at work waits for it, and finds nothing to put right."""
-    running()
-    site = lay(tmp_path / "site")
     (held, hold), (waiting, wait) = os.pipe(), os.pipe()
 
     def first() -> int:
         def pause() -> None:
             os.write(hold, b"x")
             os.read(waiting, 1)
+            strike()
 
-        return 0 if struck(lambda: fix_all(site), 10, pause)().is_well else 1
+        return 0 if struck(lambda: fix_all(site), number, pause)().is_well else 1
 
     def second() -> int:
         def tell(event: str, _: tuple[object, ...]) -> None:
@@ -136,13 +108,28 @@ def test_a_live_transaction_is_not_taken_for_what_was_left(tmp_path: Path) -> No
         os.read(held, 1)
         assert leftovers(site) != []
         sys.addaudithook(tell)
-        return 1 if recover_leftovers(str(site)) else 0
+        return come()
 
     processes = [start(first), start(second)]
-    assert [end(process) for process in processes] == [0, 0]
+    statuses = [end(process) for process in processes]
     for pipe in (held, hold, waiting, wait):
         os.close(pipe)
     assert leftovers(site) == []
+    return statuses
+
+
+def test_one_waits_for_another_and_finds_its_lock_stale(tmp_path: Path) -> None:
+    """The holder is killed while the other waits; its lock ends with it, and what it left is put right."""
+    site = lay(tmp_path / "site")
+    lay(site, "other")
+    assert meet(site, 20, kill, lambda: 0 if fix_all(site).is_well else 1)[1] == 0
+    assert verify_all(site).is_well
+
+
+def test_a_live_transaction_is_not_taken_for_what_was_left(tmp_path: Path) -> None:
+    """Whoever comes while it is at work waits for it, and finds nothing to put right."""
+    site = lay(tmp_path / "site")
+    assert meet(site, 10, lambda: None, lambda: 1 if recover_leftovers(str(site)) else 0) == [0, 0]
     assert verify_all(site).is_well
 
 

@@ -749,37 +749,24 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, States]:
 
 
 @pytest.mark.once
-def test_an_upgrade_killed_at_any_step(memory: Path, installed: tuple[Path, States]) -> None:
-    """Killed anywhere, the next muslfix, whatever it is asked, makes the old or the new version of it."""
+@pytest.mark.parametrize(
+    "strike_in",
+    [lambda work, number, _: struck(work, number, kill), powerless],
+    ids=["killed", "without power"],
+)
+def test_an_upgrade_stopped_at_any_step(
+    memory: Path, installed: tuple[Path, States], strike_in: Callable[[Work, int, Path], Work]
+) -> None:
+    """Stopped anywhere, the next muslfix, whatever it is asked, makes the old or the new version of it."""
     saved, states = installed
     tree = memory / "tree"
     seen = []
     for number in itertools.count(1):
         shutil.copytree(saved, tree, symlinks=True)
-        status = forked(struck(lambda: install(tree, NEW), number, kill))
+        status = forked(strike_in(lambda: install(tree, NEW), number, tree))
         assert status in (0, KILLED)
         assert install(tree, OTHER) == 0  # is there already: so this changes nothing itself
-        assert snapshot(tree) in states, f"killed at step {number}"
-        seen.append(snapshot(tree) == states[1])
-        shutil.rmtree(tree)
-        if status == 0:
-            break
-    assert len(seen) > 40
-    assert seen == sorted(seen)
-    assert set(seen) == {False, True}
-
-
-@pytest.mark.once
-def test_the_power_is_cut_at_any_step_of_an_upgrade(memory: Path, installed: tuple[Path, States]) -> None:
-    saved, states = installed
-    tree = memory / "tree"
-    seen = []
-    for number in itertools.count(1):
-        shutil.copytree(saved, tree, symlinks=True)
-        status = forked(powerless(lambda: install(tree, NEW), number, tree))
-        assert status in (0, KILLED)
-        assert install(tree, OTHER) == 0
-        assert snapshot(tree) in states, f"cut at step {number}"
+        assert snapshot(tree) in states, f"stopped at step {number}"
         seen.append(snapshot(tree) == states[1])
         shutil.rmtree(tree)
         if status == 0:

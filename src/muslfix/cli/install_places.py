@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
@@ -106,7 +107,8 @@ def _all(named: Named, directory: str) -> Iterator[Place]:
         for prefix in (*prefixes, "/usr", "/usr/local"):  # --root DIR, DESTDIR=DIR
             yield Place(path + prefix, Tie.NAMED)
     yield from _of_projects([directory, *filter(os.path.isdir, directories)], named)
-    yield from _kept(named)
+    for tool, path, below in _keepers(named.environ):
+        yield Place(path, _tie(tool, named), below)
     home = named.environ.get("HOME", "/nonexistent")
     user = named.environ.get("PYTHONUSERBASE") or os.path.join(home, ".local")
     # A virtual environment does not import from the user's own directory.
@@ -187,7 +189,11 @@ def _prefixes_by_first_line(path: str, directory: str, environ: Mapping[str, str
 
 def _is_prefix(path: str) -> bool:
     """Whether a directory is a prefix: of an environment, or of an installed Python."""
-    return is_environment(path) or any(True for _ in _names(os.path.join(path, "lib"), "python3"))
+    if is_environment(path):
+        return True
+    with suppress(OSError):
+        return any(name.startswith("python3") for name in os.listdir(os.path.join(path, "lib")))
+    return False
 
 
 def _is_shim(program: str, environ: Mapping[str, str]) -> bool:
@@ -215,11 +221,6 @@ def _of_projects(bases: Iterable[str], named: Named) -> Iterator[Place]:
         yield from (Place(prefix, _tie("pdm", named)) for prefix in _prefixes_of(path, directory, {}))
 
 
-def _kept(named: Named) -> Iterator[Place]:
-    for tool, path, below in _keepers(named.environ):
-        yield Place(path, _tie(tool, named), below)
-
-
 def _keepers(environ: Mapping[str, str], only: str | None = None) -> Iterator[tuple[str, str, str]]:
     home = environ.get("HOME", "/nonexistent")
     places = {
@@ -235,10 +236,3 @@ def _keepers(environ: Mapping[str, str], only: str | None = None) -> Iterator[tu
 
 def _tie(tool: str, named: Named) -> Tie:
     return Tie.CHOSEN if named.names.issuperset(tool.split()) else Tie.WATCHED
-
-
-def _names(directory: str, start: str) -> list[str]:
-    try:
-        return [name for name in os.listdir(directory) if name.startswith(start)]
-    except OSError:
-        return []

@@ -37,12 +37,7 @@ class Contents(NamedTuple):
     @property
     def is_tree(self) -> bool:
         """Whether it is looked at for more than its wheels."""
-        return self.shared_objects or bool(self.sites and not self.wheels)
-
-    @property
-    def shared_objects(self) -> bool:
-        """Whether there are extension modules or shared libraries."""
-        return any(SHARED_OBJECT.search(path) for path in self.others)
+        return any(map(SHARED_OBJECT.search, self.others)) or bool(self.sites and not self.wheels)
 
 
 def look_into(directory: str) -> Contents:
