@@ -69,8 +69,8 @@ class DiskTree:
     """A :class:`Tree` on disk.
 
     :param locate: maps a path as RECORD spells it to where the file is now
-    :param check: the load check; ``None``: there is none
-    :param loads: how the load check looks at these files; ``None``: where they are now
+    :param check: the load check of files that are where the target imports them; ``None``: there is none
+    :param loads: the same of files that are somewhere else
     """
 
     locate: Locate
@@ -83,16 +83,14 @@ class DiskTree:
 
     def examine(self, path: str) -> ElfFacts | str:
         """See :class:`Tree`."""
-        # Of staged files the loader is asked about few, so their headers are read alone.
-        read = examine if self.check is None or self.loads is not None else self.check.images.examine
+        # Of files that are somewhere else the loader is asked about few, so their headers are read alone.
+        read = examine if self.check is None else self.check.images.examine
         return read(self.locate(path))
 
     def load(self, path: str) -> LoadResult | None:
         """See :class:`Tree`."""
-        if self.check is None:
-            return None
-        loads = self.loads or self.check.on_disk(self.locate)
-        return loads(path)
+        loads = self.loads if self.check is None else self.check.on_disk(self.locate)
+        return None if loads is None else loads(path)
 
     def names_beside(self, path: str) -> Iterable[str]:
         """See :class:`Tree`."""

@@ -153,7 +153,7 @@ class ProjectReport:
     source: str | None
     location: str | None
     action: str
-    previous: str | None
+    previous: str | None = None
     modules: tuple[ModuleReport, ...] = ()
     files: tuple[FileReport, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -55,7 +55,7 @@ def rename_modules(  # noqa: PLR0913 - one more for each thing that the plan dep
     renamed = []
     for wheel in wheels:
         loads = None if check is None else check.staged(_site(wheel), coming, leaving)
-        tree = DiskTree(wheel.locate, check, loads)
+        tree = DiskTree(wheel.locate, loads=loads)
         asks_all = check is not None and check.is_strict
         plan = plan_tree(wheel.files, tree, target, mode, thorough=True, asks_all=asks_all)
         _refuse(wheel.facts.path, plan, target)
@@ -102,4 +102,4 @@ def with_changes(wheel: StagedWheel, changes: tuple[Change, ...], target: Target
 
 
 def _site(wheel: StagedWheel) -> str:
-    return str(getattr(wheel.layout.seen, wheel.root_scheme))
+    return str(getattr(wheel.layout.seen, wheel.facts.root_scheme))

@@ -70,11 +70,6 @@ class StagedWheel:
     left_out: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
-    @property
-    def root_scheme(self) -> str:
-        """The scheme that the ``.dist-info`` belongs to."""
-        return _root_scheme(self.facts)
-
     def destination(self, scheme: str) -> str:
         """The directory of a scheme on this machine."""
         return str(getattr(self.layout.scheme, scheme))
@@ -119,7 +114,7 @@ class StagedWheel:
         :raises OSError: if it cannot be written
         """
         path = f"{self.facts.dist_info}/{name}"
-        file = StagedFile(self.root_scheme, path, RecordRow.listed(path))
+        file = StagedFile(self.facts.root_scheme, path, RecordRow.listed(path))
         place = self._place(file)
         if path in self.files or os.path.lexists(place):  # or one that the file system takes for it
             raise twins(self.facts, path)
@@ -204,7 +199,7 @@ class NewTree:
         :raises InvalidWheel: if one of them has the place of RECORD
         :raises OSError: if the directory of RECORD cannot be made
         """
-        scheme, relative = _root_scheme(self._facts), f"{self._facts.dist_info}/RECORD"
+        scheme, relative = self._facts.root_scheme, f"{self._facts.dist_info}/RECORD"
         if relative in self._files:
             raise twins(self._facts, relative)
         self._note_alike(relative, self._directory(scheme, self._facts.dist_info).place)
@@ -222,7 +217,7 @@ class NewTree:
 
     def _make_directory(self, scheme: str, relative: str) -> _Directory:
         destination = str(getattr(self._layout.scheme, scheme))
-        root = str(getattr(self._layout.scheme, _root_scheme(self._facts)))
+        root = str(getattr(self._layout.scheme, self._facts.root_scheme))
         record = relative
         if destination != root:
             record = os.path.relpath(os.path.join(destination, relative), root)
@@ -283,10 +278,6 @@ def _keeps_apart(directory: str, path: str, other: str) -> bool:
                 os.rmdir(os.path.join(trial, one))
                 os.rmdir(trial)
     return False
-
-
-def _root_scheme(facts: WheelFacts) -> str:
-    return "purelib" if facts.root_is_purelib else "platlib"
 
 
 def twins(facts: WheelFacts, path: str, other: str = "") -> InvalidWheel:

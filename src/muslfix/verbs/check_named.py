@@ -47,9 +47,7 @@ def _check_musl(path: str, limits: Limits) -> ProjectReport:
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
     warnings = (floor.time_t,) if floor.time_t and floor.mixes else ()
-    return ProjectReport(
-        facts.name, str(facts.version), path, None, "checked", None, musl=floor, warnings=warnings
-    )
+    return ProjectReport(facts.name, str(facts.version), path, None, "checked", musl=floor, warnings=warnings)
 
 
 def check_wheels(
@@ -88,9 +86,7 @@ def check_wheel(path: str, judging: Judging, limits: Limits) -> ProjectReport:
             facts, refusal = wheel.facts, _refusal_of(wheel, target)
     except MuslfixError as error:
         return report_lost_wheel(path, str(error), error.tip)
-    report = ProjectReport(
-        facts.name, str(facts.version), path, None, "checked", None, warnings=facts.warnings
-    )
+    report = ProjectReport(facts.name, str(facts.version), path, None, "checked", warnings=facts.warnings)
     if refusal is not None:
         report = replace(report, problem=f"install would refuse it: it {refusal.reason}", tip=refusal.tip)
     report = replace(report, warnings=(*report.warnings, *about_foreign(plan, target)))
@@ -115,7 +111,7 @@ def check_directory(directory: str, contents: Contents, judging: Judging) -> Pro
     """
     root = os.path.abspath(directory)
     tree = DiskTree(partial(os.path.join, root), judging.make_check([directory]))
-    report = ProjectReport(directory, None, root, root, "checked", None)
+    report = ProjectReport(directory, None, root, root, "checked")
     return _with_modules(report, _decisions(contents.others, tree, judging), judging.target)
 
 
@@ -128,7 +124,7 @@ def check_file(path: str, judging: Judging) -> ProjectReport:
     decisions = _decisions(beside if SHARED_OBJECT.search(name) else [], tree, judging)
     itself = [decision for decision in decisions if decision.candidate.path == name]
     itself = itself or plan_libraries([name], tree, judging.target)
-    report = ProjectReport(path, None, os.path.join(directory, name), directory, "checked", None)
+    report = ProjectReport(path, None, os.path.join(directory, name), directory, "checked")
     return _with_modules(report, itself, judging.target)
 
 

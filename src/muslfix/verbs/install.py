@@ -222,7 +222,7 @@ def _report_project(
         name=wheel.facts.name,
         version=str(wheel.facts.version),
         source=wheel.facts.path,
-        location=staged.destination(staged.root_scheme) if staged else there,
+        location=staged.destination(wheel.facts.root_scheme) if staged else there,
         action="kept" if staged is None else "replaced" if previous else "installed",
         previous=previous.version if previous else None,
         modules=staged.modules if staged else (),

@@ -194,7 +194,7 @@ def _repair(wheel: Wheel, targets: Sequence[Target], options: RepairOptions) -> 
     """Choose the targets, plan for all of them, refuse, and write."""
     facts = wheel.facts
     report = ProjectReport(
-        facts.name, str(facts.version), facts.path, None, "unchanged", None, warnings=facts.warnings
+        facts.name, str(facts.version), facts.path, None, "unchanged", warnings=facts.warnings
     )
     tags = find_new_tags(wheel) if options.retag else NewTags()
     if tags.warning is not None:

@@ -41,7 +41,6 @@ def report_installed(
         source=os.path.join(project.root, project.dist_info),
         location=project.root,
         action=action,
-        previous=None,
         problem=problem,
         tip=tip,
     )
@@ -91,7 +90,6 @@ def report_legacy(key: str, path: str, target: Target) -> ProjectReport:
         source=path,
         location=os.path.dirname(path),
         action="skipped",
-        previous=None,
         problem=f"{path} has no RECORD, so muslfix cannot tell which files belong to it",
         tip="install the project again with pip or uv",
     )
@@ -207,7 +205,7 @@ def _is_for_other_pythons(report: ProjectReport) -> bool:
 
 def report_missing(name: str, problem: str = NOT_INSTALLED, tip: str | None = None) -> ProjectReport:
     """A report on something that the user named and that was not found."""
-    return ProjectReport(name, None, None, None, "failed", None, problem=problem, tip=tip)
+    return ProjectReport(name, None, None, None, "failed", problem=problem, tip=tip)
 
 
 def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> ProjectReport:
@@ -215,7 +213,7 @@ def report_lost_wheel(path: str, reason: str, tip: str | None = None) -> Project
 
     :param reason: a sentence
     """
-    return ProjectReport(os.path.basename(path), None, path, None, "failed", None, problem=reason, tip=tip)
+    return ProjectReport(os.path.basename(path), None, path, None, "failed", problem=reason, tip=tip)
 
 
 def reports_on_missing(

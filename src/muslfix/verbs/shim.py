@@ -63,7 +63,7 @@ def write_shim_wheel(folder: str | os.PathLike[str]) -> str:
 def report_wheel(folder: str, *, dry_run: bool = False) -> Report:
     """Write the wheel of the shim as :func:`write_shim_wheel` does, and report it."""
     path = os.path.join(folder, WHEEL_NAME) if dry_run else write_shim_wheel(folder)
-    project = ProjectReport(PROJECT, __version__, path, None, "made", None, output=path)
+    project = ProjectReport(PROJECT, __version__, path, None, "made", output=path)
     return Report("shim", dry_run, (project,))
 
 

@@ -76,6 +76,11 @@ class WheelFacts(NamedTuple):
         notes = (f"{self.dist_info}/{name}" for name in ("RECORD", *SIGNATURES, *_NOTES))
         return (*notes, *self.scripts.superseded)
 
+    @property
+    def root_scheme(self) -> str:
+        """The scheme that its root belongs to, and so its ``.dist-info``."""
+        return "purelib" if self.root_is_purelib else "platlib"
+
     def has_version(self, text: str) -> bool:
         """Whether a version is this wheel's, however it is spelled."""
         return version_of(text) == self.version
