@@ -217,6 +217,23 @@ def quiet(output: str) -> bool:
     return all(": nothing to fix" in line for line in output.splitlines())
 
 
+#: The JSON form of a module of :func:`demo_files` in its own directory, after it was given a link.
+LINKED = {
+    "path": f"demo/sub/_speed{WRONG}",
+    "verdict": "misnamed",
+    "new_path": f"demo/sub/_speed{RIGHT}",
+    "mode": "symlink",
+    "refused": False,
+    "sentence": f"the target looks for _speed{RIGHT}, which now links to it",
+    "tip": None,
+    "loads": True,
+    "problems": [],
+    "not_known": [],
+    "is_library": False,
+    "time_t": None,
+}
+
+
 def speed(site: Path, name: str = "demo") -> list[str]:
     """The files of the module, sorted; a link has ``->`` and where it leads behind its name."""
     return sorted(

@@ -17,8 +17,6 @@ from muslfix.targets.cpython import CPUS
 from muslfix.targets.known_pythons import CHECKED, KNOWN, known_like
 from muslfix.targets.spec import parse_target_spec
 
-MUSLLINUX = ("x86_64", "aarch64", "i686", "armv7l", "ppc64le", "s390x", "riscv64")
-
 
 @pytest.mark.parametrize(
     ("spec", "suffixes", "libc", "libc_version"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from muslfix.cli.output import Output
+from muslfix.cli.output import Output, printable
 from muslfix.cli.terminal import Terminal
 from muslfix.progress import Progress, silent
 
@@ -106,8 +106,6 @@ class _Bar:
         self._bar.start()
 
     def show(self, what: str, done: int, total: int) -> None:
-        from muslfix.cli.output import printable
-
         self._bar.update(self._task, description=printable(what), completed=done, total=total or None)
 
     def close(self) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
 
 from muslfix.errors import IncompatibleWheel, InvalidWheel, MuslfixError, spelling_errors
 from muslfix.modules.candidates import is_other_library, plan_libraries, plan_tree
@@ -25,9 +25,6 @@ from muslfix.verbs.planning import Judging
 from muslfix.verbs.reports import report_lost_wheel
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 from muslfix.wheels.wheel import Wheel, open_wheel
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
 
 
 @spelling_errors()

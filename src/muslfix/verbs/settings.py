@@ -15,6 +15,7 @@ A variable, ``MUSLFIX_LOAD_CHECK`` for ``load-check``, overrules the table, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -158,6 +159,4 @@ def _toml() -> ModuleType | None:
 
 def _may_have_settings(content: bytes) -> bool:
     """Whether muslfix is more than a requirement there: a Python without a TOML parser asks for one then."""
-    import re
-
     return re.search(rb"\btool\b[\"']?\s*(?:\.\s*[\"']?muslfix\b|\])", content) is not None

@@ -7,6 +7,7 @@ addresses, source archives and directories: each is refused with the command tha
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -67,8 +68,6 @@ def projects_named(command: str, projects: Iterable[str]) -> list[str]:
     words = words_of(projects, "projects")
     if all(word.isidentifier() and word.isascii() for word in words):
         return words
-    import re  # most names are identifiers
-
     for word in words:
         if re.fullmatch(_NAME, word) and not word.endswith((".whl", *_SOURCE_ARCHIVES)):
             continue
