@@ -7,9 +7,7 @@ ones only.
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -39,6 +37,7 @@ from lab_modules import (
     work,
 )
 from trees import snapshot
+from wheelmaker import record_hash
 
 pytestmark = [pytest.mark.lab, pytest.mark.once]
 
@@ -349,8 +348,7 @@ def test_record_says_what_is_on_disk(installed: Installed) -> None:
             listed[file] = record
             if digest:
                 content = file.read_bytes()
-                true = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-                assert (digest, int(size)) == (f"sha256={true}", len(content)), path
+                assert (digest, int(size)) == (f"sha256={record_hash(content)}", len(content)), path
 
     new = {installed.environment / path for path in installed.after if path not in installed.before}
     assert {path for path in new if path.is_symlink() or not path.is_dir()} <= listed.keys()

@@ -6,9 +6,7 @@ file of its libc and machine, under the name that the other libc would have.
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 import json
 import os
@@ -27,7 +25,7 @@ import pytest
 from checkout import FIXTURES
 from environments import run_python
 from reports import plain_text
-from wheelmaker import make_wheel
+from wheelmaker import make_wheel, record_hash
 
 from muslfix.report.report import Report
 from muslfix.targets.interpreter import probe_interpreter
@@ -125,8 +123,7 @@ def make_demo(
 
 def hash_of(content: bytes, algorithm: str = "sha256") -> str:
     """As in a row of RECORD."""
-    digest = hashlib.new(algorithm, content).digest()
-    return f"{algorithm}=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return f"{algorithm}={record_hash(content, algorithm)}"
 
 
 def row_of(path: str, content: bytes, line_end: str = "\n") -> str:

@@ -12,7 +12,6 @@ import os
 import re
 import subprocess
 import sys
-from base64 import urlsafe_b64encode
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.resources import files
 from importlib.util import MAGIC_NUMBER, cache_from_source
@@ -26,7 +25,7 @@ from commands import NO_BYTECODE, Cli, Result
 from environments import make_environment, pip, run_python, site_packages, well
 from misnamed import FOREIGN, LINKED, MODES, MODULE, RIGHT, WRONG, make_demo, running, served_by
 from trees import snapshot
-from wheelmaker import Member, make_wheel
+from wheelmaker import Member, make_wheel, record_hash
 
 import muslfix
 from muslfix.errors import EnvironmentRefused, FileConflict, RefusedModules
@@ -100,8 +99,7 @@ def assert_record_is_true(site: Path, tree: Path, *, but: set[str]) -> None:
             file = Path(os.path.normpath(site / path))
             content = file.read_bytes()
             if digest:
-                sha256 = urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
-                assert (digest, size) == (f"sha256={sha256}", str(len(content))), path
+                assert (digest, size) == (f"sha256={record_hash(content)}", str(len(content))), path
             else:
                 assert size == ""
                 assert file == record or file.parent.name == "__pycache__", path

@@ -99,7 +99,7 @@ def probe(python: str | os.PathLike[str], *, timeout: float = 30) -> Target:
         return asked.target()
 
 
-class Asked:
+class Asked(Probe):
     """A Python that a user means, which answers while its caller does something else.
 
     Whoever asks closes it. Parameters and errors are those of :func:`choose_python`.
@@ -113,11 +113,7 @@ class Asked:
         #: Which one it is.
         self.choice = choose_python(name, environ, directory)
         self._named = None if name is None else os.path.join(directory, name)
-        self._probe = Probe(self.choice.python, timeout=timeout)
-
-    def close(self) -> None:
-        """Stop the interpreter, if it has not ended."""
-        self._probe.close()
+        super().__init__(self.choice.python, timeout=timeout)
 
     @spelling_errors()
     def target(self) -> Target:
@@ -126,7 +122,7 @@ class Asked:
         :raises InterpreterError: if it does not answer, is not supported, or is not that of the directory
             that was named
         """
-        target = self._probe.target()
+        target = super().target()
         if self._named is not None:
             _check_directory(self._named, target)
         return target
