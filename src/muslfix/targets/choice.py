@@ -178,12 +178,10 @@ class _Version(NamedTuple):
     numbers: tuple[str, ...]
     free_threaded: bool
 
-    def matches(self, version: str, soabi: str | None) -> bool:
+    def is_that_of(self, target: Target) -> bool:
         """Whether a Python is one of that version."""
-        digits = re.match(r"\d+\.\d+\.\d+", version)
-        given = tuple(digits[0].split(".")) if digits else ()
-        is_free_threaded = re.match(r"cpython-\d+d?t", soabi or "") is not None
-        return given[: len(self.numbers)] == self.numbers and is_free_threaded is self.free_threaded
+        numbers = tuple(re.findall(r"\d+", target.version)[: len(self.numbers)])
+        return numbers == self.numbers and ("t" in target.abi_flags) is self.free_threaded
 
 
 def _version_of(match: re.Match[str]) -> _Version:
@@ -207,7 +205,7 @@ def _find_version(name: str, wanted: _Version, environ: Mapping[str, str], direc
         except MuslfixError:  # a shim of pyenv whose version is not selected, a broken link, a PyPy
             tried[path, ""] = path
             continue
-        if wanted.matches(target.version, target.soabi):
+        if wanted.is_that_of(target):
             return path
         tried.setdefault((os.path.dirname(path), target.version), f"{path} ({target.version})")
     looked = f"; looked at {', '.join(tried.values())}" if tried else ""
