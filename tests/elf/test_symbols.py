@@ -23,7 +23,6 @@ from muslfix.loader.musl import MuslRules
 from muslfix.loader.rules import Object, Rules
 from muslfix.suffix import Libc
 
-_SYMTAB, _VERSYM, _VERDEF = 6, 0x6FFFFFF0, 0x6FFFFFFC
 NEEDS = {2: "V2", 3: "V3"}
 
 
@@ -54,7 +53,7 @@ class Table(ElfFile):
         ]
         numbers = struct.pack(f"{sign}{len(symbols)}H", *(s.version for s in symbols))
         table = b"".join(rows)
-        self.tags = {_SYMTAB: [0], DT.STRTAB: [0], **({_VERSYM: [len(table)]} if versions else {})}
+        self.tags = {DT.SYMTAB: [0], DT.STRTAB: [0], **({DT.VERSYM: [len(table)]} if versions else {})}
         self.size = len(table + numbers)
         self._stream = io.BytesIO(table + numbers)
 

@@ -527,22 +527,6 @@ MEMBERS = [
             "65535": 65535,
         }.items()
     ),
-    *(
-        Case(
-            f"{name}: {how}",
-            compressed(change(Member("x", CODE, method).data), method),
-            f"demo.py is damaged ({name}: ",
-            of="members",
-        )
-        for name, method in (("bzip2", BZIP2), ("LZMA", LZMA))
-        for how, change in DAMAGES.items()
-    ),
-    Case(
-        "LZMA without an end, as it says",
-        compressed(Member("x", CODE, LZMA).data, LZMA, flags=0),
-        "demo.py is damaged (LZMA: ",
-        of="members",
-    ),
     Case(
         "two sizes of what is stored",
         first_with(method=STORED, size=3),
@@ -552,50 +536,6 @@ MEMBERS = [
         "more bytes than said",
         wheel(fields={ENTRY_POINTS: {"size": 9}}, files={ENTRY_POINTS: b"\n" * 50}),
         f"says in RECORD that '{ENTRY_POINTS}' has 50 bytes; it has 9",
-    ),
-    Case(
-        "longer than it says, in RECORD too",
-        wheel(fields={"demo.py": {"size": 9}}, record=lambda text: text.replace(b",108", b",9")),
-        "demo.py does not have the 9 bytes it claims",
-        of="members",
-    ),
-    Case(
-        "shorter than it says, in RECORD too",
-        wheel(fields={"demo.py": {"size": 999}}, record=lambda text: text.replace(b",108", b",999")),
-        "demo.py does not have the 999 bytes it claims",
-        of="members",
-    ),
-    Case(
-        "not empty, as it says",
-        wheel(fields={"demo.py": {"size": 0}}, record=lambda text: text.replace(b",108", b",0")),
-        "demo.py does not have the 0 bytes it claims",
-        of="members",
-    ),
-    Case("wrong CRC", first_with(crc=1), "demo.py is damaged: its CRC-32 is wrong", of="members"),
-    Case(
-        "a flipped bit",
-        patched(CODE, b"b" + CODE[1:]),
-        "demo.py is damaged: its CRC-32 is wrong",
-        of="members",
-    ),
-    Case(
-        "compressed data cut off",
-        compressed(raw_deflate(CODE)[:-3], DEFLATED),
-        "demo.py is damaged (",
-        of="members",
-    ),
-    Case(
-        "bytes behind compressed data",
-        compressed(raw_deflate(CODE) + b"x", DEFLATED),
-        "demo.py is damaged (",
-        of="members",
-    ),
-    Case("no compressed data", compressed(b"", DEFLATED), "demo.py is damaged (", of="members"),
-    Case(
-        "nonsense for compressed data",
-        compressed(b"\xff" * 40, DEFLATED),
-        "demo.py is damaged (",
-        of="members",
     ),
     Case(
         "METADATA damaged",
@@ -623,6 +563,49 @@ MEMBERS = [
         wheel(fields={f"{INFO}/RECORD": {"size": 33 * MEGABYTE}}),
         f"has a {INFO}/RECORD of more than 33554432 bytes",
     ),
+]
+
+# What only the bytes of the members show.
+CONTENTS = [
+    *(
+        Case(
+            f"{name}: {how}",
+            compressed(change(Member("x", CODE, method).data), method),
+            f"demo.py is damaged ({name}: ",
+        )
+        for name, method in (("bzip2", BZIP2), ("LZMA", LZMA))
+        for how, change in DAMAGES.items()
+    ),
+    Case(
+        "LZMA without an end, as it says",
+        compressed(Member("x", CODE, LZMA).data, LZMA, flags=0),
+        "demo.py is damaged (LZMA: ",
+    ),
+    Case(
+        "longer than it says, in RECORD too",
+        wheel(fields={"demo.py": {"size": 9}}, record=lambda text: text.replace(b",108", b",9")),
+        "demo.py does not have the 9 bytes it claims",
+    ),
+    Case(
+        "shorter than it says, in RECORD too",
+        wheel(fields={"demo.py": {"size": 999}}, record=lambda text: text.replace(b",108", b",999")),
+        "demo.py does not have the 999 bytes it claims",
+    ),
+    Case(
+        "not empty, as it says",
+        wheel(fields={"demo.py": {"size": 0}}, record=lambda text: text.replace(b",108", b",0")),
+        "demo.py does not have the 0 bytes it claims",
+    ),
+    Case("wrong CRC", first_with(crc=1), "demo.py is damaged: its CRC-32 is wrong"),
+    Case("a flipped bit", patched(CODE, b"b" + CODE[1:]), "demo.py is damaged: its CRC-32 is wrong"),
+    Case("compressed data cut off", compressed(raw_deflate(CODE)[:-3], DEFLATED), "demo.py is damaged ("),
+    Case(
+        "bytes behind compressed data",
+        compressed(raw_deflate(CODE) + b"x", DEFLATED),
+        "demo.py is damaged (",
+    ),
+    Case("no compressed data", compressed(b"", DEFLATED), "demo.py is damaged ("),
+    Case("nonsense for compressed data", compressed(b"\xff" * 40, DEFLATED), "demo.py is damaged ("),
 ]
 
 NAMES = [
@@ -1179,6 +1162,7 @@ ENVIRONMENTS = [
 
 #: All wheels that are refused.
 CASES = [*FILES, *ENDS, *MEMBERS, *NAMES, *RECORDS, *METADATA, *PLACES]
+CASES += [replace(case, of="members") for case in CONTENTS]
 CASES += [replace(case, of="environment") for case in ENVIRONMENTS]
 
 
