@@ -203,7 +203,7 @@ def open_archive(path: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[Archive
             raise InvalidWheel(path, "is not a regular file")
         if status.st_size == 0:
             raise InvalidWheel(path, "is empty")
-        data = ZipBytes(path, file.fileno(), status.st_size)
+        data = ZipBytes(path, file, status.st_size)
         directory = read_directory(path, data, limits)
         alike = judge_entries(path, directory.entries, status.st_size, limits)
         layout = locate_members(path, data, directory)

@@ -6,29 +6,25 @@ would end the process.
 
 from __future__ import annotations
 
-import os
+from typing import BinaryIO
 
 from muslfix.errors import InvalidWheel, why
 
-# So much is read at once; headers of small members lie close together.
-_WINDOW = 4096
 _CHUNK = 1024 * 1024
 
 
 class ZipBytes:
     """Behaves like the bytes of a file, as far as a reader of archives asks.
 
-    :param path: the file, for the error
-    :param descriptor: by which it is read
+    :param path: of the file, for the error
+    :param file: open, with a buffer: headers of small members lie close together
     :param size: its size
     """
 
-    def __init__(self, path: str, descriptor: int, size: int) -> None:
+    def __init__(self, path: str, file: BinaryIO, size: int) -> None:
         self._path = path
-        self._descriptor = descriptor
+        self._file = file
         self._size = size
-        self._window = b""
-        self._at = 0
 
     def __len__(self) -> int:
         return self._size
@@ -39,10 +35,15 @@ class ZipBytes:
         :raises InvalidWheel: if they cannot be read
         """
         start, stop, _ = span.indices(self._size)
-        if not self._at <= start <= stop <= self._at + len(self._window):
-            self._window = self._read(start, max(stop, min(start + _WINDOW, self._size)))
-            self._at = start
-        return self._window[start - self._at : stop - self._at]
+        wanted = max(stop - start, 0)
+        try:
+            self._file.seek(start)
+            found = self._file.read(wanted)
+        except OSError as error:
+            raise InvalidWheel(self._path, f"cannot be read ({why(error)})") from error
+        if len(found) < wanted:
+            raise InvalidWheel(self._path, "became shorter while it was read")
+        return found
 
     def find(self, what: bytes, start: int, stop: int) -> int:
         """Where some bytes begin first, or -1."""
@@ -51,14 +52,3 @@ class ZipBytes:
             if found >= 0:
                 return at + found
         return -1
-
-    def _read(self, start: int, stop: int) -> bytes:
-        if stop <= start:
-            return b""
-        try:
-            found = os.pread(self._descriptor, stop - start, start)
-        except OSError as error:
-            raise InvalidWheel(self._path, f"cannot be read ({why(error)})") from error
-        if len(found) < stop - start:
-            raise InvalidWheel(self._path, "became shorter while it was read")
-        return found
