@@ -202,21 +202,9 @@ def test_a_part_can_fail_alone(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.once
-def test_killed_at_any_step_it_is_the_old_or_the_new_tree(memory: Path, states: States) -> None:
-    seen = []
-    for number in itertools.count(1):
-        tree = make_tree(memory / str(number))
-        status = forked(struck(lambda: change_tree(tree), number, kill))  # noqa: B023 - called at once
-        assert status in (0, KILLED)
-        put_right(tree)
-        assert snapshot(tree) in states, f"killed at step {number}"
-        seen.append(snapshot(tree) == states[1])
-        if status == 0:
-            break
-    assert len(seen) > 20
-    assert seen == sorted(seen)  # first the old one, from some step on the new one
-    assert set(seen) == {False, True}
+def killed(work: Work, number: int, _: Path) -> Work:
+    """The same work, killed right before its step of this number; called like :func:`powerless`."""
+    return struck(work, number, kill)
 
 
 @pytest.mark.once
@@ -232,23 +220,29 @@ def test_killed_at_any_write_or_sync(memory: Path, states: States) -> None:
     assert number > 10
 
 
-@pytest.mark.parametrize("commit", [True, False], ids=["committed", "taken back"])
+@pytest.mark.parametrize(
+    ("strike_in", "commit"),
+    [(killed, True), (powerless, True), (powerless, False)],
+    ids=["killed", "without power", "without power, taken back"],
+)
 @pytest.mark.once
-def test_the_power_is_cut_at_any_step(memory: Path, states: States, commit: bool) -> None:
+def test_stopped_at_any_step_it_is_the_old_or_the_new_tree(
+    memory: Path, states: States, strike_in: Callable[[Work, int, Path], Work], commit: bool
+) -> None:
     """What was not synced is lost: the journal must not need it, and no name may stand for a lost file."""
     seen = []
     for number in itertools.count(1):
         tree = make_tree(memory / str(number))
-        work = powerless(lambda: change_tree(tree, commit=commit), number, tree)  # noqa: B023 - called at once
+        work = strike_in(lambda: change_tree(tree, commit=commit), number, tree)  # noqa: B023 - called at once
         status = forked(work)
         assert status in (0, KILLED)
         put_right(tree)
-        assert snapshot(tree) in states[: 1 + commit], f"cut at step {number}"
+        assert snapshot(tree) in states[: 1 + commit], f"stopped at step {number}"
         seen.append(snapshot(tree) == states[1])
         if status == 0:
             break
     assert len(seen) > 20
-    assert seen == sorted(seen)
+    assert seen == sorted(seen)  # first the old one, from some step on the new one
     assert set(seen) == {False, commit}
 
 
@@ -749,11 +743,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, States]:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    "strike_in",
-    [lambda work, number, _: struck(work, number, kill), powerless],
-    ids=["killed", "without power"],
-)
+@pytest.mark.parametrize("strike_in", [killed, powerless], ids=["killed", "without power"])
 def test_an_upgrade_stopped_at_any_step(
     memory: Path, installed: tuple[Path, States], strike_in: Callable[[Work, int, Path], Work]
 ) -> None:
