@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os.path import dirname
 
-from muslfix.elf.dynamic import DynamicFacts, VersionNeed
+from muslfix.elf.dynamic import VersionNeed
 from muslfix.elf.symbols import Exports, Reference
 from muslfix.loader.facts import Absence, LoadedFile, Problem
 from muslfix.loader.rules import Finding, Object, Rules, split_path, with_origin
@@ -111,7 +111,8 @@ class GlibcRules(Rules):
         if dynamic.runpath is None:
             item: Object | None = needed_by
             while item is not None:
-                yield from self._in_path(item.file, _rpath(item.file.dynamic), name)
+                if item.file.dynamic.runpath is None:  # else DT_RPATH does not count
+                    yield from self._in_path(item.file, item.file.dynamic.rpath, name)
                 item = item.loader
         yield from self._in_path(needed_by.file, dynamic.runpath, name)
 
@@ -184,11 +185,6 @@ class GlibcRules(Rules):
     def refuses_relative_relocations(self, item: Object) -> bool:
         """Whether it needs the symbol version by which a linker marks files with relative relocations."""
         return any(need.version == "GLIBC_ABI_DT_RELR" for need in item.file.dynamic.needed_versions)
-
-
-def _rpath(dynamic: DynamicFacts) -> str | None:
-    """``DT_RPATH``, which counts only without ``DT_RUNPATH``."""
-    return dynamic.rpath if dynamic.runpath is None else None
 
 
 def _matches(exports: Exports, reference: Reference) -> bool:

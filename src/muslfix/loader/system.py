@@ -65,7 +65,7 @@ def exported_symbols(system: System, files: TargetFiles) -> dict[str, tuple[str,
     :raises InvalidTarget: if the program or the libc of the target cannot be read
     """
     started = system.started
-    found = {_name_of(file): file for file in started.libraries}
+    found = {file.dynamic.soname or os.path.basename(file.path): file for file in started.libraries}
     if system.libc is Libc.MUSL and started.libc is not None:
         found["libc.so"] = started.libc
     elif "libc.so.6" in found:
@@ -76,10 +76,6 @@ def exported_symbols(system: System, files: TargetFiles) -> dict[str, tuple[str,
         raise InvalidTarget(None, "the program and the libc of the target cannot be read from here")
     found["python"] = started.program
     return {name: tuple(file.dynamic.exports.to_texts()) for name, file in sorted(found.items())}
-
-
-def _name_of(file: LoadedFile) -> str:
-    return file.dynamic.soname or os.path.basename(file.path)
 
 
 def _version(text: str | None) -> tuple[int, ...] | None:

@@ -21,7 +21,7 @@ from muslfix.targets.cpython import Cpu, cpu_of_apk, cpus_of, markers_of, may_be
 from muslfix.targets.given_facts import FACTS, check_given, found_or_given, version_of
 from muslfix.targets.root_binaries import Binary, Linked, check_module, read_binaries, read_linked
 from muslfix.targets.root_files import RootFiles
-from muslfix.targets.root_pythons import StaticPython, choose_python, open_tree, read_directories
+from muslfix.targets.root_pythons import StaticPython, choose_in_root, open_tree, read_directories
 from muslfix.targets.root_suffixes import Names, NamesEvidence, decide_names
 from muslfix.targets.target import Source, Target
 from muslfix.targets.untrusted_facts import check_target
@@ -52,7 +52,7 @@ def read_target_root(
     directory, given = path_of(directory, "directory"), given or {}
     check_given(given)
     files, found = open_tree(directory, given.get("prefix"))
-    chosen = choose_python(files, found, python)
+    chosen = choose_in_root(files, found, python)
     try:
         return _Reader(files, chosen, given).target()
     except InvalidTarget as error:

@@ -75,7 +75,7 @@ def open_tree(directory: str, prefix: str | None) -> tuple[RootFiles, tuple[Stat
     return (below, found) if found else (files, ())
 
 
-def choose_python(files: RootFiles, found: tuple[StaticPython, ...], wanted: str | None) -> StaticPython:
+def choose_in_root(files: RootFiles, found: tuple[StaticPython, ...], wanted: str | None) -> StaticPython:
     """The Python that is meant.
 
     :param found: those in the usual places

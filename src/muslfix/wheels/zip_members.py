@@ -117,7 +117,8 @@ def locate_members(path: str, data: ZipBytes, directory: Directory) -> ZipLayout
     try:
         found = _locate(path, data, directory)
     except InvalidWheel:
-        _check_signatures(path, data, directory.entries)  # a missing one explains more than what follows it
+        for entry in directory.entries:  # a missing one explains more than what follows it
+            _check_signature(path, data[entry.header_offset : entry.header_offset + 4], entry)
         raise
     return ZipLayout(tuple(found[entry.header_offset] for entry in directory.entries), directory)
 
@@ -145,11 +146,6 @@ def _locate(path: str, data: ZipBytes, directory: Directory) -> dict[int, Member
     if end != limit:
         _refuse_gap(path, limit - end, previous)
     return found
-
-
-def _check_signatures(path: str, data: ZipBytes, entries: list[Entry]) -> None:
-    for entry in entries:
-        _check_signature(path, data[entry.header_offset : entry.header_offset + 4], entry)
 
 
 def _check_signature(path: str, signature: bytes, entry: Entry) -> None:
