@@ -94,9 +94,7 @@ class _Destination(WheelDestination):
     """
 
     def __init__(self, wheel: Wheel, tree: NewTree, executable: str | None) -> None:
-        #: See the class.
         self.wheel = wheel
-        #: See the class.
         self.tree = tree
         self._executable = executable
         #: The members of the archive, still to be written, in the archive's order.

@@ -85,10 +85,10 @@ def check(
         reports += (check_directory(path, contents, judging) for path, contents in full)
         reports += (check_file(path, judging) for path in files)
     doubts = [doubt for path, contents in directories for doubt in doubts_about(path, contents)]
-    installed = None
+    installed = Report("check", dry_run=True, projects=())
     if names or not subjects:
         installed = _check_installed(projects_named("check", names), judging, options)
-        reports = [*_without(reports, installed.projects), *installed.projects]
+    reports = [*_without(reports, installed.projects), *installed.projects]
     reports += [report_missing(path, f"it {what_it_is(path)}", _TIP) for path in lost]
     return Report(
         "check",
@@ -99,8 +99,8 @@ def check(
             *(f"{word} is here a path too: to check that, say ./{word}" for word in shadowed),
         ),
         source=target.source,
-        directories=installed.directories if installed else (),
-        doubts=(*doubts, *(installed.doubts if installed else ())),
+        directories=installed.directories,
+        doubts=(*doubts, *installed.doubts),
     )
 
 
