@@ -117,6 +117,16 @@ def test_a_large_source_tree(
     assert not has_nothing_to_fix(python)
 
 
+def test_a_link_in_a_source_tree(site: Path, python: str, tmp_path: Path) -> None:
+    make_editable(site, str(tmp_path / "src"))
+    (tmp_path / "src").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "src" / "pkg").symlink_to(tmp_path / "elsewhere")
+    assert has_nothing_to_fix(python)
+    (tmp_path / "elsewhere" / f"m{WRONG}").touch()
+    assert not has_nothing_to_fix(python)
+
+
 def test_a_source_tree_that_cannot_be_searched(
     site: Path, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

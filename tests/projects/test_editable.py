@@ -114,6 +114,22 @@ def test_a_tree_is_searched_once_and_not_without_end(
     assert f"edit 1.0: not looked at: it is an editable install, and {source} is too large" in told.out
 
 
+def test_links_in_a_tree_are_followed(tmp_path: Path) -> None:
+    """As Python follows them, and not in circles; those in an image lead elsewhere on this machine."""
+    source, root = tmp_path / "root" / "source", tmp_path / "root"
+    source.mkdir(parents=True)
+    lay_editable(root / "site", source, {"edit.pth": "{src}\n"})
+    (root / "elsewhere" / "deep").mkdir(parents=True)
+    (root / "elsewhere" / "deep" / f"_speed{WRONG}").write_bytes(MODULE)
+    (source / "pkg").symlink_to(root / "elsewhere")
+    (root / "elsewhere" / "again").symlink_to(source)
+    assert found(root / "site").modules == (f"{source}/pkg/deep/_speed{WRONG}",)
+    lay_editable(root / "other", source, {"edit.pth": "/source\n"})
+    (source / f"_speed{WRONG}").write_bytes(MODULE)
+    image = paths_of(replace(running(), tree=TargetTree(str(root))))
+    assert found(root / "other", image).modules == (f"{source}/_speed{WRONG}",)
+
+
 def test_a_tree_that_cannot_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     """What is not found in a directory that cannot be listed is not said to be well."""
     source, scandir = tmp_path / "source", os.scandir

@@ -193,6 +193,22 @@ def test_a_name_is_repeated_as_it_was_typed(cli: Cli, tmp_path: Path, command: s
     assert f"Not_There: failed: {reason}\n" in cli(command, "--path", tmp_path, "Not_There").out
 
 
+def test_links_to_elsewhere_are_named(cli: Cli, tmp_path: Path) -> None:
+    """Those to what is looked at anyway are not: ``lib64`` of an environment."""
+    place, elsewhere = lay(tmp_path / "place"), lay(tmp_path / "elsewhere", mod__so=MODULE)
+    (place / "lib").mkdir()
+    shutil.copy(WHEELS / PURE, place)
+    (place / "lib64").symlink_to("lib")
+    assert check(cli, place).err == ""
+    for number in range(6):
+        (place / "lib" / f"away{number}").symlink_to(elsewhere)
+        said = f"note: {place}: {number + 1} link{'s' if number else ''} to "
+        result = check(cli, place)
+        assert (result.status, said in result.out + result.err) == (0, True)
+    assert f"{place}/lib/away" in result.out + result.err
+    assert "and 1 more directories" in result.out + result.err
+
+
 # -- directories that cannot be listed ----------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ from checkout import FIXTURES
 from commands import Cli
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from misnamed import lay
+from misnamed import lay, running
 from reports import plain_text
 
 from muslfix.targets.environments import RUNNING
 from muslfix.targets.interpreter import probe_interpreter
+from muslfix.targets.target import TargetTree
 from muslfix.verbs.fix import FixOptions, fix
 from muslfix.verbs.nothing_to_fix import nothing_to_fix
+from muslfix.verbs.strays import doubt_about_strays
 
 TARGET = probe_interpreter(sys.executable)
 OWN = TARGET.extension_suffixes[0]
@@ -264,7 +267,7 @@ def test_quiet_about_another_environment(
 
 @pytest.mark.parametrize("module", [f"m{WRONG}", f"pkg/deep/m{WRONG}"])
 def test_misnamed_modules_of_no_project(tmp_path: Path, cli: Cli, module: str) -> None:
-    site = make_project(tmp_path, [f"own/m{OWN}"])
+    site = make_project(tmp_path / "site", [f"own/m{OWN}"])
     make_module = (FIXTURES / "elf" / "x86_64-glibc.so").read_bytes()
     (site / module).parent.mkdir(parents=True, exist_ok=True)
     (site / module).write_bytes(make_module)
@@ -273,6 +276,14 @@ def test_misnamed_modules_of_no_project(tmp_path: Path, cli: Cli, module: str) -
         result = cli(*words, "--path", site)
         assert result.status == 1
         assert f"{site}: 1 misnamed extension module ({site / module}) in no RECORD" in result.err
+    if "/" in module:  # it is no matter that the package is elsewhere
+        (site / "pkg").rename(tmp_path / "sources")
+        (site / "pkg").symlink_to(tmp_path / "sources")
+        (site / "here").symlink_to(".")
+        assert f"{site}: 1 misnamed extension module" in cli("fix", "--path", site).err
+        assert len(doubt_about_strays(str(site), running())) == 1
+        # In an image the link leads to what is elsewhere on this machine.
+        assert doubt_about_strays(str(site), replace(running(), tree=TargetTree(str(site)))) == []
     # Whoever names a project asks about that alone; and one that Python imports is well.
     assert cli("check", "--path", site, "demo").status == 0
     (site / module).rename(site / module.replace(WRONG, OWN))

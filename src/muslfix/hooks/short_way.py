@@ -101,7 +101,7 @@ def _importable(tree: str) -> Iterator[list[str]]:
     def fail(error: OSError) -> NoReturn:
         raise error
 
-    for directory, inner, names in os.walk(tree, onerror=fail):
+    for directory, inner, names in os.walk(tree, onerror=fail, followlinks=True):
         inner[:] = [
             name
             for name in inner

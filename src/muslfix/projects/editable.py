@@ -59,7 +59,7 @@ def find_sources(project: InstalledProject, paths: PathMap) -> Sources:
     """
     home = _home(project, paths)
     tops = list(dict.fromkeys(_imported_from(project, paths)))
-    return _search(home, tops or [home] if home else tops)
+    return _search(home, tops or [home] if home else tops, follow=paths.is_here)
 
 
 def find_linked_sources(link: str, paths: PathMap) -> Sources:
@@ -71,7 +71,7 @@ def find_linked_sources(link: str, paths: PathMap) -> Sources:
     """
     named = _text(link).split("\n")[0].strip()
     directory = _directory(named, os.path.dirname(link), paths) if named else None
-    return _search(directory, [] if directory is None else [directory])
+    return _search(directory, [] if directory is None else [directory], follow=paths.is_here)
 
 
 def _home(project: InstalledProject, paths: PathMap) -> str | None:
@@ -123,19 +123,23 @@ def _place(path: str, beside: str, paths: PathMap) -> str | None:
     return None
 
 
-def _search(home: str | None, tops: Sequence[str]) -> Sources:
-    """Look for extension modules below directories, and beside modules."""
+def _search(home: str | None, tops: Sequence[str], *, follow: bool) -> Sources:
+    """Look for extension modules below directories, and beside modules.
+
+    :param follow: whether links to directories lead where they lead the target
+    """
     found: list[str] = []
     seen: set[str] = set()
     entries = 0
     unlisted: list[OSError] = []
     directories = sorted(top for top in tops if os.path.isdir(top))
     for top in directories:
-        for directory, inner, names in os.walk(top, onerror=unlisted.append):
-            inner[:] = sorted(n for n in inner if directory not in seen and _may_be_package(directory, n))
-            if directory in seen:
+        for directory, inner, names in os.walk(top, onerror=unlisted.append, followlinks=follow):
+            place = os.path.realpath(directory)
+            inner[:] = sorted(n for n in inner if place not in seen and _may_be_package(directory, n))
+            if place in seen:
                 continue
-            seen.add(directory)
+            seen.add(place)
             found += (os.path.join(directory, name) for name in names if name.endswith(".so"))
             entries += len(inner) + len(names)
             if entries > _MAX_ENTRIES:
@@ -153,7 +157,7 @@ def _beside(modules: Iterable[tuple[str, str]], seen: Container[str]) -> Iterato
         stems.setdefault(directory, set()).add(name.partition(".")[0])
     for directory in sorted(stems.keys()):
         with suppress(OSError):
-            for name in sorted(os.listdir(directory)) if directory not in seen else ():
+            for name in sorted(os.listdir(directory)) if os.path.realpath(directory) not in seen else ():
                 if name.endswith(".so") and name.partition(".")[0] in stems[directory]:
                     yield os.path.join(directory, name)
 

@@ -29,11 +29,11 @@ class PathMap:
     """The paths of a target, and where they are on this machine.
 
     :param tree: the directory that holds the target's files; ``None`` where the target's paths are those of
-        this machine
+        this machine, which is what ``is_here`` says
     """
 
     def __init__(self, tree: TargetTree | None = None) -> None:
-        self._is_here = tree is None
+        self.is_here = tree is None
         self.tree = tree or TargetTree("/")
         self._top = os.path.realpath(self.tree.directory)
 
@@ -45,7 +45,7 @@ class PathMap:
 
     @property
     def _identity(self) -> tuple[bool, str, str]:
-        return self._is_here, self._top, self.tree.seen
+        return self.is_here, self._top, self.tree.seen
 
     def locate(self, seen: str) -> str:
         """The path on this machine; no part of it below the top of a tree is a link.
@@ -53,14 +53,14 @@ class PathMap:
         :param seen: as the target sees it; its last parts need not exist
         :raises InvalidTarget: if it leads out of the tree, or links lead into a loop
         """
-        return seen if self._is_here else _joined(self._top, self._resolve(seen))
+        return seen if self.is_here else _joined(self._top, self._resolve(seen))
 
     def seen(self, here: str) -> str | None:
         """The path by which the target sees a file of this machine; ``None`` where it is not in the tree.
 
         :param here: links on the way to the tree are followed, those in the tree are left as they are
         """
-        if self._is_here:
+        if self.is_here:
             return here
         path = os.path.abspath(here)
         directory, name = os.path.split(path)
@@ -75,14 +75,14 @@ class PathMap:
 
         :raises InvalidTarget: as :meth:`locate`
         """
-        return os.path.realpath(seen) if self._is_here else _joined(self.tree.seen, self._resolve(seen))
+        return os.path.realpath(seen) if self.is_here else _joined(self.tree.seen, self._resolve(seen))
 
     def follow(self, here: str) -> str:
         """The path on this machine with all links followed, those of a tree inside of it only.
 
         :raises InvalidTarget: as :meth:`locate`
         """
-        seen = None if self._is_here else self.seen(here)
+        seen = None if self.is_here else self.seen(here)
         return os.path.realpath(here) if seen is None else self.locate(seen)
 
     def holds(self, seen: str) -> bool:

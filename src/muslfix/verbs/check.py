@@ -14,7 +14,7 @@ from muslfix.projects.project import InstalledProject, normalize_name, scan_all,
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.targets.with_shim import about_shim
-from muslfix.verbs.check_paths import Contents, doubts_about, is_shared_object, look_into
+from muslfix.verbs.check_paths import Contents, doubts_about, is_shared_object, look_into, notes_on
 from muslfix.verbs.planning import Judging, Planner
 from muslfix.verbs.reports import notes_on_editable, notes_on_other_pythons, report_missing, report_owned
 from muslfix.verbs.selection import Selection, site_directories
@@ -96,6 +96,7 @@ def check(
         projects=tuple(reports),
         notes=(
             *_notes(target, options, reports),
+            *(note for path, contents in directories for note in notes_on(path, contents)),
             *(f"{word} is here a path too: to check that, say ./{word}" for word in shadowed),
         ),
         source=target.source,

@@ -16,7 +16,7 @@ from muslfix.targets.environments import environment_in
 #: In the name of an extension module or a shared library.
 SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$", re.ASCII)
 
-# Of the directories that cannot be listed.
+# Of the directories that were not looked into.
 _MOST_NAMED = 5
 
 
@@ -27,12 +27,14 @@ class Contents(NamedTuple):
     :param others: sources, extension modules and shared libraries
     :param sites: the directories that hold installed projects
     :param unlisted: why directories, it or those below it, could not be looked into
+    :param outside: links to directories elsewhere, which were not looked into
     """
 
     wheels: tuple[str, ...]
     others: tuple[str, ...]
     sites: tuple[str, ...] = ()
     unlisted: tuple[OSError, ...] = ()
+    outside: tuple[str, ...] = ()
 
     @property
     def is_tree(self) -> bool:
@@ -41,13 +43,16 @@ class Contents(NamedTuple):
 
 
 def look_into(directory: str) -> Contents:
-    """Find what can be checked in a directory."""
+    """Find what can be checked in a directory, not where links lead out of it: that may be everywhere."""
     found: list[str] = []
     sites: list[str] = []
+    outside: list[str] = []
     unlisted: list[OSError] = []
     for parent, directories, names in os.walk(directory, onerror=unlisted.append):
         if any(name.endswith(".dist-info") for name in directories):
             sites.append(parent)
+        paths = [os.path.join(parent, name) for name in directories]
+        outside += [path for path in paths if _leads_out(path, directory)]
         found += [
             os.path.relpath(os.path.join(parent, name), directory)
             for name in names
@@ -57,7 +62,15 @@ def look_into(directory: str) -> Contents:
     wheels = tuple(
         sorted(path for path in found if path.endswith(".whl") and (not others or "/" not in path))
     )
-    return Contents(wheels, others, tuple(sites), tuple(unlisted))
+    return Contents(wheels, others, tuple(sites), tuple(unlisted), tuple(outside))
+
+
+def _leads_out(path: str, directory: str) -> bool:
+    """Whether a path is a link to what is not in a directory."""
+    if not os.path.islink(path):
+        return False
+    inside = os.path.join(os.path.realpath(directory), "")
+    return not os.path.join(os.path.realpath(path), "").startswith(inside)
 
 
 def is_shared_object(path: str) -> bool:
@@ -76,6 +89,15 @@ def doubts_about(directory: str, contents: Contents) -> list[str]:
     if contents.unlisted:
         return [doubt_about_unlisted(directory, contents.unlisted)]
     return [] if contents.wheels or contents.is_tree else [_doubt_about_empty(directory)]
+
+
+def notes_on(directory: str, contents: Contents) -> list[str]:
+    """What is said of a directory from which links lead elsewhere."""
+    if not contents.outside:
+        return []
+    number = count(len(contents.outside), "link to a directory elsewhere", "links to directories elsewhere")
+    listed = few(contents.outside, _MOST_NAMED, "directories")
+    return [f"{directory}: {number} not followed: {listed}"]
 
 
 def doubt_about_unlisted(directory: str, errors: Sequence[OSError]) -> str:
