@@ -39,8 +39,13 @@ ENDS = ["3.9", "3.13"]
 PYTHONS = ENDS if "CI" in os.environ else list(filter(works, ENDS)) or ["{}.{}".format(*sys.version_info)]
 
 
-def install(session: nox.Session, *constraints: str) -> None:
-    """Install muslfix as its users get it, and what the tests need."""
+def install(session: nox.Session) -> None:
+    """Install muslfix as its users get it, and what the tests need.
+
+    On the oldest Python with the lowest supported version of each dependency.
+    """
+    lowest = [re.sub(r">=([^,; ]+)[^;]*", r"==\1", line) for line in PROJECT["project"]["dependencies"]]
+    constraints = lowest if session.python == PYTHONS[0] else []
     session.install(".", *nox.project.dependency_groups(PROJECT, "test"), *constraints)
 
 
@@ -55,14 +60,19 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run all tests but those of the session ``arm``; the oldest Python also notes which lines they run.
+    """Run all tests but those of the session ``arm``.
 
-    Tests that are marked ``once`` run on the oldest Python only.
+    The oldest Python also runs those that are marked ``once``, and notes which lines are run: without the
+    lab, whose programs would all take a quarter longer.
     """
     install(session)
-    first = session.python == PYTHONS[0]
-    command = ("coverage", "run", "-m", "pytest") if first else ("pytest", "--without-once")
-    session.run(*command, "-m", "not arm", *PARALLEL, *session.posargs)
+    if session.python != PYTHONS[0]:
+        session.run("pytest", "--without-once", "-m", "not arm", *PARALLEL, *session.posargs)
+    elif session.posargs:
+        session.run("pytest", "-m", "not arm", *PARALLEL, *session.posargs)
+    else:
+        session.run("coverage", "run", "-m", "pytest", "-m", "not lab", *PARALLEL)
+        session.run("pytest", "-m", "lab and not arm", *PARALLEL)
 
 
 @nox.session(default=False)
@@ -86,14 +96,6 @@ def sweep(session: nox.Session) -> None:
     """Let each system call of each command fail, and kill the command at each that changes something."""
     install(session)
     session.run("python", "tests/sweep", *session.posargs)
-
-
-@nox.session(python=PYTHONS[0])
-def lowest(session: nox.Session) -> None:
-    """Run the tests with the lowest supported version of each dependency."""
-    lowest = [re.sub(r">=([^,; ]+)[^;]*", r"==\1", line) for line in PROJECT["project"]["dependencies"]]
-    install(session, *lowest)
-    session.run("pytest", "--without-once", "-m", "not lab", *PARALLEL, *session.posargs)
 
 
 @nox.session
