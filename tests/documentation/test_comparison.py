@@ -156,6 +156,7 @@ IMPORTS = {
 
 
 @pytest.mark.lab
+@pytest.mark.once
 def test_the_error_messages_are_those_that_python_prints(lab: Lab, tmp_path: Path) -> None:
     """On the real Python that imports ``-musl``, with real wheels; after a fix they are gone."""
     python = next(python for python in layout.PYTHONS if python.name == "39-musl")

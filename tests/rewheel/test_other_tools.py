@@ -178,6 +178,7 @@ def test_a_cluster_writes_what_one_machine_writes(cluster: Cluster, tmp_path: Pa
     assert there.status == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("late", [False, True], ids=["before the new wheel is there", "after that"])
 def test_a_worker_that_is_killed(cluster: Cluster, tmp_path: Path, late: bool) -> None:
     wheels = some_wheels(tmp_path)
@@ -194,6 +195,7 @@ def test_a_worker_that_is_killed(cluster: Cluster, tmp_path: Path, late: bool) -
     assert sorted(process.poll() or 0 for process in cluster.processes) == [0, 0, 9]
 
 
+@pytest.mark.once
 def test_no_scheduler(dask: Tool, tmp_path: Path) -> None:
     cluster = Cluster(dask, tmp_path)
     words: list[str | Path] = [
