@@ -166,6 +166,7 @@ def test_a_module_is_judged_with_those_beside_it(cli: Cli, tmp_path: Path) -> No
         ("requirements.txt", "it is a list of requirements, and muslfix downloads nothing"),
         ("https://files.example.org/a-1-py3-none-any.whl", "it is an address, and muslfix downloads nothing"),
         ("notes", "it is not a wheel file"),
+        ("python3.13t", "it is an interpreter, which --python names"),
     ],
 )
 def test_what_cannot_be_checked(
@@ -174,6 +175,7 @@ def test_what_cannot_be_checked(
     monkeypatch.chdir(tmp_path)
     for name in ("requirements.txt", "notes"):
         (tmp_path / name).write_text("six\n")
+    (tmp_path / "python3.13t").write_bytes(LIBRARY)
     result = check(cli, subject)
     assert (result.status, result.err) == (1, "")
     assert f"{subject}: failed: {problem}\n" in result.out

@@ -18,7 +18,7 @@ from muslfix.verbs.check_paths import Contents, doubts_about, is_shared_object, 
 from muslfix.verbs.planning import Judging, Planner
 from muslfix.verbs.reports import notes_on_editable, notes_on_other_pythons, report_missing, report_owned
 from muslfix.verbs.selection import Selection, site_directories
-from muslfix.verbs.subjects import convert_options, projects_named, what_it_is
+from muslfix.verbs.subjects import convert_options, is_interpreter, projects_named, what_it_is
 from muslfix.verdicts import Mode
 from muslfix.wheels.limits import DEFAULT_LIMITS, Limits
 
@@ -173,7 +173,8 @@ def _sort(subjects: Sequence[str], names: Collection[str]) -> _Subjects:
         elif subject.endswith(".whl") and "://" not in subject:
             sorted_.wheels.append(subject)
         elif os.path.isfile(subject):
-            (sorted_.files if is_shared_object(subject) else sorted_.lost).append(subject)
+            is_checked = is_shared_object(subject) and not is_interpreter(subject)
+            (sorted_.files if is_checked else sorted_.lost).append(subject)
         else:
             is_path = os.sep in subject or is_shared_object(subject)
             (sorted_.lost if is_path else sorted_.names).append(subject)

@@ -118,11 +118,17 @@ def what_it_is(word: str) -> str:
         "is a source archive, and muslfix builds nothing": word.endswith(_SOURCE_ARCHIVES),
         "is a list of requirements, and muslfix downloads nothing": _is_requirements_file(word),
         "is a wheel file": is_file and _is_wheel(word),
+        "is an interpreter, which --python names": is_interpreter(word),
         "is not a wheel file": is_file,
         "does not exist": os.sep in word or word.endswith((".whl", ".so")),
         "is not a wheel file, and muslfix downloads nothing": True,
     }
     return next(reason for reason, applies in reasons.items() if applies)
+
+
+def is_interpreter(word: str) -> bool:
+    """Whether a file is, as its name says, an interpreter."""
+    return re.fullmatch(r"python[\d.]*t?", os.path.basename(word)) is not None and os.path.isfile(word)
 
 
 def _is_requirements_file(word: str) -> bool:
