@@ -28,7 +28,7 @@ from pathlib import Path
 
 import pytest
 from checkout import FIXTURES
-from environments import make_environment
+from environments import make_environment, site_packages
 from faults import end, forked
 from misnamed import MODULE, RIGHT, WRONG, fix_all, lay, make_demo, target_file, verify_all
 from trees import leftovers, snapshot
@@ -220,8 +220,9 @@ class Scene:
         if found.keys() != self.after.keys() or self._command not in ("fix", "install", "upgrade"):
             return False
         other = {path for path in found if found[path] != self.after[path]}
+        site = site_packages(tree) if self._how == "compile" else tree
         names = (RIGHT, "_speed.cpython-39-x86_64-linux-musl.so", "/RECORD", "/muslfix.json")
-        return all(path.endswith(names) for path in other) and verify_all(tree).is_well
+        return all(path.endswith(names) for path in other) and verify_all(site).is_well
 
 
 def _of(tree: Tree, name: str) -> Tree:

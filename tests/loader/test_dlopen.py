@@ -29,15 +29,16 @@ ELF = ElfFacts(X86, "shared object")
 
 
 class FakeFiles:
-    """Files by path; what is below ``unseen`` is not known."""
+    """Files by path, or why there is none; what is below ``unseen`` is not known."""
 
-    def __init__(self, files: dict[str, Image | str], unseen: str | None = None) -> None:
+    def __init__(self, files: dict[str, Image | str | Absence], unseen: str | None = None) -> None:
         self._files = files
         self._unseen = unseen
 
     def open(self, path: str) -> LoadedFile | Absence:
-        if path in self._files:
-            return LoadedFile(path, path, self._files[path])
+        found = self._files.get(path)
+        if found is not None:
+            return found if isinstance(found, Absence) else LoadedFile(path, path, found)
         hidden = self._unseen is not None and path.startswith(self._unseen)
         return Absence.NOT_KNOWN if hidden else Absence.NOT_THERE
 
@@ -63,7 +64,9 @@ MUSL = System(
 GLIBC = System(Libc.GLIBC, (2, 36), X86, "/lib64/ld-linux-x86-64.so.2", ("/lib",), {}, Started(PROGRAM))
 
 
-def load(module: Image, system: System = MUSL, unseen: str | None = None, **files: Image | str) -> LoadResult:
+def load(
+    module: Image, system: System = MUSL, unseen: str | None = None, **files: Image | str | Absence
+) -> LoadResult:
     """What a loader does with a module; the names of files have ``__`` for ``/`` and ``_`` for a dot."""
     paths = {"/" + name.replace("__", "/").replace("_", "."): found for name, found in files.items()}
     return check_load(MODULE, system, FakeFiles({MODULE: module, **paths}, unseen))
@@ -235,6 +238,17 @@ def test_damage() -> None:
     assert troubles(result) == [(Verdict.CRASHES, "/lib/liba.so")]
     result = load(image(needed=("liba.so",)), lib__liba_so="is not an ELF file")
     assert troubles(result) == [(Verdict.MISSING_LIBRARY, "/lib/liba.so")]
+
+
+@pytest.mark.parametrize("system", [MUSL, GLIBC])
+def test_a_library_at_which_the_loader_gives_up(system: System) -> None:
+    """It is not said to be missing where it is: a disk that fails, links that lead in circles."""
+    module = image(needed=("liba.so",), runpath="/first")
+    (problem,) = load(module, system, first__liba_so=Absence.BARRED, lib__liba_so=image()).problems
+    assert problem.trouble is Verdict.MISSING_LIBRARY
+    said = "needs liba.so, which cannot be opened at /first/liba.so, and the loader looks no further"
+    assert str(problem).endswith(said)
+    assert problem.tip == "find out why /first/liba.so cannot be opened on the target"
 
 
 def test_a_module_that_is_not_there() -> None:

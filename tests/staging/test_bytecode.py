@@ -159,25 +159,31 @@ def test_how_many_processes_share_the_files(
     assert log.read_text().count("started") == expected
 
 
+def python_with(tmp_path: Path, program: str) -> str:
+    """An interpreter that runs some lines before it compiles."""
+    python = tmp_path / "python"
+    lines = f'{program}\nimport sys\nsys.argv = ["-c", *sys.argv[-4:]]\nexec({_SCRIPT!r})\n'
+    (tmp_path / "program.py").write_text(lines)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path / "program.py"} "$@"\n')
+    python.chmod(0o755)
+    return str(python)
+
+
 def test_each_file_is_compiled_once_by_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
-    python, log = tmp_path / "python", tmp_path / "log"
+    log = tmp_path / "log"
     program = f"""\
-import py_compile, sys
+import py_compile
 compile = py_compile.compile
 def logged(source, **more):
     with open({str(log)!r}, "a") as file:
         file.write(source + "\\n")
     return compile(source, **more)
 py_compile.compile = logged
-sys.argv = ["-c", *sys.argv[-4:]]
-exec({_SCRIPT!r})
 """
-    (tmp_path / "program.py").write_text(program)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} {tmp_path / "program.py"} "$@"\n')
-    python.chmod(0o755)
+    python = python_with(tmp_path, program)
     sources = [written(tmp_path, f"m{n}.py", "x = 1\n" * 10_000) for n in range(60)]
-    compile_sources(str(python), sources)
+    compile_sources(python, sources)
     assert sorted(log.read_text().split()) == sorted(path for path, _ in sources)
 
 
@@ -224,6 +230,13 @@ def test_what_cannot_be_read_is_not_taken_for_what_does_not_compile(tmp_path: Pa
     odd = (str(tmp_path / "directory.py"), "/directory.py")
     made = compile_sources(sys.executable, [odd, written(tmp_path, "bad.py", "(")])
     assert made == [bytecode.KEPT_OFF, None]
+
+
+def test_a_compiler_that_cannot_be_loaded_is_not_taken_for_that_either(tmp_path: Path) -> None:
+    """Where a directory of the standard library cannot be seen, a module can lack what it always has."""
+    python = python_with(tmp_path, "import py_compile, importlib.machinery\ndel importlib.machinery")
+    made = compile_sources(python, [written(tmp_path, "a.py", "x = 1\n")])
+    assert made == [bytecode.KEPT_OFF]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ class GlibcRules(Rules):
         places = [name] if "/" in name else list(self._places(name, needed_by))
         looked: list[str] = []
         unseen: list[str] = []
+        barred: str | None = None
         foreign: LoadedFile | None = None
         for place in places:
             path = with_origin(place, dirname(needed_by.file.path)) if "/" in name else place
@@ -50,6 +51,7 @@ class GlibcRules(Rules):
             if answer is Absence.NOT_KNOWN:
                 unseen.append(dirname(path))
             elif answer is Absence.BARRED:
+                barred = path
                 break
             elif isinstance(answer, LoadedFile):
                 if not isinstance(answer.image, str) and answer.image.facts.machine != self.system.machine:
@@ -58,7 +60,7 @@ class GlibcRules(Rules):
                 return self._accept(name, answer)
         if foreign is not None:
             return Finding(foreign)
-        return self.not_found(name, needed_by, looked, unseen)
+        return self.not_found(name, needed_by, looked, unseen, barred)
 
     def _accept(self, name: str, answer: LoadedFile) -> Finding:
         same = self.by_identity(answer)

@@ -66,6 +66,7 @@ class MuslRules(Rules):
         """``path_open``, in each search path in turn."""
         looked: list[str] = []
         unseen: list[str] = []
+        barred: str | None = None
         for place, path in self._places(name, needed_by):
             # A relative path depends on the working directory of the process, which is unknown.
             answer = self.files.open(path) if path.startswith("/") else Absence.NOT_KNOWN
@@ -73,10 +74,11 @@ class MuslRules(Rules):
             if answer is Absence.NOT_KNOWN:
                 unseen.append(place)
             elif answer is Absence.BARRED:
+                barred = path
                 break
             elif isinstance(answer, LoadedFile):
                 return self._accept(name, answer)
-        return self.not_found(name, needed_by, looked, unseen)
+        return self.not_found(name, needed_by, looked, unseen, barred)
 
     def _places(self, name: str, needed_by: Object) -> Iterator[tuple[str, str]]:
         """Where a library may be: what a sentence calls the place, and the path."""

@@ -81,20 +81,29 @@ class Rules:
             yield self.objects[first]
             first += 1
 
-    def not_found(self, name: str, needed_by: Object, looked: list[str], unseen: list[str]) -> Finding:
-        """The answer for a library that is in none of the directories searched."""
+    def not_found(
+        self, name: str, needed_by: Object, looked: list[str], unseen: list[str], barred: str | None
+    ) -> Finding:
+        """The answer for a library that is in none of the directories searched.
+
+        :param barred: the path at which the loader has given up
+        """
         if unseen:
             where = _named(unseen)
             return Finding(
                 unknown=[f"whether the target has {name} is not known ({where} cannot be looked at)"]
             )
-        places = _named(looked) or "any directory"
+        reason = f"is not in {_named(looked) or 'any directory'}"
+        tip = f"install what provides {name} on the target"
+        if barred is not None:
+            reason = f"cannot be opened at {barred}, and the loader looks no further"
+            tip = f"find out why {barred} cannot be opened on the target"
         problem = Problem(
             Verdict.MISSING_LIBRARY,
             name,
             needed_by.file.path,
-            f"is not in {places}",
-            f"install what provides {name} on the target",
+            reason,
+            tip,
         )
         return Finding(problems=[problem])
 

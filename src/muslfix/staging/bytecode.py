@@ -58,7 +58,7 @@ while os.getppid() == parent:
         cause = getattr(error, "exc_value", error)
         if isinstance(cause, MemoryError):
             raise
-        if isinstance(cause, (OSError, ImportError)):
+        if not isinstance(cause, (SyntaxError, ValueError, ArithmeticError, RecursionError, SystemError)):
             made = "?"
     signal.setitimer(signal.ITIMER_PROF, 0)
     os.write(1, (json.dumps([number, made]) + "\\n").encode())
@@ -72,12 +72,12 @@ _MOST_LOST = 5
 
 #: In place of the path of bytecode: compiling the file takes more memory or time than it may.
 TOO_MUCH = ""
-#: In place of the path of bytecode: the system has kept the file from being read, or its bytecode from being
-#: written.
+#: In place of the path of bytecode: the system has kept the file from being read, its bytecode from being
+#: written, or the target's own modules, which compile it, from being loaded.
 KEPT_OFF = "?"
 _WHY = {
     TOO_MUCH: "compiling it takes too much memory or time",
-    KEPT_OFF: "it could not be read, or its bytecode not be written",
+    KEPT_OFF: "it could not be read, or its bytecode not be made and written",
 }
 
 # Starting a process costs about as much as compiling this many bytes of source.
