@@ -42,10 +42,11 @@ PYTHONS = ENDS if "CI" in os.environ else list(filter(works, ENDS)) or ["{}.{}".
 def install(session: nox.Session) -> None:
     """Install muslfix as its users get it, and what the tests need.
 
-    On the oldest Python with the lowest supported version of each dependency.
+    On the oldest supported Python with the lowest version of each dependency; some tools for newer ones need
+    more than that.
     """
     lowest = [re.sub(r">=([^,; ]+)[^;]*", r"==\1", line) for line in PROJECT["project"]["dependencies"]]
-    constraints = lowest if session.python == PYTHONS[0] else []
+    constraints = lowest if session.python == ENDS[0] else []
     session.install(".", *nox.project.dependency_groups(PROJECT, "test"), *constraints)
 
 
