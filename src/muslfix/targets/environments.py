@@ -54,6 +54,11 @@ def select_environment(
     )
 
 
+def is_in(path: str, directory: str) -> bool:
+    """Whether a path leads to a directory or into it, all links followed."""
+    return os.path.join(os.path.realpath(path), "").startswith(os.path.join(os.path.realpath(directory), ""))
+
+
 def each_once(directories: Iterable[str]) -> tuple[str, ...]:
     """The same directories, absolute, each under its first path: ``lib64`` can be a link to ``lib``."""
     found: dict[str, str] = {}

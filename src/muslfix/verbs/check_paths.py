@@ -11,7 +11,7 @@ from typing import NamedTuple
 from muslfix.errors import MAY_READ, few, why
 from muslfix.files.access import open_regular
 from muslfix.report.places import count
-from muslfix.targets.environments import environment_in
+from muslfix.targets.environments import environment_in, is_in
 
 #: In the name of an extension module or a shared library.
 SHARED_OBJECT = re.compile(r"\.so(?:\.\d+)*$", re.ASCII)
@@ -52,7 +52,7 @@ def look_into(directory: str) -> Contents:
         if any(name.endswith(".dist-info") for name in directories):
             sites.append(parent)
         paths = [os.path.join(parent, name) for name in directories]
-        outside += [path for path in paths if _leads_out(path, directory)]
+        outside += [path for path in paths if os.path.islink(path) and not is_in(path, directory)]
         found += [
             os.path.relpath(os.path.join(parent, name), directory)
             for name in names
@@ -63,14 +63,6 @@ def look_into(directory: str) -> Contents:
         sorted(path for path in found if path.endswith(".whl") and (not others or "/" not in path))
     )
     return Contents(wheels, others, tuple(sites), tuple(unlisted), tuple(outside))
-
-
-def _leads_out(path: str, directory: str) -> bool:
-    """Whether a path is a link to what is not in a directory."""
-    if not os.path.islink(path):
-        return False
-    inside = os.path.join(os.path.realpath(directory), "")
-    return not os.path.join(os.path.realpath(path), "").startswith(inside)
 
 
 def is_shared_object(path: str) -> bool:

@@ -10,6 +10,7 @@ import os
 import stat
 
 from muslfix.report.places import count
+from muslfix.targets.environments import is_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def doubt_about_strays(directory: str, target: Target) -> list[str]:
     listed = _listed_names(directory, names)
     if listed is None:
         return []
-    if target.tree is not None:  # links lead elsewhere on this machine
-        names = [name for name in names if not _is_linked(os.path.join(directory, name))]
+    if target.tree is not None:  # links to directories lead elsewhere on this machine
+        paths = ((name, os.path.join(directory, name)) for name in names)
+        names = [name for name, path in paths if not (os.path.islink(path) and os.path.isdir(path))]
     unlisted: list[OSError] = []
     suspects = find_suspects(directory, names, listed, target.extension_suffixes, unlisted)
     doubts = _doubts_about_misnamed(directory, suspects, target) if suspects else []
@@ -122,23 +124,14 @@ def _files_below(directory: str, name: str, unlisted: list[OSError]) -> Iterator
         yield name
         return
     path = os.path.join(directory, name)
-    if not os.path.isdir(path) or (_is_linked(path) and _is_part(path, directory)):
+    if not os.path.isdir(path):
+        return
+    if os.path.islink(path) and (is_in(path, directory) or is_in(directory, path)):  # it is seen anyway
         return
     for parent, _, files in os.walk(path, onerror=unlisted.append):
         for file in files:
             if file.endswith(".so"):
                 yield os.path.relpath(os.path.join(parent, file), directory)
-
-
-def _is_linked(path: str) -> bool:
-    """Whether it is a link to a directory."""
-    return os.path.islink(path) and os.path.isdir(path)
-
-
-def _is_part(link: str, directory: str) -> bool:
-    """Whether a link leads to something in a directory, or to one that holds it: what is seen anyway."""
-    one, other = (os.path.join(os.path.realpath(path), "") for path in (link, directory))
-    return one.startswith(other) or other.startswith(one)
 
 
 def _may_be_misnamed(name: str, suffixes: Collection[str]) -> bool:
