@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from muslfix.cli.output import Output
 from muslfix.cli.targets import add_target_options, find_target
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from muslfix.report.report import Report
+    from muslfix.targets.target import Target
+
+# A class of options of the library.
+Options = TypeVar("Options")
 
 
 def add_command(
@@ -154,19 +158,23 @@ def _natural_number(text: str) -> int:
     return int(text[:19])
 
 
-def library_options(kind: type[Any], options: argparse.Namespace, **others: object) -> Any:
+def library_options(kind: type[Options], options: argparse.Namespace, **others: object) -> Options:
     """The options of a function of the library: those of the command line that have the same names.
 
     :param kind: their class
     :param others: those that have not
     """
     given = vars(options)
-    same = {field.name: given[field.name] for field in fields(kind) if field.name in given}
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type] # all are dataclasses
+    same = {name: given[name] for name in names if name in given}
     return kind(**{**same, **others})
 
 
 def run_on_projects(
-    verb: Callable[..., Report], kind: type[Any], options: argparse.Namespace, output: Output
+    verb: Callable[[Sequence[str], Target, Options], Report],
+    kind: type[Options],
+    options: argparse.Namespace,
+    output: Output,
 ) -> int:
     """Run a command that takes names of installed projects, and report what was found or done.
 

@@ -11,6 +11,7 @@ from muslfix.errors import InvalidProject, spelling_errors
 from muslfix.files.access import words_of
 from muslfix.progress import Progress, silent
 from muslfix.projects.project import InstalledProject, normalize_name, scan_all, scan_legacy
+from muslfix.record.rows import Record
 from muslfix.report.report import ProjectReport, Report
 from muslfix.targets.target import Target
 from muslfix.targets.with_shim import about_shim
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from muslfix.modules.plan import Plan
-    from muslfix.record.rows import Record
 
 _TIP = "name wheels, shared libraries, directories, or installed projects"
 

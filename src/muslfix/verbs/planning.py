@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from muslfix.projects.project import InstalledProject
+from muslfix.record.rows import Record
 from muslfix.report.report import ProjectReport
 from muslfix.targets.target import Target
 from muslfix.verbs.reports import report_installed, with_sources
@@ -20,7 +21,6 @@ from muslfix.verdicts import Mode
 if TYPE_CHECKING:
     from muslfix.loader.check import LoadCheck
     from muslfix.modules.plan import Plan
-    from muslfix.record.rows import Record
 
 
 class Judging(NamedTuple):
