@@ -16,6 +16,7 @@ from environments import make_environment
 from hypothesis import settings
 from lab import layout
 from lab_modules import Lab
+from required import lacks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -113,10 +114,7 @@ def arm() -> Lab:
 
 def _complete(folder: Path, lacking: list[str], command: str, required: str) -> Lab:
     if lacking:
-        reason = f"the lab in {folder} is not complete ({lacking[0]}): run '{command}' to build it"
-        if os.environ.get(required):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacks(f"the lab in {folder} is not complete ({lacking[0]}): run '{command}' to build it", required)
     return Lab(folder)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import Cli
+from required import lacks
 
 from muslfix.cli.completion import SHELLS
 from muslfix.cli.dispatch import _COMMANDS
@@ -22,7 +23,7 @@ def script(cli: Cli, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     pytest.importorskip("shtab")
     shell = request.param
     if shutil.which(shell) is None:
-        pytest.skip(f"no {shell} on this machine")
+        lacks(f"no {shell} on this machine")
     result = cli("completion", shell)
     assert (result.status, result.err) == (0, "")
     path = tmp_path / {"bash": "muslfix", "zsh": "_muslfix", "fish": "muslfix.fish"}[shell]

@@ -18,6 +18,7 @@ from commands import Cli
 from environments import install_by_installer
 from misnamed import make_demo
 from pages import MANUAL, PAGES, blocks
+from required import lacks
 
 from muslfix.cli.dispatch import _COMMANDS, _parser
 from muslfix.verbs.settings import Settings, read_settings
@@ -55,7 +56,7 @@ def test_blocks_that_a_shell_runs(block: str, own_wheel: Path, environment: Path
     program.write_text(f"#!{sys.executable}\nfrom muslfix.cli import main\nraise SystemExit(main())\n")
     program.chmod(0o755)
     if "/usr/bin/python3" in block and not Path("/usr/bin/python3").exists():
-        pytest.skip("no /usr/bin/python3 on this machine")
+        lacks("no /usr/bin/python3 on this machine")
     with zipfile.ZipFile(own_wheel) as archive:
         archive.extractall(tmp_path / "modules", [n for n in archive.namelist() if ".dist-info/" in n])
     for name in ("alpine", "uv"):  # the two Pythons of the page on repair

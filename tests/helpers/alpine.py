@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from commands import Result
 from lab import layout
 from lab.layout import LabPython
 from lab_modules import Lab
+from required import lacks
 
 LOADER = "/lib/ld-musl-x86_64.so.1"
 """Where Alpine has it."""
@@ -79,14 +79,14 @@ def make_alpine(lab: Lab, python: LabPython, root: Path) -> Alpine:
     :param root: a directory that does not exist
     """
     if os.geteuid() != 0:
-        pytest.skip("only root can change into the root file system of Alpine Linux")
+        lacks("only root can change into the root file system of Alpine Linux")
     shutil.copytree(layout.alpine(lab.folder), root, symlinks=True)
     _keep_owners(layout.alpine(lab.folder), root)
     for name, (major, minor) in DEVICES.items():
         try:
             os.mknod(root / "dev" / name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
         except PermissionError:
-            pytest.skip("devices for the root file system of Alpine Linux cannot be made here")
+            lacks("devices for the root file system of Alpine Linux cannot be made here")
         (root / "dev" / name).chmod(0o666)
     alpine = Alpine(root, python)
     prefix = alpine.outside(f"/opt/{python.name}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from required import lacks
 
 from muslfix.cli import main
 
@@ -91,7 +92,7 @@ def mount_namespace(*words: str | Path) -> list[str | Path]:
     try:
         allowed = subprocess.run([*command, "true"], capture_output=True, check=False)
     except FileNotFoundError:
-        pytest.skip("this machine has no unshare")
+        lacks("this machine has no unshare")
     if allowed.returncode != 0:
-        pytest.skip("this machine does not let users mount file systems of their own")
+        lacks("this machine does not let users mount file systems of their own")
     return command

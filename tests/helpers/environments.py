@@ -11,9 +11,9 @@ import venv
 import zipfile
 from pathlib import Path
 
-import pytest
 from commands import Result, run
 from lab import layout
+from required import lacks
 
 
 def make_environment(folder: Path, python: str = sys.executable) -> Path:
@@ -71,7 +71,7 @@ def well(result: Result) -> Result:
 def pip(environment: Path, *words: str | os.PathLike[str]) -> Result:
     """The pip beside the tests, at work in another environment."""
     if importlib.util.find_spec("pip") is None:
-        pytest.skip("there is no pip beside the tests")
+        lacks("there is no pip beside the tests")
     options = ["--isolated", "--no-input", "--disable-pip-version-check"]
     python = environment / "bin" / "python"
     program = [sys.executable, "-I", "-m", "pip"]
@@ -94,9 +94,7 @@ def find_uv(folder: Path) -> Path:
                     program = Path(archive.extract(name, folder))
                     program.chmod(0o755)
                     return program
-    if os.environ.get("MUSLFIX_REQUIRE_LAB"):
-        pytest.fail("there is no uv: not beside the tests, not on PATH, not in the lab")
-    pytest.skip("there is no uv: not beside the tests, not on PATH, not in the lab")
+    return lacks("there is no uv: not beside the tests, not on PATH, not in the lab")
 
 
 class Uv:

@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import pytest
 from checkout import ROOT, build
 from commands import Result
 from environments import site_packages
 from lab import layout
+from required import lacks
 
 #: What is installed for each tool, in this order.
 TOOLS = {
@@ -129,11 +129,7 @@ def _from_index(command: Sequence[str | os.PathLike[str]]) -> None:
 
 def _there(made: Path | str) -> Path:
     """What was made, if it was; else the test that needs it ends here."""
-    if isinstance(made, Path):
-        return made
-    if os.environ.get("CI"):
-        pytest.fail(made)
-    pytest.skip(made)
+    return made if isinstance(made, Path) else lacks(made, "CI")
 
 
 def tool_environment(name: str) -> Path:

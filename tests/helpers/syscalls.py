@@ -26,11 +26,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from checkout import FIXTURES
 from environments import make_environment, site_packages
 from faults import end, forked
 from misnamed import MODULE, RIGHT, WRONG, fix_all, lay, make_demo, target_file, verify_all
+from required import lacks
 from trees import leftovers, snapshot
 
 from muslfix.cli import main
@@ -255,10 +255,7 @@ class Outcome:
 def strace() -> str:
     """The program; skips the test where there is none."""
     found = shutil.which("strace")
-    if found is None:
-        required = os.environ.get("MUSLFIX_REQUIRE_LAB")
-        (pytest.fail if required else pytest.skip)("there is no strace on this machine")
-    return found or ""
+    return found or lacks("there is no strace on this machine")
 
 
 def census(scene: Scene) -> Counter[str]:
@@ -369,8 +366,7 @@ def _traced(scene: Scene, tree: Path, *expressions: str) -> tuple[int, str]:
     for descriptor in (*ready, *go):
         os.close(descriptor)
     if "attached" not in said:
-        required = os.environ.get("MUSLFIX_REQUIRE_LAB")
-        (pytest.fail if required else pytest.skip)(f"strace must not trace here: {said.strip()}")
+        lacks(f"strace must not trace here: {said.strip()}")
     return status, log.read_text(errors="replace")
 
 

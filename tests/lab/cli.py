@@ -21,6 +21,7 @@ TOOLS = {
     "bzip2": "bzip2",
     "/sbin/debugfs": "e2fsprogs",
     "dpkg-deb": "dpkg",
+    "fish": "fish",  # for the tests alone
     "gcc": "gcc",
     "lowntfs-3g": "ntfs-3g",  # for the tests alone: a file system where case does not count
     "make": "make",
@@ -31,6 +32,7 @@ TOOLS = {
     "tar": "tar",
     "tclsh": "tcl",
     "xz": "xz-utils",
+    "zsh": "zsh",  # for the tests alone
     "/usr/include/linux/types.h": "linux-libc-dev",
 }
 """What building needs, a program or a file, and the Debian package that has it."""

@@ -12,6 +12,7 @@ from lab import layout
 from lab_modules import Lab
 from load_scenarios import SCENARIOS, Bench
 from load_truth import UNKNOWN, dlopen, predict, word_for
+from required import lacks
 
 from muslfix.loader.facts import LoadResult
 from muslfix.verdicts import Verdict
@@ -37,7 +38,7 @@ def outcomes(compiler: Path | str, python: Path | str, folder: Path) -> Outcomes
 def on_glibc(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
     """All scenarios, on the Python that runs the tests."""
     if GCC is None:
-        pytest.skip("there is no gcc")
+        lacks("there is no gcc")
     if os.confstr("CS_GNU_LIBC_VERSION") is None:
         pytest.skip("this is no glibc")
     return outcomes(GCC, sys.executable, tmp_path_factory.mktemp("glibc"))

@@ -13,6 +13,7 @@ import pytest
 from environments import run_python, site_packages
 from faults import forked
 from misnamed import dist_info, lay, running
+from required import lacks
 from wheelmaker import make_wheel
 
 import muslfix
@@ -288,7 +289,7 @@ def test_a_folder_that_cannot_be_read(scan: Callable[[list[str]], object]) -> No
 @pytest.mark.parametrize("scan", [scan_projects, scan_legacy])
 def test_a_folder_that_may_not_be_read(tmp_path: Path, scan: Callable[[list[str]], object]) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+        lacks("only root can become somebody else")
     (tmp_path / "secret").mkdir(mode=0o700)
 
     def work() -> int:

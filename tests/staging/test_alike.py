@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from environments import make_environment
+from required import lacks
 from wheelmaker import make_wheel
 
 import muslfix
@@ -54,10 +55,10 @@ def folding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     mount = f"lowntfs-3g -o ignore_case,permissions {image} {made}"
     for command in (f"mkntfs -q -F {image}".split(), mount.split()):
         if shutil.which(command[0]) is None:
-            pytest.skip(f"this machine has no {command[0]}")
+            lacks(f"this machine has no {command[0]}")
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
-            pytest.skip(f"this machine does not let {command[0]} work: {done.stderr[-200:]}")
+            lacks(f"this machine does not let {command[0]} work: {done.stderr[-200:]}")
     yield made
     subprocess.run(["umount", made], check=True)
 

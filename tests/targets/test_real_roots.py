@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from required import lacks
 
 from muslfix.errors import InvalidTarget
 from muslfix.targets.root_files import RootFiles
@@ -34,7 +35,7 @@ def kernel_path(root: Path, path: str) -> str | None:
         found = libc.syscall(_OPENAT2, top, os.fsencode(path) or b".", how, ctypes.c_size_t(24))
         if found < 0:
             if ctypes.get_errno() in (errno.ENOSYS, errno.EPERM):
-                pytest.skip("this kernel has no openat2")
+                lacks("this kernel has no openat2")
             return None
         try:
             return os.readlink(f"/proc/self/fd/{found}")

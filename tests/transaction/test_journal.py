@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from required import lacks
 from trees import snapshot
 
 from muslfix.errors import DestinationError
@@ -361,7 +362,7 @@ def test_a_copy_is_not_followed(tree: Tree, what: str) -> None:
 @pytest.mark.parametrize("name", ["staging", "journal"])
 def test_what_is_of_another_user(tree: Tree, name: str) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can give files away")
+        lacks("only root can give files away")
     tree.note(MOVE)
     os.chown(getattr(tree, name), NOBODY, NOBODY)
     reason = tree.refused().reason
@@ -379,7 +380,7 @@ def test_what_is_of_another_user(tree: Tree, name: str) -> None:
 def test_what_another_folders_transaction_has_here_stays(tmp_path: Path) -> None:
     """Files for another file system are staged there; who works there must not take that for left over."""
     if not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == tmp_path.stat().st_dev:
-        pytest.skip("this machine has no second file system")
+        lacks("this machine has no second file system")
     import tempfile
 
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from commands import mount_namespace
 from misnamed import fix_all, lay, undo_all, verify_all, write_record
+from required import lacks
 from trees import leftovers, snapshot
 
 import muslfix
@@ -89,7 +90,7 @@ def test_what_is_immutable_does_not_leave(tmp_path: Path, name: str) -> None:
         fcntl.ioctl(descriptor, set_flags, struct.pack("l", 0x10))
     except OSError:
         os.close(descriptor)
-        pytest.skip("this file system has no immutable files")
+        lacks("this file system has no immutable files")
     try:
         refused = pytest.raises(DestinationError, match="cannot be deleted: it is immutable or append-only")
         with Transaction(str(tmp_path)) as transaction, refused:

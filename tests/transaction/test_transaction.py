@@ -38,6 +38,7 @@ from faults import (
     struck,
     struck_in_calls,
 )
+from required import lacks
 from trees import snapshot
 
 import muslfix.transaction.recovery
@@ -636,7 +637,7 @@ def test_a_replacement_that_was_only_half_done(tmp_path: Path) -> None:
 @pytest.mark.once
 def test_files_for_another_file_system_are_staged_there(tmp_path: Path, memory: Path) -> None:
     if os.stat(tmp_path).st_dev == os.stat(memory).st_dev:
-        pytest.skip("this machine has no file system in memory")
+        lacks("this machine has no file system in memory")
     (memory / "old").write_text("old")
     before = snapshot(memory)
 
@@ -674,7 +675,7 @@ def in_namespace(script: str, *arguments: str | Path) -> subprocess.CompletedPro
         check=False,
     )
     if done.returncode == CANNOT_MOUNT:
-        pytest.skip(f"this machine does not let users mount it: {done.stderr.strip()}")
+        lacks(f"this machine does not let users mount it: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     return done
 

@@ -66,6 +66,7 @@ from misnamed import (
     undo_all,
     verify_all,
 )
+from required import lacks
 from trees import leftovers, snapshot, states
 
 import muslfix
@@ -553,7 +554,7 @@ def mounted(folder: Path, options: str, work: Callable[[], int | None], told: Pa
     folder.mkdir()
     status = forked(work_in_namespace, told)
     if status == NOT_PERMITTED:
-        pytest.skip("this user must not mount a file system")
+        lacks("this user must not mount a file system")
     assert status == 0, told.read_text()
 
 
@@ -687,7 +688,7 @@ def test_a_tree_in_a_lower_layer_of_an_image(scene: Scene) -> None:
 def test_a_site_folder_that_must_not_be_written_to(tmp_path: Path) -> None:
     """By somebody else than root, who may write anywhere."""
     if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+        lacks("only root can become somebody else")
     told, target = tmp_path / "told", target_file(tmp_path).read_bytes()
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
         os.chmod(folder, 0o755)

@@ -31,6 +31,7 @@ from misnamed import (
     running,
     write_record,
 )
+from required import lacks
 from trees import states
 from wheelmaker import make_wheel
 
@@ -397,7 +398,7 @@ def test_what_cannot_be_verified(tmp_path: Path, cli: Cli, kind: str) -> None:
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     """Read by somebody else than root, whom nothing is forbidden."""
     if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
+        lacks("only root can become somebody else")
     result = tmp_path / "result"
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to others
         os.chmod(folder, 0o755)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from faults import forked, start
+from required import lacks
 from wheelmaker import make_wheel
 
 from muslfix.errors import InvalidWheel
@@ -251,7 +252,7 @@ def test_modes_that_are_not_the_umasks_go_the_plain_way(wheel: Path, tmp_path: P
     try:
         os.setxattr(site, "system.posix_acl_default", struct.pack("<I", 2) + entries)
     except OSError:
-        pytest.skip("no access control lists here")
+        lacks("no access control lists here")
 
     def work() -> None:
         os.umask(0o077)
@@ -275,7 +276,7 @@ def test_where_proc_is_of_other_processes_numbers_are_its_own(wheel: Path, tmp_p
     )
     namespace = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--"]
     if not _works([*namespace, "true"]):
-        pytest.skip("no PID namespaces here")
+        lacks("no PID namespaces here")
     site = tmp_path / "site"
     site.mkdir()
     command = [*namespace, sys.executable, "-c", code, str(wheel), str(site)]
