@@ -35,7 +35,7 @@ TOOLS = {
     "zsh": "zsh",  # for the tests alone
     "/usr/include/linux/types.h": "linux-libc-dev",
 }
-"""What building needs, a program or a file, and the Debian package that has it."""
+"""What building and testing need, a program or a file, and the Debian package that has it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--install-tools",
         action="store_true",
-        help="install missing build tools with apt-get (root in CI does so unasked)",
+        help="install missing tools with apt-get (root in CI does so unasked)",
     )
     return parser
 
@@ -91,12 +91,13 @@ def _make(lab: Path, options: argparse.Namespace) -> None:
     if options.arm:
         wanted["arm"] = arm.stages()
     pending = [part for part, stages in wanted.items() if not _are_made(lab, stages)]
+    _check_machine(lab)
+    installs = options.install_tools or _is_root_in_ci()
+    if installs or pending not in ([], ["wheels"]):  # the tests need some of the tools too
+        _check_tools(lab, install=installs)
     if not pending:
         say(f"{lab}: nothing to do")
         return
-    _check_machine(lab)
-    if pending != ["wheels"]:
-        _check_tools(lab, install=options.install_tools or _is_root_in_ci())
     started = time.monotonic()
     with alone(lab):
         for part in pending:
